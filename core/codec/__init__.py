@@ -1,0 +1,1 @@
+"""The image side: validated pixels in, fitted rules, a bundle of bytes, regrown pixels out."""

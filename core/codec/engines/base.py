@@ -1,0 +1,90 @@
+"""The protocol that every engine implements: one rollout, differentiated, for many rules at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.rule import RuleShape
+from core.errors import InvalidSettings
+
+Array = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How a seed is grown.
+
+    steps: number of updates T, at least 1.
+    fire_rate: 0 for synchronous updates, else the share of cells, in (0, 1], that update at each step.
+    fire_key: 32-bit key of the fire masks (core.codec.fire).
+    """
+
+    steps: int
+    fire_rate: float = 0.0
+    fire_key: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.steps <= 1024:
+            raise InvalidSettings(f"steps must be from 1 to 1024, not {self.steps}")
+        if not 0.0 <= self.fire_rate <= 1.0:
+            raise InvalidSettings(f"fire rate must be from 0 to 1, not {self.fire_rate}")
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """What G rules shall grow.
+
+    pixels: float32 (G, visible, height, width), brightness in [0, 1]; padded to the patch size.
+    extents: int32 (G, 2), the height and width of each patch that is picture and not padding; only this top-left
+        rectangle counts in the loss.
+    """
+
+    pixels: Array
+    extents: npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class LossAndGradients:
+    """The result of one differentiated rollout.
+
+    losses: float32 (G,), mean squared error over the counted pixels and visible channels, brightness in [0, 1].
+    weights: float32, the gradient by the weights, of the weights' shape.
+    seeds: float32 (G, channels, height, width), the gradient by the initial state, or None where not asked for.
+    """
+
+    losses: Array
+    weights: Array
+    seeds: Array | None
+
+
+class Engine(Protocol):
+    """Grows states and differentiates the growth, for G patches in one call.
+
+    `weights` is float32 (G, parameters), or (1, parameters) for one rule shared by all G patches, whose gradient is
+    then the sum over the patches. `seeds` is float32 (G, channels, height, width), or (1, ...) for a common seed.
+    Cells outside the patch count as zeros in perception. A patch's numbers never depend on its neighbours in the
+    call, nor on the number of threads.
+    """
+
+    name: str
+
+    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
+        """The states after `rollout.steps` updates; float32 (G, channels, height, width)."""
+        ...
+
+    def loss_and_gradients(
+        self,
+        shape: RuleShape,
+        weights: Array,
+        seeds: Array,
+        targets: Targets,
+        rollout: Rollout,
+        *,
+        seed_gradients: bool = False,
+    ) -> LossAndGradients:
+        """Loss of the grown picture against the targets, and its gradients."""
+        ...

@@ -1,0 +1,78 @@
+"""Everything that can go wrong on purpose. One sentence each: what was wrong, and what would be right.
+
+The core never knows HTTP: api.errors maps these classes to status codes, the CLI maps them to exit code 1.
+"""
+
+from __future__ import annotations
+
+
+class RegrowError(Exception):
+    """Base of all errors that are the caller's or the environment's, not a bug of Regrow."""
+
+
+class InvalidSettings(RegrowError):
+    """An option or setting is outside its range."""
+
+
+class ImageError(RegrowError):
+    """The input is not a picture that can be encoded."""
+
+
+class UnsupportedImage(ImageError):
+    """Not a PNG, JPEG or WebP file at all."""
+
+
+class ImageTooLarge(ImageError):
+    """More pixels, patches or bytes than the limits allow."""
+
+
+class DamagedImage(ImageError):
+    """The right kind of file, but truncated, corrupt, or of a size or mode that cannot be encoded."""
+
+
+class BundleError(RegrowError):
+    """The bytes are not a bundle that can be decoded."""
+
+
+class NotABundle(BundleError):
+    """The magic is missing: another kind of file."""
+
+
+class UnsupportedBundle(BundleError):
+    """A bundle, but of a version or profile that this decoder does not know."""
+
+
+class DamagedBundle(BundleError):
+    """A checksum, length or field of the bundle is wrong."""
+
+
+class FitStopped(RegrowError):
+    """The fit was asked to stop (cancel, shutdown) before it was done."""
+
+
+class JobError(RegrowError):
+    """Something about a job."""
+
+
+class JobNotFound(JobError):
+    """No job has this id."""
+
+
+class JobNotFinished(JobError):
+    """The job has no picture yet."""
+
+
+class JobFailed(JobError):
+    """The job ended without a picture."""
+
+
+class IllegalTransition(JobError):
+    """A job was asked to move between two states that are not connected."""
+
+
+class ServiceUnavailable(RegrowError):
+    """The broker or the blob store cannot be reached."""
+
+
+class BlobNotFound(RegrowError):
+    """The blob store has no object under this key."""
