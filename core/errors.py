@@ -66,10 +66,6 @@ class JobFailed(JobError):
     """The job ended without a picture."""
 
 
-class IllegalTransition(JobError):
-    """A job was asked to move between two states that are not connected."""
-
-
 class ServiceUnavailable(RegrowError):
     """The broker or the blob store cannot be reached."""
 

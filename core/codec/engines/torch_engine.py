@@ -23,7 +23,7 @@ def perceive(state: Tensor) -> Tensor:
 
 def grow(shape: RuleShape, weights: Tensor, seeds: Tensor, masks: Tensor | None, steps: int) -> Tensor:
     """Differentiable rollout; `masks` is (steps, H, W) of 0 and 1, or None for synchronous updates."""
-    count, _, height, width = seeds.shape
+    count = len(seeds)
     w1, b1, w2 = (weights[:, part] for part in tensor_slices(shape))
     w1 = w1.reshape(-1, shape.hidden, shape.perceived).expand(count, -1, -1)
     b1 = b1.unsqueeze(-1).expand(count, -1, 1)
@@ -31,7 +31,7 @@ def grow(shape: RuleShape, weights: Tensor, seeds: Tensor, masks: Tensor | None,
     state = seeds
     for step in range(steps):
         hidden = torch.relu(torch.baddbmm(b1, w1, perceive(state).flatten(2)))
-        update = torch.bmm(w2, hidden).unflatten(2, (height, width))
+        update = torch.bmm(w2, hidden).reshape(seeds.shape)
         state = state + (update if masks is None else update * masks[step])
     return state
 

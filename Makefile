@@ -1,0 +1,50 @@
+# Everything a newcomer or a CI needs. `make demo` and `make test` set up what they use.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check format setup clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
+	@$(BIN)/python -m cli.demo
+
+test: $(STAMP) .chromium ## Run every test
+	@$(BIN)/pytest
+
+check: $(STAMP) ## Lint, types on core, and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(STAMP) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+setup: $(STAMP) ## Make .venv with everything in it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Regrow needs Python 3.11 or later; name one with make PYTHON=..."; exit 1; }
+	@echo "Setting up $(VENV) (some minutes the first time: PyTorch is large)"
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check \
+		--editable '.[fit,dev]'
+	@touch $(STAMP)
+
+# The browser test needs Debian's Chromium; elsewhere, any Chromium or Chrome on the PATH will do.
+.PHONY: .chromium
+.chromium:
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		  echo "Installing Chromium for the browser test" && \
+		  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
+		echo "No Chromium: the browser test will be skipped (Debian: apt-get install chromium)"
+
+clean: ## Remove what the commands above made
+	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

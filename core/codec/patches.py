@@ -1,0 +1,63 @@
+"""Cutting a picture into square patches, and putting patches together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.images import Picture, Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class PatchGrid:
+    """The patches of a height × width picture, numbered row by row; the last row and column may reach beyond it."""
+
+    height: int
+    width: int
+    size: int
+
+    @property
+    def rows(self) -> int:
+        return -(-self.height // self.size)
+
+    @property
+    def columns(self) -> int:
+        return -(-self.width // self.size)
+
+    @property
+    def count(self) -> int:
+        return self.rows * self.columns
+
+    def origin(self, index: int) -> tuple[int, int]:
+        """Row and column of the patch's top-left pixel."""
+        row, column = divmod(index, self.columns)
+        return row * self.size, column * self.size
+
+    def extent(self, index: int) -> tuple[int, int]:
+        """Height and width of the part of the patch that lies in the picture."""
+        top, left = self.origin(index)
+        return min(self.size, self.height - top), min(self.size, self.width - left)
+
+
+def cut(picture: Picture, grid: PatchGrid, indices: Sequence[int]) -> npt.NDArray[np.float32]:
+    """The patches named, brightness in [0, 1], padded by repeating the edge; float32 (n, channels, size, size)."""
+    patches = np.empty((len(indices), picture.channels, grid.size, grid.size), dtype=np.float32)
+    for patch, index in zip(patches, indices, strict=True):
+        (top, left), (height, width) = grid.origin(index), grid.extent(index)
+        part = picture.pixels[top : top + height, left : left + width].transpose(2, 0, 1) / np.float32(255)
+        patch[...] = np.pad(part, ((0, 0), (0, grid.size - height), (0, grid.size - width)), mode="edge")
+    return patches
+
+
+def join(patches: npt.NDArray[np.float32], grid: PatchGrid) -> Pixels:
+    """All patches put together and cropped; (count, channels, size, size) in [0, 1] to uint8 (height, width, channels).
+
+    Brightness is clipped to [0, 1], scaled to 255 and rounded half to even.
+    """
+    _, channels, size, _ = patches.shape
+    whole = patches.reshape(grid.rows, grid.columns, channels, size, size).transpose(0, 3, 1, 4, 2)
+    pixels = whole.reshape(grid.rows * size, grid.columns * size, channels)[: grid.height, : grid.width]
+    return np.rint(pixels.clip(0, 1) * np.float32(255)).astype(np.uint8)

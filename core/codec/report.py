@@ -1,0 +1,74 @@
+"""What is said of a finished encode. Every number is of the stored file, regrown by the decoder that ships."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+from core.codec.images import Picture
+from core.codec.metrics import Quality, compression_ratio
+from core.codec.settings import EncodeSettings
+
+
+class Report(BaseModel):
+    """psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
+
+    cr_original, cr_raw: the paper's CR against the uploaded file and against width · height · channels bytes.
+    patch_iterations: training iterations, summed over the patches. fit_seconds: summed over the batches.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    width: int
+    height: int
+    channels: int
+    preset: str
+    effort: str
+    seed: str
+    seed_number: int
+    patches: int
+    psnr: float
+    ssim: float | None
+    mse: float
+    bytes: int
+    original_bytes: int
+    raw_bytes: int
+    cr_original: float
+    cr_raw: float
+    bits_per_pixel: float
+    patch_iterations: int
+    fit_seconds: float
+
+
+def make_report(
+    picture: Picture,
+    settings: EncodeSettings,
+    quality: Quality,
+    *,
+    patches: int,
+    stored_bytes: int,
+    original_bytes: int,
+    patch_iterations: int,
+    fit_seconds: float,
+) -> Report:
+    """Put the figures together."""
+    return Report(
+        width=picture.width,
+        height=picture.height,
+        channels=picture.channels,
+        preset=settings.preset,
+        effort=settings.effort,
+        seed=settings.seed,
+        seed_number=settings.seed_number,
+        patches=patches,
+        psnr=quality.psnr,
+        ssim=quality.ssim,
+        mse=quality.mse,
+        bytes=stored_bytes,
+        original_bytes=original_bytes,
+        raw_bytes=picture.pixels.size,
+        cr_original=compression_ratio(stored_bytes, original_bytes),
+        cr_raw=compression_ratio(stored_bytes, picture.pixels.size),
+        bits_per_pixel=8 * stored_bytes / (picture.width * picture.height),
+        patch_iterations=patch_iterations,
+        fit_seconds=fit_seconds,
+    )

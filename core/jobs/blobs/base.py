@@ -1,0 +1,46 @@
+"""The protocol of blob stores."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class BlobStore(Protocol):
+    """Whole objects under keys such as `jobs/<id>/job.json`.
+
+    An object is visible whole or not at all. Every method raises ServiceUnavailable when the store cannot be reached.
+    """
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write the object, replacing one that is there."""
+        ...
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        """Write the object unless one is there; whether this call wrote it. Of several at once, exactly one does."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """The object. Raises BlobNotFound."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under the key."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """All keys that start with the prefix, sorted."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove the object, if it is there."""
+        ...
+
+    def check(self) -> None:
+        """Raises ServiceUnavailable unless the store answers."""
+        ...
+
+
+def delete_all(store: BlobStore, prefix: str) -> None:
+    """Remove every object whose key starts with the prefix."""
+    for key in store.list(prefix):
+        store.delete(key)

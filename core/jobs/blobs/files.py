@@ -1,0 +1,94 @@
+"""Blobs as files in a local folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from core.errors import BlobNotFound, ServiceUnavailable
+
+_TEMPORARY = ".tmp-"
+
+
+class FilesBlobStore:
+    """Files under `root`. Objects are written aside, flushed to disk, then moved or linked into place."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.resolve()
+
+    def put(self, key: str, data: bytes) -> None:
+        path = self._path(key)
+        with self._written_aside(path, data) as temporary:
+            Path(temporary).replace(path)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        path = self._path(key)
+        with self._written_aside(path, data) as temporary:
+            try:
+                os.link(temporary, path)
+            except FileExistsError:
+                return False
+            return True
+
+    def get(self, key: str) -> bytes:
+        try:
+            return self._path(key).read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise BlobNotFound(f"there is no object {key}") from error
+        except OSError as error:
+            raise ServiceUnavailable(f"the blob folder cannot be read: {error.strerror}") from error
+
+    def exists(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def list(self, prefix: str) -> list[str]:
+        folder = self._root / prefix.rpartition("/")[0]
+        files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(_TEMPORARY))
+        keys = (path.relative_to(self._root).as_posix() for path in files)
+        return sorted(key for key in keys if key.startswith(prefix))
+
+    def delete(self, key: str) -> None:
+        path = self._path(key)
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == self._root:
+                break
+            try:
+                folder.rmdir()
+            except OSError:
+                break  # not empty, or another writer is in it
+
+    def check(self) -> None:
+        try:
+            self._root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ServiceUnavailable(f"the blob folder cannot be made: {error.strerror}") from error
+        if not os.access(self._root, os.R_OK | os.W_OK):
+            raise ServiceUnavailable("the blob folder cannot be read and written")
+
+    def _path(self, key: str) -> Path:
+        path = (self._root / key).resolve()
+        if not path.is_relative_to(self._root) or path == self._root:
+            raise ValueError(f"not a key: {key!r}")
+        return path
+
+    @contextmanager
+    def _written_aside(self, path: Path, data: bytes) -> Iterator[str]:
+        """A temporary file with the data, on disk for sure; gone afterwards unless it was moved."""
+        temporary = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
+        except OSError as error:
+            raise ServiceUnavailable(f"the blob folder cannot be written: {error.strerror}") from error
+        finally:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)

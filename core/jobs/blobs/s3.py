@@ -1,0 +1,106 @@
+"""Blobs in S3-compatible storage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from core.errors import BlobNotFound, ServiceUnavailable
+from core.jobs.settings import BlobSettings
+
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+_ALREADY_THERE = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+
+
+class S3BlobStore:
+    """Objects in one bucket, which must exist unless `create_bucket` is called."""
+
+    def __init__(self, settings: BlobSettings) -> None:
+        self._bucket = settings.s3_bucket
+        self._client: Any = boto3.client(
+            "s3",
+            endpoint_url=settings.s3_endpoint,
+            region_name=settings.s3_region,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=settings.s3_secret_key and settings.s3_secret_key.get_secret_value(),
+            config=Config(
+                connect_timeout=2,
+                read_timeout=20,
+                retries={"mode": "standard", "max_attempts": 3},
+                s3={"addressing_style": "path"},
+                # Stores other than Amazon's do not all know the newer checksum trailers.
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",
+            ),
+        )
+
+    def put(self, key: str, data: bytes) -> None:
+        with _errors():
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=data)
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        with _errors():
+            try:
+                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) in _ALREADY_THERE:
+                    return False
+                raise
+            return True
+
+    def get(self, key: str) -> bytes:
+        with _errors(key):
+            data: bytes = self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return data
+
+    def exists(self, key: str) -> bool:
+        try:
+            with _errors(key):
+                self._client.head_object(Bucket=self._bucket, Key=key)
+        except BlobNotFound:
+            return False
+        return True
+
+    def list(self, prefix: str) -> list[str]:
+        with _errors():
+            pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return sorted(item["Key"] for page in pages for item in page.get("Contents", ()))
+
+    def delete(self, key: str) -> None:
+        with _errors():
+            self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def check(self) -> None:
+        with _errors("bucket"):
+            self._client.head_bucket(Bucket=self._bucket)
+
+    def create_bucket(self) -> None:
+        """Make the bucket unless it is there."""
+        with _errors():
+            try:
+                self._client.create_bucket(Bucket=self._bucket)
+            except ClientError as error:
+                if _code(error) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+                    raise
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+@contextmanager
+def _errors(key: str | None = None) -> Iterator[None]:
+    """boto's errors as ours; a missing object counts as BlobNotFound only where a key is named."""
+    try:
+        yield
+    except ClientError as error:
+        if key is not None and _code(error) in _MISSING:
+            raise BlobNotFound(f"there is no object {key}") from error
+        raise ServiceUnavailable(f"the blob store refused: {_code(error)}") from error
+    except BotoCoreError as error:
+        raise ServiceUnavailable(f"the blob store cannot be reached: {type(error).__name__}") from error

@@ -1,0 +1,5 @@
+"""The version of this code."""
+
+from importlib.metadata import version
+
+VERSION = version("regrow")
