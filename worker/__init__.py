@@ -1,0 +1,1 @@
+"""Queue workers: plan, fit and assemble."""

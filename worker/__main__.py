@@ -1,0 +1,24 @@
+"""`python -m worker`: one worker process."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+
+from celery.platforms import SecurityWarning
+
+from worker.celery_app import build_worker
+from worker.settings import WorkerSettings
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("celery").setLevel(logging.WARNING)
+    # Celery warns root about pickle, which this queue refuses whoever runs it.
+    warnings.simplefilter("ignore", SecurityWarning)
+    app = build_worker(WorkerSettings())
+    app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+
+
+if __name__ == "__main__":
+    main()

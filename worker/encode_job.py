@@ -1,0 +1,175 @@
+"""The three steps of an encode: plan, fit a batch, assemble. Knows no Celery.
+
+Each step may run twice, at once or hours apart: the first object written wins, and a step that finds its result
+written only passes the job on.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from core.codec.codec import assemble, fit_patches, header_of
+from core.codec.engines.base import Engine
+from core.codec.fit import FitHooks, FitProgress
+from core.codec.images import ImageLimits, Picture, read_picture
+from core.codec.presets import SCHEDULES
+from core.codec.report import make_report
+from core.codec.settings import EncodeSettings
+from core.errors import BlobNotFound, FitStopped
+from core.jobs.blobs.base import BlobStore, delete_all
+from core.jobs.documents import JobDocument, JobKeys, PartDocument, PlanDocument
+from core.jobs.messages import Sender
+from core.jobs.model import FINAL_STATES, JobFailure, JobState, now
+from core.jobs.store import JobStore
+from worker.device import patches_per_batch, seconds_per_patch_iteration
+
+log = logging.getLogger("regrow.worker")
+
+MAX_ATTEMPTS = 3
+PROGRESS_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EncodeJob:
+    """The steps, with what they work on. shutting_down: whether this process was asked to end."""
+
+    store: JobStore
+    blobs: BlobStore
+    sender: Sender
+    engine: Engine
+    batch_seconds: float
+    shutting_down: Callable[[], bool]
+
+    def plan(self, job_id: str) -> None:
+        """Decide the batches, once and for all, and send one `fit` message for each that has no part yet."""
+        if self.store.state(job_id) in FINAL_STATES:
+            return
+        self.store.move(job_id, JobState.PLANNING, {"started_at": now(), "started_clock": time.time()})
+        keys = JobKeys(job_id)
+        picture, settings = self._source(keys)
+        plan = PlanDocument(batches=self._batches(picture, settings))
+        self.blobs.put_if_absent(keys.plan, plan.model_dump_json().encode())
+        plan = self._plan(keys)  # an earlier delivery's plan counts, if there was one
+        self.store.move(job_id, JobState.FITTING, {"batches_total": len(plan.batches)})
+        log.info("job %s: %d batches", job_id, len(plan.batches))
+        done = set(self.blobs.list(keys.parts))
+        for batch in range(len(plan.batches)):
+            if keys.part(batch) not in done:
+                self.sender.fit(job_id, batch)
+        for batch in range(len(plan.batches)):
+            if keys.part(batch) in done:
+                self._finish_part(job_id, batch, plan)
+
+    def fit(self, job_id: str, batch: int) -> None:
+        """Fit one batch of patches and store its part. Raises FitStopped when the process is shutting down."""
+        if self.store.state(job_id) in FINAL_STATES:
+            return
+        keys = JobKeys(job_id)
+        plan = self._plan(keys)
+        if not self.blobs.exists(keys.part(batch)):
+            if self.store.count_attempt(job_id, batch) > MAX_ATTEMPTS:
+                message = f"batch {batch} was tried {MAX_ATTEMPTS} times and never finished"
+                self.store.fail(job_id, JobFailure("batch-failed", message))
+                return
+            try:
+                part = self._fit_part(job_id, batch, plan.batches[batch], keys)
+            except FitStopped:
+                self.store.give_back_attempt(job_id, batch)
+                if self.shutting_down():
+                    raise
+                return  # the job itself has ended
+            self.blobs.put_if_absent(keys.part(batch), part.model_dump_json().encode())
+        self._finish_part(job_id, batch, plan)
+
+    def assemble(self, job_id: str) -> None:
+        """Write the bundle and its report, and end the job."""
+        if self.store.state(job_id) in FINAL_STATES:
+            return
+        keys = JobKeys(job_id)
+        document = self._document(keys)
+        picture, settings = self._source(keys)
+        plan = self._plan(keys)
+        parts = [self._part(keys, batch) for batch in range(len(plan.batches))]
+        payloads = [base64.b64decode(payload) for part in parts for payload in part.payloads]
+        bundle, quality = assemble(picture, settings, payloads)
+        report = make_report(
+            picture,
+            settings,
+            quality,
+            patches=len(payloads),
+            stored_bytes=len(bundle),
+            original_bytes=document.source_bytes,
+            patch_iterations=sum(part.iterations * len(part.payloads) for part in parts),
+            fit_seconds=sum(part.seconds for part in parts),
+        )
+        self.blobs.put(keys.bundle, bundle)
+        self.blobs.put(keys.report, report.model_dump_json().encode())
+        self.store.move(job_id, JobState.SUCCEEDED, {"psnr": report.psnr, "bytes": report.bytes})
+        delete_all(self.blobs, keys.parts)
+        log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
+
+    def _batches(self, picture: Picture, settings: EncodeSettings) -> list[list[int]]:
+        header = header_of(picture, settings)
+        seconds = seconds_per_patch_iteration(self.engine, header.shape, header.rollout, header.patch_size)
+        size = patches_per_batch(seconds, SCHEDULES[settings.effort].iterations, self.batch_seconds)
+        indices = list(range(header.grid.count))
+        return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+    def _fit_part(self, job_id: str, batch: int, indices: list[int], keys: JobKeys) -> PartDocument:
+        picture, settings = self._source(keys)
+        watch = _Watch(self, job_id, batch, len(indices))
+        start = time.monotonic()
+        hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
+        fitted = fit_patches(self.engine, picture, indices, settings, hooks)
+        return PartDocument(
+            batch=batch,
+            payloads=[base64.b64encode(payload).decode() for payload in fitted.payloads],
+            iterations=fitted.iterations,
+            seconds=time.monotonic() - start,
+        )
+
+    def _finish_part(self, job_id: str, batch: int, plan: PlanDocument) -> None:
+        if self.store.finish_part(job_id, batch, len(plan.batches[batch])):
+            self.sender.assemble(job_id)
+
+    def _document(self, keys: JobKeys) -> JobDocument:
+        return JobDocument.model_validate_json(self.blobs.get(keys.job))
+
+    def _source(self, keys: JobKeys) -> tuple[Picture, EncodeSettings]:
+        unlimited = ImageLimits(max_side=1 << 31, max_pixels=1 << 62)  # the API checked it against its own limits
+        return read_picture(self.blobs.get(keys.source), unlimited), self._document(keys).settings()
+
+    def _plan(self, keys: JobKeys) -> PlanDocument:
+        return PlanDocument.model_validate_json(self.blobs.get(keys.plan))
+
+    def _part(self, keys: JobKeys, batch: int) -> PartDocument:
+        try:
+            return PartDocument.model_validate_json(self.blobs.get(keys.part(batch)))
+        except BlobNotFound as error:
+            raise BlobNotFound(f"the part of batch {batch} is gone") from error
+
+
+class _Watch:
+    """What a running fit asks and tells, at most twice a second."""
+
+    def __init__(self, job: EncodeJob, job_id: str, batch: int, patches: int) -> None:
+        self._job, self._job_id, self._batch, self._patches = job, job_id, batch, patches
+        self._asked = self._told = 0.0
+        self._ended = False
+
+    def should_stop(self) -> bool:
+        if time.monotonic() - self._asked >= PROGRESS_SECONDS:
+            self._asked = time.monotonic()
+            self._ended = self._job.store.state(self._job_id) in FINAL_STATES
+        return self._ended or self._job.shutting_down()
+
+    def on_progress(self, progress: FitProgress) -> None:
+        if progress.share < 1 and time.monotonic() - self._told < PROGRESS_SECONDS:
+            return
+        self._told = time.monotonic()
+        done = progress.share * self._patches
+        self._job.store.note_progress(self._job_id, self._batch, done, float(progress.mse.sum()))
