@@ -1,0 +1,56 @@
+"""What routes need, made once per process and handed to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+
+from api.settings import ApiSettings
+from core.errors import JobNotFound
+from core.jobs.blobs import make_blob_store
+from core.jobs.blobs.base import BlobStore
+from core.jobs.messages import Sender, make_celery
+from core.jobs.store import JobStore, connect
+from core.jobs.workers import WorkerRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The API's connections."""
+
+    settings: ApiSettings
+    store: JobStore
+    blobs: BlobStore
+    sender: Sender
+    workers: WorkerRegistry
+
+
+def make_service(settings: ApiSettings) -> Service:
+    """Connect lazily: nothing is reached until a request needs it."""
+    url = settings.redis_url.get_secret_value()
+    redis = connect(url)
+    return Service(
+        settings=settings,
+        store=JobStore(redis),
+        blobs=make_blob_store(settings),
+        sender=Sender(make_celery(url)),
+        workers=WorkerRegistry(redis),
+    )
+
+
+def _service(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def _job_id(id: Annotated[str, Path(description="The job's id", examples=["0" * 32])]) -> str:
+    """A string that cannot be an id is answered as an unknown one."""
+    if len(id) != 32 or not set(id) <= set("0123456789abcdef"):
+        raise JobNotFound("there is no job with this id")
+    return id
+
+
+ServiceDependency = Annotated[Service, Depends(_service)]
+JobId = Annotated[str, Depends(_job_id)]

@@ -1,0 +1,88 @@
+"""From exceptions to HTTP: one table, and problem+json (RFC 9457) for everything that is not a success."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.schemas import Problem
+from core import errors
+
+log = logging.getLogger("regrow.api")
+
+RETRY_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """status: of the answer. type: the last part of the problem's type. retry: whether trying again may help."""
+
+    status: HTTPStatus
+    type: str
+    retry: bool = False
+
+
+TABLE: dict[type[errors.RegrowError], Kind] = {
+    errors.UnsupportedImage: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image"),
+    errors.ImageTooLarge: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "image-too-large"),
+    errors.DamagedImage: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
+    errors.InvalidSettings: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"),
+    errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
+    errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
+    errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
+}
+"""What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
+
+
+def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+    """A problem+json answer."""
+    body = Problem(
+        type=f"/problems/{kind.type}",
+        title=kind.type.replace("-", " ").capitalize(),
+        status=kind.status,
+        detail=detail,
+        **more,  # type: ignore[arg-type]
+    )
+    headers = dict(headers or {})
+    if kind.retry:
+        headers["Retry-After"] = str(RETRY_SECONDS)
+    return JSONResponse(body.model_dump(), kind.status, headers, media_type="application/problem+json")
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of the application, and of the framework, a problem+json."""
+
+    @app.exception_handler(errors.RegrowError)
+    async def regrow_error(request: Request, error: errors.RegrowError) -> JSONResponse:
+        kind = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), None)
+        if kind is None:
+            return await unexpected(request, error)
+        return problem(kind, str(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        found = [
+            {"field": ".".join(str(part) for part in item["loc"][1:]) or "body", "message": item["msg"]}
+            for item in error.errors()
+        ]
+        detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
+        return problem(Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"), detail, errors=found)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        status = HTTPStatus(error.status_code)
+        kind = Kind(status, status.phrase.lower().replace(" ", "-"))
+        return problem(kind, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(Exception)
+    async def unexpected(_: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected error", exc_info=error)
+        kind = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
+        return problem(kind, "something went wrong on the server; its log says what")

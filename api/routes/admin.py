@@ -1,0 +1,26 @@
+"""`/admin`: the dashboard, a static page that reads the JSON routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from api.dependencies import ServiceDependency
+from api.schemas import Problem, WorkerList
+
+router = APIRouter(tags=["admin"])
+
+STATIC = Path(__file__).parent.parent / "static"
+
+
+@router.get("/admin", include_in_schema=False)
+def dashboard() -> FileResponse:
+    return FileResponse(STATIC / "admin.html", media_type="text/html; charset=utf-8")
+
+
+@router.get("/admin/workers", responses={503: {"model": Problem}})
+def list_workers(service: ServiceDependency) -> WorkerList:
+    """The workers that are alive."""
+    return WorkerList(workers=service.workers.alive())

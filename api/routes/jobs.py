@@ -1,0 +1,59 @@
+"""`/jobs`: what became of what was sent."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from api.dependencies import JobId, Service, ServiceDependency
+from api.schemas import JobBody, JobList, Problem
+from core.errors import BlobNotFound, JobFailed, JobNotFinished
+from core.jobs.documents import JobKeys
+from core.jobs.model import FINAL_STATES, JobState
+
+router = APIRouter(tags=["jobs"])
+
+NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
+NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
+
+
+@router.get("/jobs", responses={503: {"model": Problem}})
+def list_jobs(service: ServiceDependency, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> JobList:
+    """The newest jobs."""
+    return JobList(jobs=[JobBody.of(job) for job in service.store.newest(limit)])
+
+
+@router.get("/jobs/{id}", responses=NOT_FOUND)
+def get_job(job_id: JobId, service: ServiceDependency) -> JobBody:
+    """One job."""
+    return JobBody.of(service.store.get(job_id))
+
+
+@router.get(
+    "/jobs/{id}/bundle",
+    response_class=Response,
+    responses={**NO_PICTURE, 200: {"content": {"application/octet-stream": {}}}},
+)
+def get_bundle(job_id: JobId, service: ServiceDependency) -> Response:
+    """The stored file (`.gnca`)."""
+    return Response(
+        read_bundle_of(service, job_id),
+        media_type="application/octet-stream",
+        headers={"Content-Disposition": f'attachment; filename="{job_id}.gnca"'},
+    )
+
+
+def read_bundle_of(service: Service, job_id: str) -> bytes:
+    """The job's bundle. The blob store is asked first: a bundle outlives what Redis knows of its job."""
+    try:
+        return service.blobs.get(JobKeys(job_id).bundle)
+    except BlobNotFound:
+        pass
+    job = service.store.get(job_id)
+    if job.state not in FINAL_STATES:
+        raise JobNotFinished(f"the job is {job.state}: ask again when it has succeeded")
+    if job.state is JobState.SUCCEEDED:  # it ended between the two looks
+        return service.blobs.get(JobKeys(job_id).bundle)
+    reason = job.error.message if job.error else "no reason is known"
+    raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")

@@ -1,0 +1,92 @@
+"""What the API sends: pydantic models, so that OpenAPI tells the truth."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+
+from core.jobs.model import PHASES, Job, JobState
+from core.jobs.workers import WorkerRecord
+
+
+class JobErrorBody(BaseModel):
+    type: str
+    message: str
+
+
+class JobLinks(BaseModel):
+    """Paths on this server; picture and bundle answer once the job has succeeded."""
+
+    self: str
+    picture: str
+    bundle: str
+
+
+class JobBody(BaseModel):
+    """A job. What is not known yet is null.
+
+    progress: share of the work done, 0 to 1. psnr: dB; an estimate from the unrounded rules until the job has
+    succeeded, then that of the stored file. bytes: the stored file's size. attempts: batches started, redeliveries
+    included.
+    """
+
+    id: str
+    state: JobState
+    phase: str
+    preset: str
+    effort: str
+    seed: str
+    width: int
+    height: int
+    progress: float
+    patches_done: int
+    patches_total: int
+    patches_failed: int
+    psnr: float | None
+    bytes: int | None
+    queue_position: int | None
+    eta_seconds: float | None
+    attempts: int
+    created_at: str
+    started_at: str | None
+    finished_at: str | None
+    error: JobErrorBody | None
+    links: JobLinks
+
+    @classmethod
+    def of(cls, job: Job, queue_position: int | None = None) -> JobBody:
+        return cls(
+            **{name: getattr(job, name) for name in _COPIED},
+            phase=PHASES[job.state],
+            queue_position=queue_position,
+            error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
+            links=JobLinks(self=f"/jobs/{job.id}", picture=f"/decode/{job.id}.png", bundle=f"/jobs/{job.id}/bundle"),
+        )
+
+
+_COPIED = (
+    *("id", "state", "preset", "effort", "seed", "width", "height", "progress"),
+    *("patches_done", "patches_total", "patches_failed", "psnr", "bytes", "eta_seconds", "attempts"),
+    *("created_at", "started_at", "finished_at"),
+)
+
+
+class JobList(BaseModel):
+    """The newest jobs, newest first."""
+
+    jobs: list[JobBody]
+
+
+class WorkerList(BaseModel):
+    """The workers that are alive."""
+
+    workers: list[WorkerRecord]
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details. type: stable, relative to this server's documentation."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, str]] = []

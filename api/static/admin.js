@@ -1,0 +1,113 @@
+// The dashboard: asks for jobs and workers once a second and updates rows in place, so that nothing a reader has
+// selected or scrolled to is torn away. Text goes in as text, never as HTML.
+
+const POLL_MILLISECONDS = 1000;
+
+const cell = (row, name) => row.querySelector(`[data-cell="${name}"]`);
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function makeRow(columns) {
+  const row = document.createElement("tr");
+  for (const name of columns) {
+    const td = document.createElement("td");
+    td.dataset.cell = name;
+    row.append(td);
+  }
+  return row;
+}
+
+/** Make the rows of `body` those of `items`, in order, keeping the rows that are there already. */
+function syncRows(body, items, make, fill) {
+  const rows = new Map([...body.children].map((row) => [row.dataset.id, row]));
+  items.forEach((item, place) => {
+    const row = rows.get(item.id) ?? make(item);
+    rows.delete(item.id);
+    row.dataset.id = item.id;
+    fill(row, item);
+    if (body.children[place] !== row) body.insertBefore(row, body.children[place] ?? null);
+  });
+  for (const row of rows.values()) row.remove();
+}
+
+function makeJobRow(job) {
+  const row = makeRow(["picture", "job", "state", "progress", "psnr", "bytes", "created"]);
+  const id = document.createElement("code");
+  id.textContent = job.id.slice(0, 8);
+  id.title = job.id;
+  const size = document.createElement("small");
+  size.textContent = ` ${job.width}×${job.height} ${job.preset} ${job.effort}`;
+  cell(row, "job").append(id, size);
+  const state = document.createElement("span");
+  const reason = document.createElement("small");
+  reason.className = "reason";
+  cell(row, "state").append(state, reason);
+  const bar = document.createElement("progress");
+  bar.max = 1;
+  const share = document.createElement("small");
+  cell(row, "progress").append(bar, " ", share);
+  for (const name of ["psnr", "bytes", "created"]) cell(row, name).className = "number";
+  setText(cell(row, "created"), new Date(job.created_at).toLocaleTimeString());
+  return row;
+}
+
+function fillJobRow(row, job) {
+  const [state, reason] = cell(row, "state").children;
+  setText(state, job.state);
+  state.className = `state ${job.state}`;
+  setText(reason, job.error ? job.error.message : "");
+  const [bar, share] = cell(row, "progress").querySelectorAll("progress, small");
+  bar.value = job.progress;
+  setText(share, `${job.patches_done}/${job.patches_total} patches`);
+  setText(cell(row, "psnr"), job.psnr === null ? "" : `${job.psnr.toFixed(2)} dB`);
+  setText(cell(row, "bytes"), job.bytes === null ? "" : job.bytes.toLocaleString());
+  if (job.state === "succeeded" && !cell(row, "picture").firstChild) {
+    const link = document.createElement("a");
+    link.href = job.links.picture;
+    const picture = document.createElement("img");
+    picture.className = "thumbnail";
+    picture.loading = "lazy";
+    picture.alt = `regrown picture of job ${job.id.slice(0, 8)}`;
+    picture.src = job.links.picture;
+    link.append(picture);
+    cell(row, "picture").append(link);
+  }
+}
+
+function fillWorkerRow(row, worker) {
+  setText(cell(row, "worker"), worker.id);
+  setText(cell(row, "engine"), worker.engine);
+  setText(cell(row, "device"), worker.device);
+  setText(cell(row, "version"), worker.version);
+  setText(cell(row, "current"), worker.current ?? "idle");
+}
+
+async function fetchJson(path) {
+  const response = await fetch(path, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${path} answered ${response.status}`);
+  return response.json();
+}
+
+async function refresh() {
+  const connection = document.getElementById("connection");
+  try {
+    const [{ jobs }, { workers }] = await Promise.all([fetchJson("/jobs"), fetchJson("/admin/workers")]);
+    syncRows(document.getElementById("jobs"), jobs, makeJobRow, fillJobRow);
+    const columns = ["worker", "engine", "device", "version", "current"];
+    syncRows(document.getElementById("workers"), workers, () => makeRow(columns), fillWorkerRow);
+    setText(document.getElementById("jobs-count"), jobs.length ? `newest ${jobs.length}` : "");
+    setText(document.getElementById("workers-count"), `${workers.length} alive`);
+    document.getElementById("jobs-empty").hidden = jobs.length > 0;
+    document.getElementById("workers-empty").hidden = workers.length > 0;
+    setText(connection, "live");
+    connection.className = "";
+  } catch (error) {
+    setText(connection, `not live: ${error.message}`);
+    connection.className = "lost";
+  }
+  setTimeout(refresh, POLL_MILLISECONDS);
+}
+
+refresh();
