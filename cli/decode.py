@@ -1,0 +1,43 @@
+"""`regrow decode`: a bundle to a picture."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.files import write_whole
+from core.codec import decoder
+from core.errors import BundleError, InvalidSettings
+
+
+def decode(
+    bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The picture, a .png file")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON")] = False,
+) -> None:
+    """Regrow the picture in a bundle (BUNDLE.png beside it, unless -o says where)."""
+    target = output or bundle.with_suffix(".png")
+    if target.suffix.lower() != ".png":
+        raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
+    try:
+        picture = decoder.decode(bundle.read_bytes())
+    except BundleError as error:
+        raise type(error)(f"{bundle}: {error}") from error
+    write_whole(target, picture.to_png())
+    if as_json:
+        print(
+            json.dumps(
+                {
+                    "bundle": str(bundle),
+                    "picture": str(target),
+                    "width": picture.width,
+                    "height": picture.height,
+                    "channels": picture.channels,
+                }
+            )
+        )
+    else:
+        print(f"{target}: {picture.width}×{picture.height}")

@@ -1,0 +1,107 @@
+"""`make demo`: the main job, end to end, over HTTP, with a picture to look at."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from PIL import Image
+from skimage import data as samples
+
+from cli.console import progress_bar
+from cli.stack import Stack
+from core.codec.images import Picture, read_picture
+from core.codec.metrics import compression_ratio, measure
+from core.errors import RegrowError
+
+OUTPUT = Path("demo-output")
+DATA = OUTPUT / "data"
+SIDE = 120
+ZOOM = 3
+POLL_SECONDS = 0.25
+
+
+def main() -> int:
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    leave = os.environ.get("DEMO_EXIT") == "1"
+    try:
+        with Stack(DATA, "127.0.0.1", int(os.environ.get("DEMO_PORT", "0" if leave else "8000"))) as stack:
+            _run(stack.url, stopped)
+            if not leave:
+                print(f"\nStill serving at {stack.url}: open {stack.url}/admin, press Ctrl-C to stop.", flush=True)
+                stack.wait(stopped.is_set)
+    except RegrowError as error:
+        print(f"regrow: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _run(url: str, stopped: threading.Event) -> None:
+    photo = _photo()
+    with httpx.Client(base_url=url, timeout=30) as client:
+        start = time.monotonic()
+        answer = client.post("/encode", content=photo, headers={"Content-Type": "image/png"})
+        answer.raise_for_status()
+        job = _follow(client, answer.headers["Location"], stopped)
+        if job["state"] != "succeeded":
+            raise RegrowError(f"the demo's job {job['state']}: {job['error'] and job['error']['message']}")
+        encode_seconds = time.monotonic() - start
+        start = time.monotonic()
+        regrown = client.get(job["links"]["picture"]).raise_for_status().content
+        decode_seconds = time.monotonic() - start
+    original, grown = read_picture(photo), read_picture(regrown)
+    quality = measure(original.pixels, grown.pixels)
+    picture = OUTPUT / "side-by-side.png"
+    _side_by_side(original, grown).save(picture)
+    ratio = compression_ratio(job["bytes"], len(photo))
+    raw = compression_ratio(job["bytes"], original.pixels.size)
+    print(f"photo      {SIDE}×{SIDE}, {len(photo)} bytes as PNG, {original.pixels.size} raw")
+    print(f"stored     {job['bytes']} bytes, {8 * job['bytes'] / SIDE**2:.2f} bits per pixel")
+    print(f"CR         {100 * ratio:.1f} % against the PNG, {100 * raw:.1f} % against raw")
+    print(f"quality    PSNR {quality.psnr:.2f} dB, SSIM {quality.ssim:.3f}")
+    print(f"time       {encode_seconds:.1f} s to encode, {1000 * decode_seconds:.0f} ms to decode")
+    print(f"picture    {url}{job['links']['picture']}")
+    print(f"bundle     {url}{job['links']['bundle']}")
+    print(f"dashboard  {url}/admin")
+    print(f"compare    {picture} (left: original, right: regrown)", flush=True)
+
+
+def _photo() -> bytes:
+    image = Image.fromarray(samples.astronaut()).resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _follow(client: httpx.Client, path: str, stopped: threading.Event) -> dict[str, Any]:
+    """Show the job's progress until it has ended."""
+    with progress_bar() as bars:
+        task = bars.add_task("encoding", total=1.0, note="")
+        while True:
+            job: dict[str, Any] = client.get(path).raise_for_status().json()
+            psnr = f", {job['psnr']:.1f} dB" if job["psnr"] is not None else ""
+            bars.update(task, completed=job["progress"], note=f"{job['state']}{psnr}")
+            if job["state"] in ("succeeded", "failed", "cancelled"):
+                return job
+            if stopped.wait(POLL_SECONDS):
+                raise RegrowError("the demo was interrupted; its job goes on at the next start")
+
+
+def _side_by_side(original: Picture, grown: Picture) -> Image.Image:
+    gap = np.full((SIDE, SIDE // 20, 3), 255, dtype=np.uint8)
+    both = Image.fromarray(np.hstack([original.pixels, gap, grown.pixels]))
+    return both.resize((both.width * ZOOM, both.height * ZOOM), Image.Resampling.NEAREST)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

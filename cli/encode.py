@@ -1,0 +1,103 @@
+"""`regrow encode`: images to bundles, on this machine, without a server."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress
+
+from cli.console import progress_bar
+from cli.files import write_whole
+from core.codec.images import Picture, read_picture
+from core.codec.metrics import psnr_from_mse
+from core.codec.presets import Effort, Preset
+from core.codec.report import Report, make_report
+from core.codec.seeds import SeedKind
+from core.codec.settings import EncodeSettings
+from core.errors import ImageError, InvalidSettings
+
+PATCHES_AT_ONCE = 64
+"""Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
+
+
+def encode(
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The bundle, or a folder for several images")
+    ] = None,
+    preset: Annotated[Preset, typer.Option(help="Size of the rules")] = Preset.SMALL,
+    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
+    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.PIXEL,
+    seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
+) -> None:
+    """Encode images into bundles (IMAGE.gnca beside each image, unless -o says where)."""
+    settings = EncodeSettings(preset, effort, seed, seed_number)
+    targets = [_output_path(image, output, several=len(images) > 1) for image in images]
+    pictures = [_read(image) for image in images]  # all are checked before the first is trained
+    with progress_bar() as bars:
+        for image, (picture, original_bytes), target in zip(images, pictures, targets, strict=True):
+            report = _encode_one(image.name, picture, original_bytes, settings, target, bars)
+            if as_json:
+                print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
+            else:
+                print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
+
+
+def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
+    if output is None:
+        return image.with_suffix(".gnca")
+    if output.is_dir():
+        return output / image.with_suffix(".gnca").name
+    if several:
+        raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
+    return output
+
+
+def _read(image: Path) -> tuple[Picture, int]:
+    data = image.read_bytes()
+    try:
+        return read_picture(data), len(data)
+    except ImageError as error:
+        raise type(error)(f"{image}: {error}") from error
+
+
+def _encode_one(
+    name: str, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
+) -> Report:
+    from core.codec.codec import assemble, fit_patches, header_of  # imports torch, which takes seconds
+    from core.codec.engines import make_engine
+    from core.codec.fit import FitHooks, FitProgress
+
+    engine, start = make_engine(), time.monotonic()
+    total = header_of(picture, settings).grid.count
+    task = bars.add_task(name, total=total, note="")
+    payloads: list[bytes] = []
+    iterations = 0
+    for first in range(0, total, PATCHES_AT_ONCE):
+        indices = range(first, min(first + PATCHES_AT_ONCE, total))
+
+        def show(progress: FitProgress, first: int = first, count: int = len(indices)) -> None:
+            mean = float(progress.mse.mean())
+            note = f"{psnr_from_mse(mean * 255**2):.1f} dB" if mean < 1 else ""
+            bars.update(task, completed=first + progress.share * count, note=note)
+
+        fitted = fit_patches(engine, picture, indices, settings, FitHooks(on_progress=show))
+        payloads += fitted.payloads
+        iterations += fitted.iterations * len(indices)
+    bundle, quality = assemble(picture, settings, payloads)
+    write_whole(target, bundle)
+    return make_report(
+        picture,
+        settings,
+        quality,
+        patches=total,
+        stored_bytes=len(bundle),
+        original_bytes=original_bytes,
+        patch_iterations=iterations,
+        fit_seconds=time.monotonic() - start,
+    )

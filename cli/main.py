@@ -1,0 +1,54 @@
+"""The `regrow` command: its subcommands, and what every one of them does with an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from cli import decode, encode, inspect, serve
+from core.errors import RegrowError
+from core.version import VERSION
+
+app = typer.Typer(
+    name="regrow",
+    help="Compress images into the weights of tiny neural cellular automata, and regrow them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve")(serve.serve)
+app.command("encode")(encode.encode)
+app.command("decode")(decode.decode)
+app.command("inspect")(inspect.inspect)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"regrow {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Exit codes: 0 done, 1 the input or a file is bad (one line on stderr), 2 wrong usage."""
+
+
+def main() -> None:
+    """Entry point. Errors that are the caller's become one line and exit code 1."""
+    try:
+        app()
+    except RegrowError as error:
+        print(f"regrow: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"regrow: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""`regrow serve`: the whole service on one machine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from api.__main__ import is_loopback
+from cli.stack import Stack
+from core.errors import InvalidSettings
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback only")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 8000,
+    data: Annotated[Path, typer.Option(help="Folder for queue, pictures and bundles")] = Path("regrow-data"),
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes")] = 1,
+) -> None:
+    """Run queue, workers and API on this machine, until Ctrl-C. A restart goes on where it was."""
+    if not is_loopback(host):
+        raise InvalidSettings(f"{host} can be reached from other machines, and this service has no keys: use 127.0.0.1")
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    with Stack(data, host, port, workers) as stack:
+        print(f"Regrow serves at {stack.url} (dashboard: {stack.url}/admin, API: {stack.url}/docs). Ctrl-C stops it.")
+        stack.wait(stopped.is_set)

@@ -1,0 +1,156 @@
+"""The embedded stack: Valkey, workers and the API as child processes, one data folder, one Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.errors import RegrowError, ServiceUnavailable
+from core.jobs.store import JobStore, connect
+from core.jobs.workers import WorkerRegistry
+
+START_SECONDS = 60
+STOP_SECONDS = 15
+POLL_SECONDS = 0.05
+LONGEST_SOCKET_PATH = 100  # the kernel allows 107
+
+
+class StackError(RegrowError):
+    """Part of the stack did not start, or has ended."""
+
+
+@dataclass(slots=True)
+class _Child:
+    name: str
+    process: subprocess.Popen[bytes]
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@dataclass(slots=True)
+class Stack:
+    """Use as a context manager. data: folder of everything that lasts; workers: how many worker processes."""
+
+    data: Path
+    host: str
+    port: int
+    workers: int = 1
+    _children: list[_Child] = field(default_factory=list)
+    _socket_folder: tempfile.TemporaryDirectory[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    def __enter__(self) -> Stack:
+        self.data = self.data.resolve()
+        (self.data / "valkey").mkdir(parents=True, exist_ok=True)
+        self.port = _free_port(self.host, self.port)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop all, in the reverse order: a worker hands its batch back while Valkey still runs."""
+        while self._children:
+            self._children.pop().stop()
+        if self._socket_folder is not None:
+            self._socket_folder.cleanup()
+
+    def wait(self, stopped: Callable[[], bool]) -> None:
+        """Block until `stopped` is true. Raises StackError when a child has ended."""
+        while not stopped():
+            self._check()
+            time.sleep(0.2)
+
+    def _start(self) -> None:
+        path = self._socket_path()
+        redis_url = f"unix://{path}?db=0"
+        environment = os.environ | {
+            "REGROW_REDIS_URL": redis_url,
+            "REGROW_BLOB_STORE": "files",
+            "REGROW_BLOB_FOLDER": str(self.data / "blobs"),
+            "REGROW_HOST": self.host,
+            "REGROW_PORT": str(self.port),
+        }
+        redis = connect(redis_url)
+        store, registry = JobStore(redis), WorkerRegistry(redis)
+        self._spawn("Valkey", environment, "cli.broker", str(self.data / "valkey"), str(path))
+        self._until(lambda: _answers(store.check), "Valkey")
+        for number in range(self.workers):
+            self._spawn(f"worker {number}", environment, "worker")
+        self._spawn("API", environment, "api")
+        self._until(lambda: _accepts(self.host, self.port), "the API")
+        self._until(lambda: len(registry.alive()) >= self.workers, "the workers")
+        redis.close()
+
+    def _socket_path(self) -> Path:
+        path = self.data / "valkey.sock"
+        if len(str(path)) > LONGEST_SOCKET_PATH:
+            self._socket_folder = tempfile.TemporaryDirectory(prefix="regrow-")
+            path = Path(self._socket_folder.name) / "valkey.sock"
+        return path
+
+    def _spawn(self, name: str, environment: dict[str, str], module: str, *arguments: str) -> None:
+        command = [sys.executable, "-m", module, *arguments]
+        # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
+        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        self._children.append(_Child(name, process))
+
+    def _until(self, ready: Callable[[], bool], name: str) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while not ready():
+            self._check()
+            if time.monotonic() > deadline:
+                raise StackError(f"{name} did not start within {START_SECONDS} seconds")
+            time.sleep(POLL_SECONDS)
+
+    def _check(self) -> None:
+        for child in self._children:
+            if child.process.poll() is not None:
+                raise StackError(f"{child.name} has ended (status {child.process.returncode}): see its messages above")
+
+
+def _answers(check: Callable[[], None]) -> bool:
+    with contextlib.suppress(ServiceUnavailable):
+        check()
+        return True
+    return False
+
+
+def _accepts(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, or a free one for 0. Raises StackError where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise StackError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
+        free: int = probe.getsockname()[1]
+        return free
