@@ -76,8 +76,11 @@ class S3BlobStore:
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def check(self) -> None:
-        with _errors("bucket"):
-            self._client.head_bucket(Bucket=self._bucket)
+        try:
+            with _errors("bucket"):
+                self._client.head_bucket(Bucket=self._bucket)
+        except BlobNotFound as error:
+            raise ServiceUnavailable(f"the blob store has no bucket {self._bucket}") from error
 
     def create_bucket(self) -> None:
         """Make the bucket unless it is there."""

@@ -138,7 +138,9 @@ def test_bad_weights_and_rates_stay() -> None:
     gradients[1] = gradients[1].abs() * -1
     assert optimizer.step(weights, gradients, rates).tolist() == [False, False, False, True]
     assert optimizer.export_state()["w2.steps"].tolist() == [0, 0, 0, 1]
-    assert weights[0, 3].isnan() and weights[1, 0] == 3e38 and not weights[2].any()
+    assert weights[0, 3].isnan()
+    assert weights[1, 0] == 3e38
+    assert not weights[2].any()
 
 
 def test_a_matrix_without_gradient_waits_for_its_first() -> None:
@@ -150,7 +152,8 @@ def test_a_matrix_without_gradient_waits_for_its_first() -> None:
     only_w2 = gradients.clone()
     only_w2[:, :w1b1] = 0
     assert late.step(late_weights, only_w2, RATES[:1]).all()
-    assert not late_weights[:, :w1b1].any() and late_weights[:, w1b1:].any()
+    assert not late_weights[:, :w1b1].any()
+    assert late_weights[:, w1b1:].any()
     late.step(late_weights, gradients, RATES[:1])
     fresh.step(fresh_weights, gradients, RATES[:1])
     assert torch.allclose(late_weights[:, :w1b1], fresh_weights[:, :w1b1])
@@ -164,7 +167,8 @@ def test_gradients_of_any_size_and_rank_are_survived(scale: float) -> None:
     for _ in range(11):
         updated = optimizer.step(weights, torch.full((1, SHAPE.parameters), scale), RATES[:1])
     assert updated.item() == (scale > 1e-30)
-    assert weights.isfinite().all() and weights.abs().max() < 11 * 0.01 * 3
+    assert weights.isfinite().all()
+    assert weights.abs().max() < 11 * 0.01 * 3
 
 
 def test_dropping_rules_keeps_the_others() -> None:

@@ -1,0 +1,73 @@
+"""The main job with the real stack: Valkey, SeaweedFS, two worker processes, the API, all separate processes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.codec.decoder import decode
+from tests import services
+from tests.pictures import smooth_file
+from tests.services import wait_until
+
+SIZES = [(40, 40), (41, 75), (120, 120)]
+
+
+@pytest.fixture(scope="module")
+def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """The same processes and environment variables as docker-compose.yml."""
+    folder = tmp_path_factory.mktemp("stack")
+    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BATCH_TIME": "PT20S", **seaweedfs.environment()}
+    with contextlib.ExitStack() as running:
+        for number in range(2):
+            running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
+        server = running.enter_context(services.api(environment, folder))
+        client = running.enter_context(httpx.Client(base_url=server.url, timeout=30))
+        wait_until(lambda: len(client.get("/admin/workers").json()["workers"]) == 2, "two workers' start")
+        yield client
+
+
+def _ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
+    job = client.get(path).raise_for_status().json()
+    return job if job["state"] in ("succeeded", "failed", "cancelled") else None
+
+
+def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
+    files = [smooth_file(*size, seed=number) for number, size in enumerate(SIZES)]
+    jobs = [stack.post("/encode", content=data).raise_for_status().headers["location"] for data in files]
+    wait_until(lambda: all(_ended(stack, job) for job in jobs), "the end of three jobs", seconds=240)
+    for path, data, (height, width) in zip(jobs, files, SIZES, strict=True):
+        job = _ended(stack, path)
+        assert job is not None
+        assert job["state"] == "succeeded", job["error"]
+        answer = stack.get(job["links"]["picture"])
+        assert answer.headers["content-type"] == "image/png"
+        regrown = np.asarray(Image.open(io.BytesIO(answer.content)), dtype=np.float64)
+        original = np.asarray(Image.open(io.BytesIO(data)), dtype=np.float64)
+        assert regrown.shape == original.shape == (height, width, 3)
+        psnr = 10 * math.log10(255**2 / np.mean((regrown - original) ** 2))
+        assert job["psnr"] == pytest.approx(psnr, abs=0.01)
+        assert psnr > 18
+        bundle = stack.get(job["links"]["bundle"]).content
+        assert len(bundle) == job["bytes"]
+        np.testing.assert_array_equal(decode(bundle).pixels, regrown)
+        assert job["patches_done"] == job["patches_total"] == -(-height // 40) * -(-width // 40)
+        assert job["progress"] == 1
+        assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+
+
+def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> None:
+    from redis import Redis
+
+    with Redis.from_url(redis_url) as redis:
+        wait_until(lambda: redis.hlen("unacked") == 0, "the last acknowledgement")
+        for queue in ("regrow.plan", "regrow.fit", "regrow.assemble"):
+            assert redis.llen(queue) == 0

@@ -1,0 +1,148 @@
+"""The HTTP API with a real Valkey and no worker: what is accepted, what is refused, and that refusals leave nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.pictures import png_header_only, smooth_file
+
+
+@pytest.fixture
+def empty(redis_url: str, blob_folder: Path, client: httpx.Client):
+    """Asserts afterwards that nothing was queued or stored."""
+    with Redis.from_url(redis_url) as redis:
+        before = set(redis.scan_iter("regrow*"))
+        files = set(blob_folder.rglob("*"))
+        yield
+        assert set(redis.scan_iter("regrow*")) == before
+        assert set(blob_folder.rglob("*")) == files
+
+
+def _assert_problem(answer: httpx.Response, status: int, kind: str) -> None:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    body = answer.json()
+    assert body["status"] == status
+    assert body["type"] == f"/problems/{kind}"
+    assert body["detail"]
+    assert "Traceback" not in answer.text
+
+
+def test_an_image_is_accepted(client: httpx.Client) -> None:
+    data = smooth_file(41, 75)
+    answer = client.post("/encode", params={"preset": "medium"}, content=data, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 202
+    job = answer.json()
+    assert answer.headers["location"] == f"/jobs/{job['id']}"
+    assert int(answer.headers["retry-after"]) >= 1
+    assert client.get(answer.headers["location"]).json() == job
+    assert (job["state"], job["width"], job["height"], job["patches_total"]) == ("queued", 75, 41, 4)
+    assert job["preset"] == "medium"
+    assert job["psnr"] is None
+    assert client.get("/jobs").json()["jobs"][0] == job
+    for path in (f"/decode/{job['id']}.png", f"/jobs/{job['id']}/bundle"):
+        answer = client.get(path)
+        _assert_problem(answer, 409, "job-not-finished")
+        assert "retry-after" in answer.headers
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (39, 41), (40, 40), (41, 41), (120, 120)])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_sizes_and_kinds_are_accepted(client: httpx.Client, size: tuple[int, int], kind: str) -> None:
+    """I7"""
+    answer = client.post("/encode", content=smooth_file(*size, kind))
+    assert answer.status_code == 202
+    assert (answer.json()["height"], answer.json()["width"]) == size
+
+
+def test_multipart_with_form_fields(client: httpx.Client) -> None:
+    answer = client.post(
+        "/encode",
+        params={"preset": "medium"},
+        files={"image": ("../../x\0.png", smooth_file(8, 8), "image/png")},
+        data={"effort": "standard"},
+    )
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["preset"], answer.json()["effort"]) == ("medium", "standard")
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "kind"),
+    [
+        pytest.param(b"", 415, "unsupported-image", id="I1-empty"),
+        pytest.param(b"<html></html>", 415, "unsupported-image", id="I1-html"),
+        pytest.param(b"GIF89a" + bytes(20), 415, "unsupported-image", id="I1-gif"),
+        pytest.param(smooth_file(64, 64, "PNG")[:200], 422, "damaged-image", id="I2-png"),
+        pytest.param(smooth_file(64, 64, "JPEG")[:700], 422, "damaged-image", id="I2-jpeg"),
+        pytest.param(smooth_file(64, 64, "WEBP")[:200], 422, "damaged-image", id="I2-webp"),
+        pytest.param(png_header_only(50_000, 50_000), 422, "image-too-large", id="I4-header"),
+        pytest.param(png_header_only(12_000, 12_000), 422, "image-too-large", id="I4-warned"),
+        pytest.param(smooth_file(400, 400), 422, "image-too-large", id="I4-pixels"),
+        pytest.param(png_header_only(1, 0), 422, "damaged-image", id="I6"),
+    ],
+)
+@pytest.mark.parametrize("multipart", [False, True])
+@pytest.mark.usefixtures("empty")
+def test_bad_images_are_refused_whole(
+    client: httpx.Client, data: bytes, status: int, kind: str, multipart: bool
+) -> None:
+    answer = client.post("/encode", files={"image": data}) if multipart else client.post("/encode", content=data)
+    _assert_problem(answer, status, kind)
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
+    """H1: by Content-Length and chunked."""
+    _assert_problem(client.post("/encode", content=bytes(200_001)), 413, "request-entity-too-large")
+    chunks = (bytes(50_000) for _ in range(5))
+    _assert_problem(client.post("/encode", content=chunks), 413, "request-entity-too-large")
+
+
+@pytest.mark.usefixtures("empty")
+@pytest.mark.parametrize("parameters", [{"preset": "huge"}, {"seed_number": "-1"}, {"colour": "red"}])
+def test_bad_options_are_named(client: httpx.Client, parameters: dict[str, str]) -> None:
+    for answer in (
+        client.post("/encode", params=parameters, content=smooth_file(8, 8)),
+        client.post("/encode", data=parameters, files={"image": smooth_file(8, 8)}),
+    ):
+        _assert_problem(answer, 422, "invalid-option")
+        (name,) = parameters
+        assert answer.json()["errors"][0]["field"] == name
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_form_without_a_file_is_refused(client: httpx.Client) -> None:
+    answer = client.post("/encode", files={"image": (None, "text")})
+    _assert_problem(answer, 415, "unsupported-image")
+
+
+@pytest.mark.parametrize("job_id", ["0" * 32, "nothing", "..%2f..%2fetc", "Z" * 32])
+def test_unknown_jobs_are_404(client: httpx.Client, job_id: str) -> None:
+    for path in (f"/jobs/{job_id}", f"/jobs/{job_id}/bundle", f"/decode/{job_id}.png"):
+        answer = client.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+def test_the_frameworks_own_errors_are_problems_too(client: httpx.Client) -> None:
+    _assert_problem(client.get("/nowhere"), 404, "not-found")
+    _assert_problem(client.put("/encode"), 405, "method-not-allowed")
+    _assert_problem(client.get("/jobs", params={"limit": "many"}), 422, "invalid-option")
+
+
+def test_health_and_documentation(client: httpx.Client) -> None:
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/encode", "/jobs/{id}", "/decode/{id}.png", "/jobs/{id}/bundle", "/livez", "/readyz"} <= set(paths)
+    assert client.get("/docs").status_code == 200
+
+
+def test_answers_carry_security_headers(client: httpx.Client) -> None:
+    for path in ("/jobs", "/admin", "/nowhere"):
+        assert client.get(path).headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'self'" in client.get("/admin").headers["content-security-policy"]
