@@ -79,7 +79,7 @@ def rollout_batch(arenas, at, weights, seeds, masks, steps, out):  # type: ignor
             for step in range(steps):
                 _take_mask(arena, at, masks, step)
                 old, new = at.states + step % 2 * at.state, at.states + (step + 1) % 2 * at.state
-                forward_step(arena, at, old, new)
+                forward_step(arena, at, old, new, 0)
             _read_planes(arena, at, at.states + steps % 2 * at.state, out[patch])
 
 
@@ -101,13 +101,13 @@ def gradient_batch(  # type: ignore[no-untyped-def]
             for step in range(steps):
                 _take_mask(arena, at, masks, step)
                 old = at.states + step * at.state
-                forward_step(arena, at, old, old + at.state)
+                forward_step(arena, at, old, old + at.state, step % at.kept)
             last = at.states + steps * at.state
             losses[patch] = _loss_and_state_gradient(arena, at, last, pixels[patch], extents[patch])
             arena[at.dw1 : at.size] = np.float32(0.0)
             for step in range(steps - 1, -1, -1):
                 _take_mask(arena, at, masks, step)
-                backward_step(arena, at, at.states + step * at.state)
+                backward_step(arena, at, at.states + step * at.state, step % at.kept)
             _write_weight_gradient(arena, at, weight_gradients[patch])
             if len(seed_gradients) > 0:
                 _read_planes(arena, at, at.gradient, seed_gradients[patch])

@@ -10,7 +10,7 @@ counts floats from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from llvmlite import binding, ir
@@ -82,12 +82,12 @@ def product_tile(
     start: Callable[[int, int], Value],
     left: Callable[[int, Value], Value],
     right: Callable[[int, Value], Value],
-    finish: Callable[[int, int, Value], None],
+    finish: Callable[[int, list[Value]], None],
 ) -> None:
     """One register tile of a matrix product, rows x (vectors * LANES), summed over `depth` >= 1 terms.
 
     start(row, vector): first value of a sum. left(row, k): scalar factor. right(vector, k): vector factor.
-    finish(row, vector, total): what becomes of a sum.
+    finish(row, totals): what becomes of a row's sums.
     """
     before = builder.block
     initial = [[start(row, vector) for vector in range(vectors)] for row in range(rows)]
@@ -112,15 +112,14 @@ def product_tile(
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
     builder.position_at_end(after)
     for row in range(rows):
-        for vector in range(vectors):
-            finish(row, vector, totals[row][vector])
+        finish(row, totals[row])
 
 
-def for_each_case(builder: Value, selector: Value, cases: int, emit: Callable[[int], None]) -> None:
-    """Run emit(selector), compiled once for each selector from 1 to `cases`."""
+def for_each_case(builder: Value, selector: Value, cases: Iterable[int], emit: Callable[[int], None]) -> None:
+    """Run emit(selector), compiled once for each of `cases`; nothing for another selector."""
     end = builder.append_basic_block("cases.end")
     switch = builder.switch(selector, end)
-    for case in range(1, cases + 1):
+    for case in cases:
         block = builder.append_basic_block(f"case.{case}")
         switch.add_case(number(case), block)
         builder.position_at_end(block)
