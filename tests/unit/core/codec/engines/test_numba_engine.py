@@ -52,13 +52,13 @@ class Case:
         """The smallest size of a hidden unit's input in a cell that updates, over all steps and rules."""
         w1, b1, w2 = (torch.from_numpy(self.weights[:, part]).double() for part in tensor_slices(self.shape))
         count, (height, width) = len(self.targets.pixels), self.seeds.shape[2:]
-        masks = fire_masks(
-            self.rollout.fire_key, self.rollout.steps, height, width, self.rollout.fire_rate
-        )
+        masks = fire_masks(self.rollout.fire_key, self.rollout.steps, height, width, self.rollout.fire_rate)
         state = torch.from_numpy(self.seeds).double().expand(count, -1, -1, -1)
         smallest = np.inf
         for mask in torch.from_numpy(masks).flatten(1):
-            inputs = w1.reshape(-1, self.shape.hidden, self.shape.perceived) @ perceive(state).flatten(2) + b1[..., None]
+            inputs = (
+                w1.reshape(-1, self.shape.hidden, self.shape.perceived) @ perceive(state).flatten(2) + b1[..., None]
+            )
             smallest = min(smallest, inputs[..., mask].abs().min().item() if mask.any() else np.inf)
             update = w2.reshape(-1, self.shape.channels, self.shape.hidden) @ inputs.relu() * mask
             state = state + update.unflatten(2, (height, width))
