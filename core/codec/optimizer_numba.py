@@ -1,0 +1,390 @@
+"""SOAP for many rules at once on the CPU.
+
+Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam" (2024). Adam runs in the eigenbases of the
+averages of G·G^T and G^T·G, where G is a tensor's gradient. A rule has two tensors: W1 with b1 as a last column,
+(hidden, 3·channels + 1), and W2, (channels, hidden). Each rule is stepped by one thread in a fixed order of sums, so its
+numbers depend neither on the batch nor on the number of threads.
+
+A basis is stored as a square matrix whose rows are the basis vectors, largest eigenvalue first.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit, prange
+
+from core.codec.rule import RuleShape
+
+Array = npt.NDArray[np.float32]
+
+# Gradients are scaled to norm 1 first; directions in which a gradient is nothing but rounding error (about 1e-8) must
+# not be blown up to full steps.
+EPSILON = np.float32(1e-6)
+SWEEPS = 16  # of the Jacobi method; it needs about 7
+TINY = np.float32(1e-30)  # squares below it count as zero, so that no reciprocal overflows
+FAST = {"reassoc", "contract", "nsz"}  # allows vectors, but keeps infinities and not-a-numbers what they are
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _product(left, right, out):  # type: ignore[no-untyped-def]
+    """out = left · right, taking four rows of `right` at a time."""
+    depth, width = right.shape
+    for i in range(left.shape[0]):
+        for j in range(width):
+            out[i, j] = np.float32(0.0)
+        whole = depth - depth % 4
+        for k in range(0, whole, 4):
+            a, b, c, d = left[i, k], left[i, k + 1], left[i, k + 2], left[i, k + 3]
+            for j in range(width):
+                out[i, j] += a * right[k, j] + b * right[k + 1, j] + c * right[k + 2, j] + d * right[k + 3, j]
+        for k in range(whole, depth):
+            a = left[i, k]
+            for j in range(width):
+                out[i, j] += a * right[k, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _transpose(matrix, out):  # type: ignore[no-untyped-def]
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            out[j, i] = matrix[i, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _rotate_pair(matrix, basis, p, q):  # type: ignore[no-untyped-def]
+    """One Jacobi rotation: makes matrix[p, q] zero (Golub and Van Loan, Matrix Computations, 8.5)."""
+    theta = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])
+    t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
+    t = t if theta >= 0 else -t
+    cosine = 1.0 / np.sqrt(t * t + 1.0)
+    sine = t * cosine
+    for k in range(len(matrix)):
+        first, second = matrix[k, p], matrix[k, q]
+        matrix[k, p], matrix[k, q] = cosine * first - sine * second, sine * first + cosine * second
+    for rows in (matrix, basis):
+        for k in range(len(matrix)):
+            first, second = rows[p, k], rows[q, k]
+            rows[p, k], rows[q, k] = cosine * first - sine * second, sine * first + cosine * second
+
+
+@njit(nogil=True, error_model="numpy")
+def _descending(values):  # type: ignore[no-untyped-def]
+    """The indices that put `values` in descending order; equal values stay in their order."""
+    order = np.arange(len(values))
+    for i in range(1, len(values)):
+        index, k = order[i], i
+        while k > 0 and values[order[k - 1]] < values[index]:
+            order[k] = order[k - 1]
+            k -= 1
+        order[k] = index
+    return order
+
+
+@njit(nogil=True, error_model="numpy")
+def _eigenbasis(gradient, basis):  # type: ignore[no-untyped-def]
+    """Eigenvectors of gradient · gradient^T into the rows of `basis`, by the cyclic Jacobi method.
+
+    In float64: in this basis and its counterpart the first gradient is diagonal, and what is left beside the diagonal
+    should be far below EPSILON.
+    """
+    size = len(gradient)
+    matrix = np.zeros((size, size))
+    vectors = np.zeros((size, size))
+    trace = 0.0
+    for i in range(size):
+        vectors[i, i] = 1.0
+        for j in range(size):
+            for k in range(gradient.shape[1]):
+                matrix[i, j] += np.float64(gradient[i, k]) * np.float64(gradient[j, k])
+        trace += matrix[i, i]
+    for _ in range(SWEEPS):
+        rotated = False
+        for p in range(size - 1):
+            for q in range(p + 1, size):
+                if abs(matrix[p, q]) > 1e-12 * trace:
+                    _rotate_pair(matrix, vectors, p, q)
+                    rotated = True
+        if not rotated:
+            break
+    order = _descending(np.diag(matrix).copy())
+    for i in range(size):
+        for k in range(size):
+            basis[i, k] = vectors[order[i], k]
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _orthonormalise(rows, basis):  # type: ignore[no-untyped-def]
+    """Orthonormal rows that span what the first rows of `rows` span, by Householder reflections; `rows` is used up.
+
+    A zero row, or one that depends on those before it, still yields a unit vector at right angles to them.
+    """
+    size = len(rows)
+    scale = np.zeros(size, dtype=np.float32)
+    for i in range(size):
+        square = np.float32(0.0)
+        for k in range(i, size):
+            square += rows[i, k] * rows[i, k]
+        norm = np.sqrt(square)
+        if square > TINY:
+            rows[i, i] += norm if rows[i, i] >= 0 else -norm
+            scale[i] = 1.0 / (norm * abs(rows[i, i]))
+        for j in range(i + 1, size):
+            _reflect(rows[j], rows[i], scale[i], i)
+    for i in range(size):
+        basis[i] = np.float32(0.0)
+        basis[i, i] = np.float32(1.0)
+    for i in range(size - 1, -1, -1):
+        for j in range(i, size):
+            _reflect(basis[j], rows[i], scale[i], i)
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _reflect(vector, normal, scale, start):  # type: ignore[no-untyped-def]
+    """vector -= scale · (vector · normal) · normal, over the elements from `start` on."""
+    dot = np.float32(0.0)
+    for k in range(start, len(vector)):
+        dot += vector[k] * normal[k]
+    dot *= scale
+    for k in range(start, len(vector)):
+        vector[k] -= dot * normal[k]
+
+
+@njit(nogil=True, error_model="numpy")
+def _refresh(average, basis):  # type: ignore[no-untyped-def]
+    """One power iteration on a basis. Returns the order, by estimated eigenvalue, into which it put the old vectors."""
+    size = len(basis)
+    images, ordered = np.empty_like(basis), np.empty_like(basis)
+    _product(basis, average, images)
+    eigenvalues = np.zeros(size)
+    for i in range(size):
+        for k in range(size):
+            eigenvalues[i] += images[i, k] * basis[i, k]
+    order = _descending(eigenvalues)
+    for i in range(size):
+        ordered[i] = images[order[i]]
+    _orthonormalise(ordered, basis)
+    return order
+
+
+@njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _average(average, new, beta):  # type: ignore[no-untyped-def]
+    """average = beta · average + (1 - beta) · new, elementwise."""
+    for i in range(average.shape[0]):
+        for j in range(average.shape[1]):
+            average[i, j] = beta * average[i, j] + (np.float32(1.0) - beta) * new[i, j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _between(left, matrix, right):  # type: ignore[no-untyped-def]
+    """left · matrix · right."""
+    half = np.empty_like(matrix)
+    _product(left, matrix, half)
+    out = np.empty_like(matrix)
+    _product(half, right, out)
+    return out
+
+
+@njit(nogil=True, error_model="numpy")
+def _transposed(matrix):  # type: ignore[no-untyped-def]
+    out = np.empty((matrix.shape[1], matrix.shape[0]), dtype=np.float32)
+    _transpose(matrix, out)
+    return out
+
+
+@njit(nogil=True, error_model="numpy")
+def _step_tensor(  # type: ignore[no-untyped-def]
+    gradient, left, right, left_basis, right_basis, first, second, taken, betas, refresh_every
+):
+    """One SOAP step of one tensor of one rule: the direction to go against, or zeros before the first gradient.
+
+    gradient: (m, n), scaled to norm 1. left, right: averages (m, m), (n, n). first: Adam's first moment, in the
+    tensor's own space; second: in the basis. taken: steps before this one.
+    """
+    beta1, beta2 = betas
+    across = _transposed(gradient)
+    square = np.empty_like(left)
+    _product(gradient, across, square)
+    _average(left, square, beta2)
+    square = np.empty_like(right)
+    _product(across, gradient, square)
+    _average(right, square, beta2)
+    if taken == 0:
+        _eigenbasis(gradient, left_basis)
+        _eigenbasis(across, right_basis)
+    elif taken % refresh_every == 0:
+        rows, columns = _refresh(left, left_basis), _refresh(right, right_basis)
+        old = second.copy()
+        for i in range(len(rows)):
+            for j in range(len(columns)):
+                second[i, j] = old[rows[i], columns[j]]
+    _average(first, gradient, beta1)
+    left_back, right_back = _transposed(left_basis), _transposed(right_basis)
+    rotated = _between(left_basis, gradient, right_back)
+    for i in range(rotated.shape[0]):
+        for j in range(rotated.shape[1]):
+            rotated[i, j] *= rotated[i, j]
+    _average(second, rotated, beta2)
+    moment = _between(left_basis, first, right_back)
+    correction1 = np.float32(1.0 - np.float64(beta1) ** (taken + 1))
+    correction2 = np.float32(1.0 - np.float64(beta2) ** (taken + 1))
+    for i in range(moment.shape[0]):
+        for j in range(moment.shape[1]):
+            moment[i, j] = moment[i, j] / correction1 / (np.sqrt(second[i, j] / correction2) + EPSILON)
+    return _between(left_back, moment, right_basis)
+
+
+@njit(nogil=True, error_model="numpy")
+def _norm(matrix):  # type: ignore[no-untyped-def]
+    """Frobenius norm in float64, which holds the square of any float32."""
+    total = 0.0
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            total += np.float64(matrix[i, j]) * np.float64(matrix[i, j])
+    return np.sqrt(total)
+
+
+@njit(nogil=True, error_model="numpy")
+def _divide(matrix, norm):  # type: ignore[no-untyped-def]
+    """Divide by a norm, unless it is zero."""
+    if norm > 0:
+        for i in range(matrix.shape[0]):
+            for j in range(matrix.shape[1]):
+                matrix[i, j] = np.float64(matrix[i, j]) / norm
+
+
+@njit(nogil=True, error_model="numpy")
+def _read(flat, w1, w2):  # type: ignore[no-untyped-def]
+    """A rule's flat vector into W1 with b1 as its last column, and W2."""
+    hidden, columns = w1.shape
+    bias, output = hidden * (columns - 1), hidden * columns
+    for i in range(hidden):
+        for j in range(columns - 1):
+            w1[i, j] = flat[i * (columns - 1) + j]
+        w1[i, columns - 1] = flat[bias + i]
+    for i in range(w2.shape[0]):
+        for j in range(hidden):
+            w2[i, j] = flat[output + i * hidden + j]
+
+
+@njit(nogil=True, error_model="numpy")
+def _add(flat, w1, w2, rate):  # type: ignore[no-untyped-def]
+    """flat += rate · (W1 with b1, W2), in the order of a rule's flat vector."""
+    hidden, columns = w1.shape
+    bias, output = hidden * (columns - 1), hidden * columns
+    for i in range(hidden):
+        for j in range(columns - 1):
+            flat[i * (columns - 1) + j] += rate * w1[i, j]
+        flat[bias + i] += rate * w1[i, columns - 1]
+    for i in range(w2.shape[0]):
+        for j in range(hidden):
+            flat[output + i * hidden + j] += rate * w2[i, j]
+
+
+@njit(parallel=True, nogil=True, error_model="numpy", cache=True)
+def _step_rules(  # type: ignore[no-untyped-def]
+    weights, gradients, rates, taken, state1, state2, betas, refresh_every, updated
+):
+    """One step of each rule. state1, state2: the six arrays of W1 and of W2, in the order of STATE; taken: (G, 2)."""
+    hidden, columns = state1[4].shape[1:]
+    channels = state2[4].shape[1]
+    for rule in prange(len(weights)):
+        w1 = np.empty((hidden, columns), dtype=np.float32)
+        w2 = np.empty((channels, hidden), dtype=np.float32)
+        _read(gradients[rule], w1, w2)
+        norm1, norm2 = _norm(w1), _norm(w2)
+        updated[rule] = np.isfinite(norm1) and np.isfinite(norm2) and np.isfinite(rates[rule])
+        if not updated[rule]:
+            continue
+        # A tensor starts at its first gradient that is not zero: the basis of a zero matrix would say nothing.
+        if norm1 > 0 or taken[rule, 0] > 0:
+            _divide(w1, norm1)
+            a, b, c, d, e, f = state1
+            w1 = _step_tensor(
+                w1, a[rule], b[rule], c[rule], d[rule], e[rule], f[rule], taken[rule, 0], betas, refresh_every
+            )
+            taken[rule, 0] += 1
+        if norm2 > 0 or taken[rule, 1] > 0:
+            _divide(w2, norm2)
+            a, b, c, d, e, f = state2
+            w2 = _step_tensor(
+                w2, a[rule], b[rule], c[rule], d[rule], e[rule], f[rule], taken[rule, 1], betas, refresh_every
+            )
+            taken[rule, 1] += 1
+        _add(weights[rule], w1, w2, -rates[rule])
+
+
+STATE = ("left", "right", "left_basis", "right_basis", "first", "second")
+
+
+class NumbaSoap:
+    """The optimiser's state for `count` rules of one shape, and its step.
+
+    betas: decay of the first moment; and of the second moment and of both averages. refresh_every: steps between
+    refreshes of the bases, each by one power iteration.
+    """
+
+    def __init__(
+        self, shape: RuleShape, count: int, betas: tuple[float, float] = (0.95, 0.95), refresh_every: int = 5
+    ) -> None:
+        self.shape = shape
+        self._betas = (np.float32(betas[0]), np.float32(betas[1]))
+        self._refresh_every = refresh_every
+        self._taken = np.zeros((count, 2), dtype=np.int64)
+        self._w1 = _zero_state(count, shape.hidden, shape.perceived + 1)
+        self._w2 = _zero_state(count, shape.channels, shape.hidden)
+
+    @property
+    def count(self) -> int:
+        """Number of rules."""
+        return len(self._taken)
+
+    def step(self, weights: Array, gradients: Array, learning_rates: Array) -> npt.NDArray[np.bool_]:
+        """Step each rule against its gradient, changing `weights` (G, parameters) in place; learning_rates: (G,).
+
+        Returns bool (G,): False for a rule whose gradient or learning rate is not finite; its weights and its state
+        stay as they are.
+        """
+        expected = (self.count, self.shape.parameters)
+        if weights.shape != expected or gradients.shape != expected or learning_rates.shape != expected[:1]:
+            raise ValueError(f"expected weights and gradients {expected} and learning rates {expected[:1]}")
+        if weights.dtype != np.float32 or not weights.flags.c_contiguous:
+            raise ValueError("weights must be C-contiguous float32, as they are changed in place")
+        updated = np.zeros(self.count, dtype=np.bool_)
+        gradients = np.ascontiguousarray(gradients, dtype=np.float32)
+        rates = np.ascontiguousarray(learning_rates, dtype=np.float32)
+        _step_rules(
+            weights, gradients, rates, self._taken, self._w1, self._w2, self._betas, self._refresh_every, updated
+        )
+        return updated
+
+    def keep(self, indices: npt.NDArray[np.integer]) -> None:
+        """Go on with these rules only, in this order."""
+        self._taken = self._taken[indices]
+        self._w1 = tuple(array[indices] for array in self._w1)
+        self._w2 = tuple(array[indices] for array in self._w2)
+
+    def export_state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Copies of the state's arrays by name, each with the rules first; for checkpoints."""
+        arrays: dict[str, npt.NDArray[np.generic]] = {"taken": self._taken.copy()}
+        for tensor, state in (("w1", self._w1), ("w2", self._w2)):
+            arrays |= {f"{tensor}_{name}": array.copy() for name, array in zip(STATE, state, strict=True)}
+        return arrays
+
+    def import_state(self, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
+        """Go on from an exported state of rules of the same shape."""
+        w1, w2 = (
+            tuple(np.array(arrays[f"{tensor}_{name}"], dtype=np.float32, order="C") for name in STATE)
+            for tensor in ("w1", "w2")
+        )
+        for loaded, present in zip(w1 + w2, self._w1 + self._w2, strict=True):
+            if loaded.shape[1:] != present.shape[1:] or len(loaded) != len(arrays["taken"]):
+                raise ValueError("the optimizer state is not of this rule shape")
+        self._taken = np.array(arrays["taken"], dtype=np.int64, order="C")
+        self._w1, self._w2 = w1, w2
+
+
+def _zero_state(count: int, rows: int, columns: int) -> tuple[Array, ...]:
+    """The arrays of STATE for a tensor (rows, columns)."""
+    shapes = [(rows, rows), (columns, columns)] * 2 + [(rows, columns)] * 2
+    return tuple(np.zeros((count, *shape), dtype=np.float32) for shape in shapes)
