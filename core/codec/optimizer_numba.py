@@ -193,14 +193,15 @@ def _transposed(matrix):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _step_tensor(  # type: ignore[no-untyped-def]
-    gradient, left, right, left_basis, right_basis, first, second, taken, betas, refresh_every
-):
-    """One SOAP step of one tensor of one rule: the direction to go against, or zeros before the first gradient.
+def _step_tensor(gradient, averages, bases, moments, taken, betas, refresh_every):  # type: ignore[no-untyped-def]
+    """One SOAP step of one tensor of one rule: replaces the gradient by the direction to go against.
 
-    gradient: (m, n), scaled to norm 1. left, right: averages (m, m), (n, n). first: Adam's first moment, in the
-    tensor's own space; second: in the basis. taken: steps before this one.
+    gradient: (m, n), scaled to norm 1. averages, bases: (m, m) and (n, n) each. moments: Adam's first one, in the
+    tensor's own space, and second one, in the bases; (m, n) each. taken: steps before this one.
     """
+    left, right = averages
+    left_basis, right_basis = bases
+    first, second = moments
     beta1, beta2 = betas
     across = _transposed(gradient)
     square = np.empty_like(left)
@@ -231,7 +232,7 @@ def _step_tensor(  # type: ignore[no-untyped-def]
     for i in range(moment.shape[0]):
         for j in range(moment.shape[1]):
             moment[i, j] = moment[i, j] / correction1 / (np.sqrt(second[i, j] / correction2) + EPSILON)
-    return _between(left_back, moment, right_basis)
+    gradient[:] = _between(left_back, moment, right_basis)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -281,37 +282,38 @@ def _add(flat, w1, w2, rate):  # type: ignore[no-untyped-def]
             flat[output + i * hidden + j] += rate * w2[i, j]
 
 
+@njit(nogil=True, error_model="numpy")
+def _step_rule(rule, weights, gradient, rate, taken, state1, state2, betas, refresh_every):  # type: ignore[no-untyped-def]
+    """One step of a rule's flat weights. Returns whether gradient and rate are finite; else nothing changes."""
+    hidden, columns = state1[4].shape[1:]
+    w1 = np.empty((hidden, columns), dtype=np.float32)
+    w2 = np.empty((state2[4].shape[1], hidden), dtype=np.float32)
+    _read(gradient, w1, w2)
+    gradients, norms, states = (w1, w2), (_norm(w1), _norm(w2)), (state1, state2)
+    if not (np.isfinite(norms[0]) and np.isfinite(norms[1]) and np.isfinite(rate)):
+        return False
+    for tensor in range(2):
+        # A tensor starts at its first gradient that is not zero: the basis of a zero matrix would say nothing.
+        if norms[tensor] > 0 or taken[tensor] > 0:
+            _divide(gradients[tensor], norms[tensor])
+            left, right, left_basis, right_basis, first, second = states[tensor]
+            bases = left_basis[rule], right_basis[rule]
+            averages, moments = (left[rule], right[rule]), (first[rule], second[rule])
+            _step_tensor(gradients[tensor], averages, bases, moments, taken[tensor], betas, refresh_every)
+            taken[tensor] += 1
+    _add(weights, w1, w2, -rate)
+    return True
+
+
 @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
 def _step_rules(  # type: ignore[no-untyped-def]
     weights, gradients, rates, taken, state1, state2, betas, refresh_every, updated
 ):
     """One step of each rule. state1, state2: the six arrays of W1 and of W2, in the order of STATE; taken: (G, 2)."""
-    hidden, columns = state1[4].shape[1:]
-    channels = state2[4].shape[1]
     for rule in prange(len(weights)):
-        w1 = np.empty((hidden, columns), dtype=np.float32)
-        w2 = np.empty((channels, hidden), dtype=np.float32)
-        _read(gradients[rule], w1, w2)
-        norm1, norm2 = _norm(w1), _norm(w2)
-        updated[rule] = np.isfinite(norm1) and np.isfinite(norm2) and np.isfinite(rates[rule])
-        if not updated[rule]:
-            continue
-        # A tensor starts at its first gradient that is not zero: the basis of a zero matrix would say nothing.
-        if norm1 > 0 or taken[rule, 0] > 0:
-            _divide(w1, norm1)
-            a, b, c, d, e, f = state1
-            w1 = _step_tensor(
-                w1, a[rule], b[rule], c[rule], d[rule], e[rule], f[rule], taken[rule, 0], betas, refresh_every
-            )
-            taken[rule, 0] += 1
-        if norm2 > 0 or taken[rule, 1] > 0:
-            _divide(w2, norm2)
-            a, b, c, d, e, f = state2
-            w2 = _step_tensor(
-                w2, a[rule], b[rule], c[rule], d[rule], e[rule], f[rule], taken[rule, 1], betas, refresh_every
-            )
-            taken[rule, 1] += 1
-        _add(weights[rule], w1, w2, -rates[rule])
+        updated[rule] = _step_rule(
+            rule, weights[rule], gradients[rule], rates[rule], taken[rule], state1, state2, betas, refresh_every
+        )
 
 
 STATE = ("left", "right", "left_basis", "right_basis", "first", "second")
