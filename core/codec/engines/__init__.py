@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import os
+
 from core.codec.engines.base import Engine
+from core.errors import InvalidSettings
+
+ENGINES = ("numba", "torch")
 
 
-def make_engine() -> Engine:
-    """The engine for this machine. Not thread-safe: one engine per thread."""
-    from core.codec.engines.torch_engine import (
-        TorchEngine,  # the API process must run without torch
-    )
+def make_engine(name: str | None = None) -> Engine:
+    """The engine of this name, else the one that REGROW_ENGINE names, else the fastest for this machine.
 
-    return TorchEngine()
+    Not thread-safe: one engine per thread. Raises InvalidSettings for a name that is not in ENGINES.
+    """
+    name = name or os.environ.get("REGROW_ENGINE") or "numba"
+    # Imported here, because the API process must run where neither torch nor numba is installed.
+    match name:
+        case "numba":
+            from core.codec.engines.numba_engine import NumbaEngine
+
+            return NumbaEngine()
+        case "torch":
+            from core.codec.engines.torch_engine import TorchEngine
+
+            return TorchEngine()
+        case _:
+            raise InvalidSettings(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")

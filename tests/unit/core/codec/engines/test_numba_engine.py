@@ -89,7 +89,8 @@ def relative_errors(found: Array, expected: Array) -> Array:
 def assert_same_bits(found: LossAndGradients, expected: LossAndGradients, only: slice = slice(None)) -> None:
     np.testing.assert_array_equal(found.losses, expected.losses[only])
     np.testing.assert_array_equal(found.weights, expected.weights[only])
-    assert found.seeds is not None and expected.seeds is not None
+    assert found.seeds is not None
+    assert expected.seeds is not None
     np.testing.assert_array_equal(found.seeds, expected.seeds[only])
 
 
@@ -102,12 +103,15 @@ def standard_case(count: int = 5, steps: int = 3, fire_rate: float = 0.5) -> Cas
 def test_equals_the_reference_engine(case: Case) -> None:
     expected_states = ORACLE.rollout(case.shape, case.weights, case.seeds, case.rollout)
     states = ENGINE.rollout(case.shape, case.weights, case.seeds, case.rollout)
-    assert states.dtype == np.float32 and states.shape == expected_states.shape
+    assert states.dtype == np.float32
+    assert states.shape == expected_states.shape
     assert relative_errors(states, expected_states).max() < 1e-5
     found, expected = case.run(ENGINE), case.run(ORACLE)
     assert relative_errors(found.losses, expected.losses).max() < 1e-4
-    assert found.weights.shape == case.weights.shape and found.weights.dtype == np.float32
-    assert found.seeds is not None and expected.seeds is not None
+    assert found.weights.shape == case.weights.shape
+    assert found.weights.dtype == np.float32
+    assert found.seeds is not None
+    assert expected.seeds is not None
     if case.distance_from_kinks() > KINK:
         assert relative_errors(found.weights, expected.weights).max() < 1e-4
         assert relative_errors(found.seeds, expected.seeds).max() < 1e-4
@@ -119,7 +123,8 @@ def test_equals_the_reference_engine_at_full_patch_size(channels: int, hidden: i
     found, expected = case.run(ENGINE), case.run(ORACLE)
     # So many units in so many cells lie near a kink now and then; one of them moves a gradient by less than this.
     assert relative_errors(found.weights, expected.weights).max() < 1e-4
-    assert found.seeds is not None and expected.seeds is not None
+    assert found.seeds is not None
+    assert expected.seeds is not None
     assert relative_errors(found.seeds, expected.seeds).max() < 1e-3
 
 

@@ -1,0 +1,116 @@
+"""The dashboard in a real headless Chromium, with a real API and Valkey behind it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect, sync_playwright
+
+from core.codec.bundle import BundleHeader, pack_payloads, write_bundle
+from core.codec.engines.base import Rollout
+from core.codec.quantization import quantize
+from core.codec.rule import RuleShape, initial_weights
+from core.codec.seeds import SeedKind
+from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.documents import JobKeys
+from core.jobs.model import JobFailure, JobState
+from core.jobs.store import JobStore, connect
+from core.jobs.workers import WorkerRecord, WorkerRegistry
+from tests import services
+from tests.pictures import smooth_file
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
+
+if CHROMIUM is None and os.environ.get("CI"):
+    pytest.fail("CI needs Chromium: apt-get install chromium", pytrace=False)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        page = browser.new_page()
+        errors: list[str] = []
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        yield page
+        browser.close()
+        assert errors == []
+
+
+@pytest.fixture
+def backend(tmp_path: Path) -> Iterator[tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]]:
+    with services.valkey(tmp_path / "valkey") as url:
+        environment = {"REGROW_REDIS_URL": url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
+        with (
+            services.api(environment, tmp_path) as running,
+            httpx.Client(base_url=running.url) as client,
+            connect(url) as redis,
+        ):
+            yield client, JobStore(redis), WorkerRegistry(redis), FilesBlobStore(tmp_path / "blobs")
+
+
+def _finish(store: JobStore, blobs: FilesBlobStore, job_id: str) -> None:
+    """What a worker would do, without the training."""
+    shape = RuleShape(6, 4)
+    weights = initial_weights(shape, [])
+    weights.resize((1, shape.parameters), refcheck=False)
+    header = BundleHeader(30, 20, 40, SeedKind.PIXEL, shape, Rollout(2))
+    blobs.put(JobKeys(job_id).bundle, write_bundle(header, pack_payloads(quantize(weights, shape))))
+    for state in (JobState.PLANNING, JobState.FITTING, JobState.ASSEMBLING):
+        store.move(job_id, state, {"batches_total": 1})
+    store.move(job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})
+
+
+def test_jobs_and_workers_live(
+    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]
+) -> None:
+    client, store, workers, blobs = backend
+    page.goto(str(client.base_url) + "/admin")
+    expect(page.get_by_text("No jobs yet")).to_be_visible()
+    expect(page.get_by_text("No worker is alive")).to_be_visible()
+
+    worker = WorkerRecord(
+        id="host:1", host="host", pid=1, device="cpu", engine="numba", version="0", current="<b>bold</b>"
+    )
+    workers.report(worker, expires_after=60)
+    job_id = client.post("/encode", content=smooth_file(30, 20)).json()["id"]
+    row = page.locator(f'#jobs tr[data-id="{job_id}"]')
+    expect(row).to_contain_text("queued")
+    expect(page.locator("#workers")).to_contain_text("numba")
+    expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
+    expect(page.locator("#workers-count")).to_have_text("1 alive")
+
+    store.note_progress(job_id, 0, 0.5, 0.01)
+    expect(row.locator("progress")).to_have_js_property("value", 0.5)
+    _finish(store, blobs, job_id)
+    expect(row).to_contain_text("succeeded")
+    expect(row).to_contain_text("31.42 dB")
+    expect(row).to_contain_text("1,234")
+    expect(row.locator("img")).to_have_js_property("naturalWidth", 20)
+
+    other = client.post("/encode", content=smooth_file(8, 8)).json()["id"]
+    store.fail(other, JobFailure("batch-failed", "batch 0 was tried 3 times"))
+    expect(page.locator(f'#jobs tr[data-id="{other}"]')).to_contain_text("batch 0 was tried 3 times")
+    expect(page.locator("#jobs tr").first).to_have_attribute("data-id", other)  # newest first
+
+
+def test_a_lost_server_is_shown(
+    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]
+) -> None:
+    client, _, _, _ = backend
+    page.goto(str(client.base_url) + "/admin")
+    expect(page.locator("#connection")).to_have_text("live")
+    page.route("**/jobs", lambda route: route.fulfill(status=200, json={"unexpected": True}))
+    expect(page.locator("#connection")).to_contain_text("not live")
+    page.unroute("**/jobs")
+    expect(page.locator("#connection")).to_have_text("live")

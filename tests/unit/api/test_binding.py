@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from api.__main__ import is_loopback
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback_is_recognised(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+def test_the_api_refuses_to_be_reached_from_elsewhere() -> None:
+    environment = {**os.environ, "REGROW_HOST": "0.0.0.0", "REGROW_BEHIND_PRIVATE_NETWORK": "0"}
+    done = subprocess.run([sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "0.0.0.0 can be reached from other machines" in done.stderr
+    assert "Traceback" not in done.stderr

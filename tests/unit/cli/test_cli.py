@@ -1,0 +1,108 @@
+"""The command line, run as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.codec.decoder import decode
+from core.codec.images import read_picture
+from tests.bundles import random_bundle
+from tests.pictures import smooth_file
+
+
+def _regrow(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def _assert_one_line(done: subprocess.CompletedProcess[str], text: str) -> None:
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("regrow: ")
+    assert text in done.stderr
+    assert done.stdout == ""
+
+
+def test_encode_decode_and_inspect_agree(tmp_path: Path) -> None:
+    image = tmp_path / "photo.png"
+    image.write_bytes(smooth_file(20, 30))
+    done = _regrow("encode", image, "--json")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "", "no progress bar in a pipe"
+    report = json.loads(done.stdout)
+    bundle = tmp_path / "photo.gnca"
+    assert report["bundle"] == str(bundle)
+    assert report["bytes"] == bundle.stat().st_size
+    assert report["psnr"] > 15
+
+    done = _regrow("decode", bundle, "-o", tmp_path / "back.png")
+    assert done.returncode == 0, done.stderr
+    back = read_picture((tmp_path / "back.png").read_bytes())
+    assert (back.pixels == decode(bundle.read_bytes()).pixels).all()
+
+    done = _regrow("inspect", bundle, "--json")
+    facts = json.loads(done.stdout)
+    assert (facts["width"], facts["height"], facts["patches"]) == (30, 20, 1)
+    assert facts["payload_bytes"] + facts["overhead_bytes"] == facts["bytes"] == report["bytes"]
+    assert "parameters per patch" in _regrow("inspect", bundle).stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "text"),
+    [
+        ("page.png", b"<html>", "not a PNG, JPEG or WebP"),
+        ("cut.jpg", smooth_file(64, 64, "JPEG")[:500], "truncated"),
+        ("missing.png", None, "No such file"),
+    ],
+)
+def test_bad_images_are_one_line_and_exit_1(tmp_path: Path, name: str, data: bytes | None, text: str) -> None:
+    if data is not None:
+        (tmp_path / name).write_bytes(data)
+    done = _regrow("encode", tmp_path / name)
+    _assert_one_line(done, text)
+    assert name in done.stderr
+    assert not list(tmp_path.glob("*.gnca"))
+
+
+def test_one_bad_image_of_several_stops_all_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "good.png").write_bytes(smooth_file(8, 8))
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    _assert_one_line(_regrow("encode", tmp_path / "good.png", tmp_path / "bad.png"), "bad.png")
+    assert not list(tmp_path.glob("*.gnca"))
+
+
+def test_several_images_need_a_folder(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(smooth_file(8, 8))
+    _assert_one_line(_regrow("encode", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "c"), "not a folder")
+
+
+def test_bad_bundles_are_one_line_and_exit_1(tmp_path: Path) -> None:
+    bundle = tmp_path / "x.gnca"
+    data = random_bundle(8, 8)
+    for broken, text in ((b"PK\x03\x04", "not a Regrow bundle"), (data[:-1], "bytes long")):
+        bundle.write_bytes(broken)
+        _assert_one_line(_regrow("decode", bundle), text)
+        _assert_one_line(_regrow("inspect", bundle), text)
+    assert not list(tmp_path.glob("*.png"))
+
+
+def test_wrong_usage_is_exit_2(tmp_path: Path) -> None:
+    assert _regrow("encode", tmp_path / "a.png", "--preset", "huge").returncode == 2
+    assert _regrow("fly").returncode == 2
+
+
+def test_serve_refuses_addresses_beyond_loopback(tmp_path: Path) -> None:
+    _assert_one_line(_regrow("serve", "--host", "0.0.0.0", "--data", tmp_path), "no keys")
+
+
+def test_help_and_version() -> None:
+    for command in ("serve", "encode", "decode", "inspect"):
+        assert command in _regrow("--help").stdout
+        assert _regrow(command, "--help").returncode == 0
+    assert _regrow("--version").stdout.startswith("regrow 0.")
