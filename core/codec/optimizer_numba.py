@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from core.codec.engines.numba_dense import product
 from core.codec.rule import RuleShape
 
 Array = npt.NDArray[np.float32]
@@ -24,24 +25,6 @@ EPSILON = np.float32(1e-6)
 SWEEPS = 16  # of the Jacobi method; it needs about 7
 TINY = np.float32(1e-30)  # squares below it count as zero, so that no reciprocal overflows
 FAST = {"reassoc", "contract", "nsz"}  # allows vectors, but keeps infinities and not-a-numbers what they are
-
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _product(left, right, out):  # type: ignore[no-untyped-def]
-    """out = left · right, taking four rows of `right` at a time."""
-    depth, width = right.shape
-    for i in range(left.shape[0]):
-        for j in range(width):
-            out[i, j] = np.float32(0.0)
-        whole = depth - depth % 4
-        for k in range(0, whole, 4):
-            a, b, c, d = left[i, k], left[i, k + 1], left[i, k + 2], left[i, k + 3]
-            for j in range(width):
-                out[i, j] += a * right[k, j] + b * right[k + 1, j] + c * right[k + 2, j] + d * right[k + 3, j]
-        for k in range(whole, depth):
-            a = left[i, k]
-            for j in range(width):
-                out[i, j] += a * right[k, j]
 
 
 @njit(nogil=True, error_model="numpy")
@@ -155,7 +138,7 @@ def _refresh(average, basis):  # type: ignore[no-untyped-def]
     """One power iteration on a basis. Returns the order, by estimated eigenvalue, into which it put the old vectors."""
     size = len(basis)
     images, ordered = np.empty_like(basis), np.empty_like(basis)
-    _product(basis, average, images)
+    product(basis, average, images)
     eigenvalues = np.zeros(size)
     for i in range(size):
         for k in range(size):
@@ -179,9 +162,9 @@ def _average(average, new, beta):  # type: ignore[no-untyped-def]
 def _between(left, matrix, right):  # type: ignore[no-untyped-def]
     """left · matrix · right."""
     half = np.empty_like(matrix)
-    _product(left, matrix, half)
+    product(left, matrix, half)
     out = np.empty_like(matrix)
-    _product(half, right, out)
+    product(half, right, out)
     return out
 
 
@@ -205,10 +188,10 @@ def _step_tensor(gradient, averages, bases, moments, taken, betas, refresh_every
     beta1, beta2 = betas
     across = _transposed(gradient)
     square = np.empty_like(left)
-    _product(gradient, across, square)
+    product(gradient, across, square)
     _average(left, square, beta2)
     square = np.empty_like(right)
-    _product(across, gradient, square)
+    product(across, gradient, square)
     _average(right, square, beta2)
     if taken == 0:
         _eigenbasis(gradient, left_basis)
