@@ -97,40 +97,40 @@ def _eigenbasis(gradient, basis):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
+def _reflect(matrix, normal, scale, start, products):  # type: ignore[no-untyped-def]
+    """matrix -= scale · normal^T · (normal · matrix); normal (1, n) is zero before `start`, products (1, n) scratch."""
+    product(normal, matrix, products)
+    for k in range(start, matrix.shape[0]):
+        factor = scale * normal[0, k]
+        for j in range(matrix.shape[1]):
+            matrix[k, j] -= factor * products[0, j]
+
+
+@njit(nogil=True, error_model="numpy")
 def _orthonormalise(rows, basis):  # type: ignore[no-untyped-def]
-    """Orthonormal rows that span what the first rows of `rows` span, by Householder reflections; `rows` is used up.
+    """Orthonormal rows that span what the first rows of `rows` span, by Householder reflections.
 
     A zero row, or one that depends on those before it, still yields a unit vector at right angles to them.
     """
     size = len(rows)
-    scale = np.zeros(size, dtype=np.float32)
+    matrix, products = _transposed(rows), np.empty((1, size), dtype=np.float32)
+    normals, scale = np.zeros((size, 1, size), dtype=np.float32), np.zeros(size, dtype=np.float32)
     for i in range(size):
         square = np.float32(0.0)
         for k in range(i, size):
-            square += rows[i, k] * rows[i, k]
-        norm = np.sqrt(square)
+            square += matrix[k, i] * matrix[k, i]
         if square > TINY:
-            rows[i, i] += norm if rows[i, i] >= 0 else -norm
-            scale[i] = 1.0 / (norm * abs(rows[i, i]))
-        for j in range(i + 1, size):
-            _reflect(rows[j], rows[i], scale[i], i)
-    for i in range(size):
-        basis[i] = np.float32(0.0)
-        basis[i, i] = np.float32(1.0)
+            norm = np.sqrt(square)
+            for k in range(i, size):
+                normals[i, 0, k] = matrix[k, i]
+            normals[i, 0, i] += norm if matrix[i, i] >= 0 else -norm
+            scale[i] = 1.0 / (norm * abs(normals[i, 0, i]))
+            _reflect(matrix, normals[i], scale[i], i, products)
+    matrix[:] = np.float32(0.0)
     for i in range(size - 1, -1, -1):
-        for j in range(i, size):
-            _reflect(basis[j], rows[i], scale[i], i)
-
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _reflect(vector, normal, scale, start):  # type: ignore[no-untyped-def]
-    """vector -= scale · (vector · normal) · normal, over the elements from `start` on."""
-    dot = np.float32(0.0)
-    for k in range(start, len(vector)):
-        dot += vector[k] * normal[k]
-    dot *= scale
-    for k in range(start, len(vector)):
-        vector[k] -= dot * normal[k]
+        matrix[i, i] = np.float32(1.0)
+        _reflect(matrix, normals[i], scale[i], i, products)
+    _transpose(matrix, basis)
 
 
 @njit(nogil=True, error_model="numpy")
