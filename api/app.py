@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI, Request, Response
 from fastapi.staticfiles import StaticFiles
 
+from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
 from api.routes import admin, decode, encode, health, jobs
@@ -27,7 +28,7 @@ ADMIN_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ances
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """An application for these settings, or for the environment's."""
     settings = settings or ApiSettings()
-    app = FastAPI(
+    app = LimitedApp(
         title="Regrow",
         version=VERSION,
         summary="Compresses images into the weights of tiny neural cellular automata, and regrows them on demand.",

@@ -40,6 +40,8 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
 
+_FRAMEWORK_TYPES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "content-too-large"}
+
 
 def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
     """A problem+json answer."""
@@ -78,7 +80,7 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        kind = Kind(status, status.phrase.lower().replace(" ", "-"))
+        kind = Kind(status, _FRAMEWORK_TYPES.get(status, "http-error"))
         return problem(kind, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)

@@ -31,9 +31,12 @@ from core.codec.engines.numba_vectors import (
 )
 
 BLOCK = LANES * VECTORS
+<<<<<<< HEAD
 TALL = 2 * ROWS
 CASES = range(1, ROWS + 1)
 TALL_CASES = range(1, TALL + 1)
+=======
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 Place = Callable[[int, int], Value]
 
 
@@ -62,6 +65,7 @@ def _scalar(builder: Value, base: Value, index: Value) -> Value:
 
 def _block_place(builder: Value, start: Value, stride: Value) -> Place:
     """Where vector v of row r of a tile lies, for rows `stride` apart; computed once per tile."""
+<<<<<<< HEAD
     rows = [_sum(builder, start, builder.mul(number(row), stride)) for row in range(TALL)]
     return lambda row, vector: _sum(builder, rows[row], vector * LANES)
 
@@ -71,13 +75,23 @@ def _store_row(builder: Value, base: Value, place: Place, row: int, totals: list
         store(builder, total, base, place(row, v))
 
 
+=======
+    rows = [_sum(builder, start, builder.mul(number(row), stride)) for row in range(ROWS)]
+    return lambda row, vector: _sum(builder, rows[row], vector * LANES)
+
+
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 def _cells_product(
     builder: Value,
     base: Value,
     rows: int,
     operands: tuple[Value, Value, Value, Value],
     start: Callable[[int, int], Value],
+<<<<<<< HEAD
     finish: Callable[[int, list[Value]], None],
+=======
+    finish: Callable[[int, int, Value], None],
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 ) -> None:
     """A tile of left^T · right, of operands (left, width, right, depth): right is (depth, BLOCK)."""
     left, width, right, depth = operands
@@ -103,6 +117,7 @@ def hidden_tile(typing, arena, rows, left, width, right, depth, bias, out):  # t
         def start(row: int, _: int) -> Value:
             return splat(builder, _scalar(builder, base, _sum(builder, bias, row)))
 
+<<<<<<< HEAD
         def finish(row: int, totals: list[Value]) -> None:
             for v, total in enumerate(totals):
                 negative = builder.fcmp_ordered("<", total, constant(0.0))
@@ -110,21 +125,34 @@ def hidden_tile(typing, arena, rows, left, width, right, depth, bias, out):  # t
 
         operands = (left, width, right, depth)
         for_each_case(builder, rows, CASES, lambda n: _cells_product(builder, base, n, operands, start, finish))
+=======
+        def finish(row: int, v: int, total: Value) -> None:
+            negative = builder.fcmp_ordered("<", total, constant(0.0))
+            store(builder, builder.select(negative, constant(0.0), total), base, place(row, v))
+
+        operands = (left, width, right, depth)
+        for_each_case(builder, rows, ROWS, lambda n: _cells_product(builder, base, n, operands, start, finish))
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
     return _lowered(arena, 7, emit)
 
 
 @intrinsic
 def update_tile(typing, arena, rows, left, width, right, depth, mask, old, new, plane):  # type: ignore[no-untyped-def]
+<<<<<<< HEAD
     """Rows of old + left^T · right into new; old and new are blocks of states.
 
     Cells where mask (BLOCK) is zero stay as they are, whatever the product is, so that borders stay zero.
     """
+=======
+    """Rows of old + mask · (left^T · right) into new; old and new are blocks of states, mask a row of BLOCK."""
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
     def emit(builder, base, rows, left, width, right, depth, mask, old, new, plane):  # type: ignore[no-untyped-def]
         source = _block_place(builder, old, plane)
         place = _block_place(builder, new, plane)
 
+<<<<<<< HEAD
         def finish(row: int, totals: list[Value]) -> None:
             for v, total in enumerate(totals):
                 fires = load(builder, base, _sum(builder, mask, v * LANES))
@@ -132,17 +160,28 @@ def update_tile(typing, arena, rows, left, width, right, depth, mask, old, new, 
                 rests = builder.fcmp_ordered("==", fires, constant(0.0))
                 after = builder.select(rests, before, builder.fadd(before, total))
                 store(builder, after, base, place(row, v))
+=======
+        def finish(row: int, v: int, total: Value) -> None:
+            fires = load(builder, base, _sum(builder, mask, v * LANES))
+            before = load(builder, base, source(row, v))
+            store(builder, multiply_add(builder, total, fires, before), base, place(row, v))
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
         operands = (left, width, right, depth)
         zero = constant(0.0)
         for_each_case(
+<<<<<<< HEAD
             builder, rows, CASES, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
+=======
+            builder, rows, ROWS, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         )
 
     return _lowered(arena, 9, emit)
 
 
 @intrinsic
+<<<<<<< HEAD
 def gated_tile(typing, arena, rows, left, width, right, depth, gate, out, sums):  # type: ignore[no-untyped-def]
     """Rows of left^T · right, zeroed where gate (rows, BLOCK) is zero, into out (rows, BLOCK): back through a ReLU.
 
@@ -162,14 +201,33 @@ def gated_tile(typing, arena, rows, left, width, right, depth, gate, out, sums):
                 store(builder, passed, base, place(row, v))
                 added = builder.fadd(added, passed)
             store(builder, added, base, row_sum(row, 0))
+=======
+def gated_tile(typing, arena, rows, left, width, right, depth, gate, out):  # type: ignore[no-untyped-def]
+    """Rows of left^T · right, zeroed where gate (rows, BLOCK) is zero, into out (rows, BLOCK): back through a ReLU."""
+
+    def emit(builder, base, rows, left, width, right, depth, gate, out):  # type: ignore[no-untyped-def]
+        source = _block_place(builder, gate, number(BLOCK))
+        place = _block_place(builder, out, number(BLOCK))
+
+        def finish(row: int, v: int, total: Value) -> None:
+            closed = builder.fcmp_ordered("==", load(builder, base, source(row, v)), constant(0.0))
+            store(builder, builder.select(closed, constant(0.0), total), base, place(row, v))
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
         operands = (left, width, right, depth)
         zero = constant(0.0)
         for_each_case(
+<<<<<<< HEAD
             builder, rows, CASES, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
         )
 
     return _lowered(arena, 8, emit)
+=======
+            builder, rows, ROWS, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
+        )
+
+    return _lowered(arena, 7, emit)
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
 
 @intrinsic
@@ -181,11 +239,19 @@ def plane_tile(typing, arena, rows, left, width, right, depth, out, plane):  # t
         operands = (left, width, right, depth)
         zero = constant(0.0)
 
+<<<<<<< HEAD
         def finish(row: int, totals: list[Value]) -> None:
             _store_row(builder, base, place, row, totals)
 
         for_each_case(
             builder, rows, CASES, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
+=======
+        def finish(row: int, v: int, total: Value) -> None:
+            store(builder, total, base, place(row, v))
+
+        for_each_case(
+            builder, rows, ROWS, lambda n: _cells_product(builder, base, n, operands, lambda *_: zero, finish)
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         )
 
     return _lowered(arena, 7, emit)
@@ -195,8 +261,13 @@ def plane_tile(typing, arena, rows, left, width, right, depth, out, plane):  # t
 def weight_tile(typing, arena, rows, vectors, left, right, out, width):  # type: ignore[no-untyped-def]
     """out += left · right, a sum over the block's cells.
 
+<<<<<<< HEAD
     left: (rows, BLOCK); right: (BLOCK, width), of which `vectors` (1 or VECTORS) vectors a row are taken; out: rows
     `width` apart. A tile of one vector a row takes up to TALL rows, as fewer sums would wait for each other.
+=======
+    left: (rows, BLOCK); right: (BLOCK, width), of which `vectors` (1 to VECTORS) vectors a row are taken; out: rows
+    `width` apart.
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     """
 
     def emit(builder, base, rows, vectors, left, right, out, width):  # type: ignore[no-untyped-def]
@@ -211,6 +282,7 @@ def weight_tile(typing, arena, rows, vectors, left, right, out, width):  # type:
                 lambda row, v: load(builder, base, place(row, v)),
                 lambda row, k: _scalar(builder, base, _sum(builder, left, k, row * BLOCK)),
                 lambda v, k: load(builder, base, _sum(builder, right, builder.mul(k, width), v * LANES)),
+<<<<<<< HEAD
                 lambda row, totals: _store_row(builder, base, place, row, totals),
             )
 
@@ -218,6 +290,14 @@ def weight_tile(typing, arena, rows, vectors, left, right, out, width):  # type:
             for_each_case(builder, rows, TALL_CASES if v_count == 1 else CASES, lambda n: tile(n, v_count))
 
         for_each_case(builder, vectors, (1, VECTORS), tiles)
+=======
+                lambda row, v, total: store(builder, total, base, place(row, v)),
+            )
+
+        for_each_case(
+            builder, vectors, VECTORS, lambda v: for_each_case(builder, rows, ROWS, lambda n: tile(n, v))
+        )
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 
     return _lowered(arena, 6, emit)
 

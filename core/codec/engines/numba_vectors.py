@@ -10,7 +10,11 @@ counts floats from it.
 
 from __future__ import annotations
 
+<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence
+=======
+from collections.abc import Callable, Sequence
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 from typing import Any
 
 from llvmlite import binding, ir
@@ -82,12 +86,20 @@ def product_tile(
     start: Callable[[int, int], Value],
     left: Callable[[int, Value], Value],
     right: Callable[[int, Value], Value],
+<<<<<<< HEAD
     finish: Callable[[int, list[Value]], None],
+=======
+    finish: Callable[[int, int, Value], None],
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 ) -> None:
     """One register tile of a matrix product, rows x (vectors * LANES), summed over `depth` >= 1 terms.
 
     start(row, vector): first value of a sum. left(row, k): scalar factor. right(vector, k): vector factor.
+<<<<<<< HEAD
     finish(row, totals): what becomes of a row's sums.
+=======
+    finish(row, vector, total): what becomes of a sum.
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     """
     before = builder.block
     initial = [[start(row, vector) for vector in range(vectors)] for row in range(rows)]
@@ -112,6 +124,7 @@ def product_tile(
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
     builder.position_at_end(after)
     for row in range(rows):
+<<<<<<< HEAD
         finish(row, totals[row])
 
 
@@ -120,6 +133,17 @@ def for_each_case(builder: Value, selector: Value, cases: Iterable[int], emit: C
     end = builder.append_basic_block("cases.end")
     switch = builder.switch(selector, end)
     for case in cases:
+=======
+        for vector in range(vectors):
+            finish(row, vector, totals[row][vector])
+
+
+def for_each_case(builder: Value, selector: Value, cases: int, emit: Callable[[int], None]) -> None:
+    """Run emit(selector), compiled once for each selector from 1 to `cases`."""
+    end = builder.append_basic_block("cases.end")
+    switch = builder.switch(selector, end)
+    for case in range(1, cases + 1):
+>>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         block = builder.append_basic_block(f"case.{case}")
         switch.add_case(number(case), block)
         builder.position_at_end(block)

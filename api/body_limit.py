@@ -1,0 +1,29 @@
+"""Bodies over the limit, by their Content-Length: answered before a byte of them is read.
+
+FastAPI's `max_body_size` counts what is read and stops there, but answers a Content-Length over the limit as plain text
+that no exception handler sees.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from api.errors import Kind, problem
+
+
+class LimitedApp(FastAPI):
+    """A FastAPI application whose 413 is a problem+json."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self.max_body_size is not None:
+            length = Headers(scope=scope).get("content-length", "")
+            if length.isdecimal() and int(length) > self.max_body_size:
+                kind = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
+                detail = f"the body has {length} bytes: at most {self.max_body_size} are accepted"
+                await problem(kind, detail, {"Connection": "close"})(scope, receive, send)
+                return
+        await super().__call__(scope, receive, send)
