@@ -2,18 +2,20 @@
 
 Source: Vyas et al., "SOAP: Improving and Stabilizing Shampoo using Adam" (2024). Adam runs in the eigenbases of the
 averages of G·G^T and G^T·G, where G is a tensor's gradient. A rule has two tensors: W1 with b1 as a last column,
-(hidden, 3·channels + 1), and W2, (channels, hidden). Each rule is stepped by one thread in a fixed order of sums, so its
-numbers depend neither on the batch nor on the number of threads.
-
-A basis is stored as a square matrix whose rows are the basis vectors, largest eigenvalue first.
+(hidden, 3·channels + 1), and W2, (channels, hidden). Each rule is stepped by one thread in a fixed order of sums, so
+its numbers depend neither on the batch nor on the number of threads.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
+from core.codec.engines.numba_bases import FAST, between, eigenbasis, refresh_basis, transposed
+from core.codec.engines.numba_cache import digest
 from core.codec.engines.numba_dense import product
 from core.codec.rule import RuleShape
 
@@ -22,132 +24,6 @@ Array = npt.NDArray[np.float32]
 # Gradients are scaled to norm 1 first; directions in which a gradient is nothing but rounding error (about 1e-8) must
 # not be blown up to full steps.
 EPSILON = np.float32(1e-6)
-SWEEPS = 16  # of the Jacobi method; it needs about 7
-TINY = np.float32(1e-30)  # squares below it count as zero, so that no reciprocal overflows
-FAST = {"reassoc", "contract", "nsz"}  # allows vectors, but keeps infinities and not-a-numbers what they are
-
-
-@njit(nogil=True, error_model="numpy")
-def _transpose(matrix, out):  # type: ignore[no-untyped-def]
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[1]):
-            out[j, i] = matrix[i, j]
-
-
-@njit(nogil=True, error_model="numpy")
-def _rotate_pair(matrix, basis, p, q):  # type: ignore[no-untyped-def]
-    """One Jacobi rotation: makes matrix[p, q] zero (Golub and Van Loan, Matrix Computations, 8.5)."""
-    theta = (matrix[q, q] - matrix[p, p]) / (2.0 * matrix[p, q])
-    t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
-    t = t if theta >= 0 else -t
-    cosine = 1.0 / np.sqrt(t * t + 1.0)
-    sine = t * cosine
-    for k in range(len(matrix)):
-        first, second = matrix[k, p], matrix[k, q]
-        matrix[k, p], matrix[k, q] = cosine * first - sine * second, sine * first + cosine * second
-    for rows in (matrix, basis):
-        for k in range(len(matrix)):
-            first, second = rows[p, k], rows[q, k]
-            rows[p, k], rows[q, k] = cosine * first - sine * second, sine * first + cosine * second
-
-
-@njit(nogil=True, error_model="numpy")
-def _descending(values):  # type: ignore[no-untyped-def]
-    """The indices that put `values` in descending order; equal values stay in their order."""
-    order = np.arange(len(values))
-    for i in range(1, len(values)):
-        index, k = order[i], i
-        while k > 0 and values[order[k - 1]] < values[index]:
-            order[k] = order[k - 1]
-            k -= 1
-        order[k] = index
-    return order
-
-
-@njit(nogil=True, error_model="numpy")
-def _eigenbasis(gradient, basis):  # type: ignore[no-untyped-def]
-    """Eigenvectors of gradient · gradient^T into the rows of `basis`, by the cyclic Jacobi method.
-
-    In float64: in this basis and its counterpart the first gradient is diagonal, and what is left beside the diagonal
-    should be far below EPSILON.
-    """
-    size = len(gradient)
-    matrix = np.zeros((size, size))
-    vectors = np.zeros((size, size))
-    trace = 0.0
-    for i in range(size):
-        vectors[i, i] = 1.0
-        for j in range(size):
-            for k in range(gradient.shape[1]):
-                matrix[i, j] += np.float64(gradient[i, k]) * np.float64(gradient[j, k])
-        trace += matrix[i, i]
-    for _ in range(SWEEPS):
-        rotated = False
-        for p in range(size - 1):
-            for q in range(p + 1, size):
-                if abs(matrix[p, q]) > 1e-12 * trace:
-                    _rotate_pair(matrix, vectors, p, q)
-                    rotated = True
-        if not rotated:
-            break
-    order = _descending(np.diag(matrix).copy())
-    for i in range(size):
-        for k in range(size):
-            basis[i, k] = vectors[order[i], k]
-
-
-@njit(nogil=True, fastmath=FAST, error_model="numpy")
-def _reflect(matrix, normal, scale, start, products):  # type: ignore[no-untyped-def]
-    """matrix -= scale · normal^T · (normal · matrix); normal (1, n) is zero before `start`, products (1, n) scratch."""
-    product(normal, matrix, products)
-    for k in range(start, matrix.shape[0]):
-        factor = scale * normal[0, k]
-        for j in range(matrix.shape[1]):
-            matrix[k, j] -= factor * products[0, j]
-
-
-@njit(nogil=True, error_model="numpy")
-def _orthonormalise(rows, basis):  # type: ignore[no-untyped-def]
-    """Orthonormal rows that span what the first rows of `rows` span, by Householder reflections.
-
-    A zero row, or one that depends on those before it, still yields a unit vector at right angles to them.
-    """
-    size = len(rows)
-    matrix, products = _transposed(rows), np.empty((1, size), dtype=np.float32)
-    normals, scale = np.zeros((size, 1, size), dtype=np.float32), np.zeros(size, dtype=np.float32)
-    for i in range(size):
-        square = np.float32(0.0)
-        for k in range(i, size):
-            square += matrix[k, i] * matrix[k, i]
-        if square > TINY:
-            norm = np.sqrt(square)
-            for k in range(i, size):
-                normals[i, 0, k] = matrix[k, i]
-            normals[i, 0, i] += norm if matrix[i, i] >= 0 else -norm
-            scale[i] = 1.0 / (norm * abs(normals[i, 0, i]))
-            _reflect(matrix, normals[i], scale[i], i, products)
-    matrix[:] = np.float32(0.0)
-    for i in range(size - 1, -1, -1):
-        matrix[i, i] = np.float32(1.0)
-        _reflect(matrix, normals[i], scale[i], i, products)
-    _transpose(matrix, basis)
-
-
-@njit(nogil=True, error_model="numpy")
-def _refresh(average, basis):  # type: ignore[no-untyped-def]
-    """One power iteration on a basis. Returns the order, by estimated eigenvalue, into which it put the old vectors."""
-    size = len(basis)
-    images, ordered = np.empty_like(basis), np.empty_like(basis)
-    product(basis, average, images)
-    eigenvalues = np.zeros(size)
-    for i in range(size):
-        for k in range(size):
-            eigenvalues[i] += images[i, k] * basis[i, k]
-    order = _descending(eigenvalues)
-    for i in range(size):
-        ordered[i] = images[order[i]]
-    _orthonormalise(ordered, basis)
-    return order
 
 
 @njit(nogil=True, fastmath=FAST, error_model="numpy")
@@ -156,23 +32,6 @@ def _average(average, new, beta):  # type: ignore[no-untyped-def]
     for i in range(average.shape[0]):
         for j in range(average.shape[1]):
             average[i, j] = beta * average[i, j] + (np.float32(1.0) - beta) * new[i, j]
-
-
-@njit(nogil=True, error_model="numpy")
-def _between(left, matrix, right):  # type: ignore[no-untyped-def]
-    """left · matrix · right."""
-    half = np.empty_like(matrix)
-    product(left, matrix, half)
-    out = np.empty_like(matrix)
-    product(half, right, out)
-    return out
-
-
-@njit(nogil=True, error_model="numpy")
-def _transposed(matrix):  # type: ignore[no-untyped-def]
-    out = np.empty((matrix.shape[1], matrix.shape[0]), dtype=np.float32)
-    _transpose(matrix, out)
-    return out
 
 
 @njit(nogil=True, error_model="numpy")
@@ -186,7 +45,7 @@ def _step_tensor(gradient, averages, bases, moments, taken, betas, refresh_every
     left_basis, right_basis = bases
     first, second = moments
     beta1, beta2 = betas
-    across = _transposed(gradient)
+    across = transposed(gradient)
     square = np.empty_like(left)
     product(gradient, across, square)
     _average(left, square, beta2)
@@ -194,28 +53,28 @@ def _step_tensor(gradient, averages, bases, moments, taken, betas, refresh_every
     product(across, gradient, square)
     _average(right, square, beta2)
     if taken == 0:
-        _eigenbasis(gradient, left_basis)
-        _eigenbasis(across, right_basis)
+        eigenbasis(gradient, left_basis)
+        eigenbasis(across, right_basis)
     elif taken % refresh_every == 0:
-        rows, columns = _refresh(left, left_basis), _refresh(right, right_basis)
+        rows, columns = refresh_basis(left, left_basis), refresh_basis(right, right_basis)
         old = second.copy()
         for i in range(len(rows)):
             for j in range(len(columns)):
                 second[i, j] = old[rows[i], columns[j]]
     _average(first, gradient, beta1)
-    left_back, right_back = _transposed(left_basis), _transposed(right_basis)
-    rotated = _between(left_basis, gradient, right_back)
+    left_back, right_back = transposed(left_basis), transposed(right_basis)
+    rotated = between(left_basis, gradient, right_back)
     for i in range(rotated.shape[0]):
         for j in range(rotated.shape[1]):
             rotated[i, j] *= rotated[i, j]
     _average(second, rotated, beta2)
-    moment = _between(left_basis, first, right_back)
+    moment = between(left_basis, first, right_back)
     correction1 = np.float32(1.0 - np.float64(beta1) ** (taken + 1))
     correction2 = np.float32(1.0 - np.float64(beta2) ** (taken + 1))
     for i in range(moment.shape[0]):
         for j in range(moment.shape[1]):
             moment[i, j] = moment[i, j] / correction1 / (np.sqrt(second[i, j] / correction2) + EPSILON)
-    gradient[:] = _between(left_back, moment, right_basis)
+    gradient[:] = between(left_back, moment, right_basis)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -288,17 +147,24 @@ def _step_rule(rule, weights, gradient, rate, taken, state1, state2, betas, refr
     return True
 
 
-@njit(parallel=True, nogil=True, error_model="numpy", cache=True)
-def _step_rules(  # type: ignore[no-untyped-def]
-    weights, gradients, rates, taken, state1, state2, betas, refresh_every, updated
-):
-    """One step of each rule. state1, state2: the six arrays of W1 and of W2, in the order of STATE; taken: (G, 2)."""
-    for rule in prange(len(weights)):
-        updated[rule] = _step_rule(
-            rule, weights[rule], gradients[rule], rates[rule], taken[rule], state1, state2, betas, refresh_every
-        )
+def _compiled(sources: str) -> Callable[..., None]:
+    """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
+
+    @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
+    def step_rules(  # type: ignore[no-untyped-def]
+        weights, gradients, rates, taken, state1, state2, betas, refresh_every, updated
+    ):
+        """One step of each rule. state1, state2: the six arrays of W1 and W2, in the order of STATE; taken: (G, 2)."""
+        _ = sources
+        for rule in prange(len(weights)):
+            updated[rule] = _step_rule(
+                rule, weights[rule], gradients[rule], rates[rule], taken[rule], state1, state2, betas, refresh_every
+            )
+
+    return step_rules
 
 
+_step_rules = _compiled(digest("bases", "dense", "vectors"))
 STATE = ("left", "right", "left_basis", "right_basis", "first", "second")
 
 

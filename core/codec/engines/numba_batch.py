@@ -6,16 +6,12 @@ fixed, so a patch's numbers depend neither on the batch nor on the number of thr
 
 from __future__ import annotations
 
-<<<<<<< HEAD
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 
-=======
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 import numpy as np
 from numba import njit, prange
 
+from core.codec.engines.numba_cache import digest
 from core.codec.engines.numba_rollout import backward_step, forward_step, place_seed, unpack
 from core.codec.rule import VISIBLE_OFFSET
 
@@ -73,13 +69,8 @@ def _read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
                 out[c, y, x] = arena[first + x]
 
 
-<<<<<<< HEAD
 def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """The entry points, cached on disk.
-
-    Numba compiles anew when this file changes, but not when the files that it calls do. It does look at the variables
-    a function takes from around it: `sources`, a digest of those files, is there for that alone.
-    """
+    """The entry points, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
 
     @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
     def rollout_batch(arenas, at, weights, seeds, masks, steps, out):  # type: ignore[no-untyped-def]
@@ -131,56 +122,4 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
     return rollout_batch, gradient_batch
 
 
-def _digest() -> str:
-    sources = (Path(__file__).with_name(f"numba_{part}.py") for part in ("kernels", "rollout", "vectors"))
-    return hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
-
-
-rollout_batch, gradient_batch = _compiled(_digest())
-=======
-@njit(parallel=True, nogil=True, error_model="numpy", cache=True)
-def rollout_batch(arenas, at, weights, seeds, masks, steps, out):  # type: ignore[no-untyped-def]
-    """Grow each patch into out (G, channels, height, width). `at` keeps two states."""
-    count = len(out)
-    workers = min(len(arenas), count)
-    for worker in prange(workers):
-        arena = arenas[worker]
-        for patch in range(worker, count, workers):
-            unpack(arena, at, weights[patch % len(weights)])
-            place_seed(arena, at, seeds[patch % len(seeds)])
-            for step in range(steps):
-                _take_mask(arena, at, masks, step)
-                old, new = at.states + step % 2 * at.state, at.states + (step + 1) % 2 * at.state
-                forward_step(arena, at, old, new)
-            _read_planes(arena, at, at.states + steps % 2 * at.state, out[patch])
-
-
-@njit(parallel=True, nogil=True, error_model="numpy", cache=True)
-def gradient_batch(  # type: ignore[no-untyped-def]
-    arenas, at, weights, seeds, masks, steps, pixels, extents, losses, weight_gradients, seed_gradients
-):
-    """Losses (G,), weight gradients (G, parameters) and, where seed_gradients is not empty, those of the seeds.
-
-    `at` keeps steps + 1 states.
-    """
-    count = len(losses)
-    workers = min(len(arenas), count)
-    for worker in prange(workers):
-        arena = arenas[worker]
-        for patch in range(worker, count, workers):
-            unpack(arena, at, weights[patch % len(weights)])
-            place_seed(arena, at, seeds[patch % len(seeds)])
-            for step in range(steps):
-                _take_mask(arena, at, masks, step)
-                old = at.states + step * at.state
-                forward_step(arena, at, old, old + at.state)
-            last = at.states + steps * at.state
-            losses[patch] = _loss_and_state_gradient(arena, at, last, pixels[patch], extents[patch])
-            arena[at.dw1 : at.size] = np.float32(0.0)
-            for step in range(steps - 1, -1, -1):
-                _take_mask(arena, at, masks, step)
-                backward_step(arena, at, at.states + step * at.state)
-            _write_weight_gradient(arena, at, weight_gradients[patch])
-            if len(seed_gradients) > 0:
-                _read_planes(arena, at, at.gradient, seed_gradients[patch])
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
+rollout_batch, gradient_batch = _compiled(digest("kernels", "perception", "rollout", "vectors"))

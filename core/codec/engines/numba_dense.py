@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit, types
-from numba.extending import intrinsic
 
-from core.codec.engines.numba_vectors import LANES, Value, constant, for_each_case, load, number, product_tile, store
+from core.codec.engines.numba_vectors import (
+    LANES,
+    Value,
+    constant,
+    for_each_case,
+    kernel,
+    load,
+    number,
+    product_tile,
+    store,
+)
 
 TILE = 8  # rows whose sums are held in registers together
 
 
-@intrinsic
+@kernel
 def _dense_tile(typing, left, right, out, rows, row, column):  # type: ignore[no-untyped-def]
     """out[row:row + rows, column:column + LANES] of left · right; rows is 1 or TILE."""
 

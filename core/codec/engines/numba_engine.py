@@ -20,22 +20,15 @@ class NumbaEngine:
 
     Scratch memory is kept between calls, so one engine must not be used by two Python threads at once; several
     engines may, where numba's threading layer allows it (OpenMP and TBB do).
-<<<<<<< HEAD
 
     hidden_memory: bytes a thread may use to keep the hidden layers of all steps for the backward pass. A rollout that
         needs more computes them anew there, with the same result, in about a tenth more time.
-=======
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     """
 
     name = "numba"
 
-<<<<<<< HEAD
     def __init__(self, hidden_memory: int = 256 << 20) -> None:
         self._hidden_memory = hidden_memory
-=======
-    def __init__(self) -> None:
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         self._arenas: Array = np.empty((0, 0), dtype=np.float32)
         self._planned: tuple[object, ...] = ()
         self._masked: tuple[object, ...] = ()
@@ -44,11 +37,7 @@ class NumbaEngine:
     def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
         height, width = seeds.shape[2:]
         out = np.empty((max(len(weights), len(seeds)), shape.channels, height, width), dtype=np.float32)
-<<<<<<< HEAD
         layout = plan(shape, height, width, states=2, kept=1)
-=======
-        layout = plan(shape, height, width, states=2)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         arenas = self._prepare(layout, len(out))
         rollout_batch(
             arenas, layout, _contiguous(weights), _contiguous(seeds), self._fire(layout, rollout), rollout.steps, out
@@ -67,13 +56,9 @@ class NumbaEngine:
     ) -> LossAndGradients:
         height, width = seeds.shape[2:]
         count = len(targets.pixels)
-<<<<<<< HEAD
         layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
         if 4 * rollout.steps * layout.blocks * shape.hidden * BLOCK > self._hidden_memory:
             layout = plan(shape, height, width, states=rollout.steps + 1, kept=1)
-=======
-        layout = plan(shape, height, width, states=rollout.steps + 1)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         arenas = self._prepare(layout, count)
         losses = np.empty(count, dtype=np.float32)
         by_weights = np.empty((count, shape.parameters), dtype=np.float32)

@@ -5,13 +5,8 @@ width + 1: the column between two rows, the `lead` floats before and those after
 needs no special case at the edges. Blocks of BLOCK cells walk through a plane; perception, hidden layer and update of
 a block follow each other while they are in the first-level cache.
 
-<<<<<<< HEAD
 The backward pass keeps the states and, where `kept` allows, the hidden layers of all steps, and computes perception
 anew: keeping the hidden layers measured a tenth faster than computing them again.
-=======
-The backward pass keeps the states of all steps and computes perception and hidden layer anew (two fifths less memory
-traffic than keeping those, for a fifth more arithmetic).
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 """
 
 from __future__ import annotations
@@ -24,20 +19,16 @@ from numba import njit
 
 from core.codec.engines.numba_kernels import (
     BLOCK,
-<<<<<<< HEAD
     TALL,
-=======
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     gated_tile,
     hidden_tile,
     masked_block,
-    perceive_block,
-    perceive_block_back,
     plane_tile,
     transpose_block,
     update_tile,
     weight_tile,
 )
+from core.codec.engines.numba_perception import perceive_block, perceive_block_back
 from core.codec.engines.numba_vectors import LANES, ROWS, VECTORS
 from core.codec.rule import RuleShape
 
@@ -60,10 +51,7 @@ class Layout(NamedTuple):
     z_width: int  # 3·channels, rounded up to whole vectors
     u_width: int  # channels, likewise
     lanes: int
-<<<<<<< HEAD
     kept: int  # hidden layers kept; the last one only where 1
-=======
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     states: int
     gradient: int  # of the loss by the state, (channels, plane)
     dz: int  # of the loss by the perception, (3·channels, plane)
@@ -89,13 +77,8 @@ def _up(value: int, multiple: int) -> int:
     return -(-value // multiple) * multiple
 
 
-<<<<<<< HEAD
 def plan(shape: RuleShape, height: int, width: int, states: int, kept: int) -> Layout:
     """The layout for patches of height x width that keeps `states` states and `kept` hidden layers."""
-=======
-def plan(shape: RuleShape, height: int, width: int, states: int) -> Layout:
-    """The layout for patches of height x width that keeps `states` states."""
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     channels, hidden = shape.channels, shape.hidden
     stride = width + 1
     lead = _up(stride + 1, 16)
@@ -108,11 +91,7 @@ def plan(shape: RuleShape, height: int, width: int, states: int) -> Layout:
         "dz": 3 * channels * plane,
         "z": 3 * channels * BLOCK,
         "zt": BLOCK * z_width,
-<<<<<<< HEAD
         "h": kept * blocks * hidden * BLOCK,
-=======
-        "h": hidden * BLOCK,
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         "dh": hidden * BLOCK,
         "du": channels * BLOCK,
         "ut": BLOCK * u_width,
@@ -144,10 +123,7 @@ def plan(shape: RuleShape, height: int, width: int, states: int) -> Layout:
         z_width,
         u_width,
         LANES,
-<<<<<<< HEAD
         kept,
-=======
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         **starts,
         size=end,
     )
@@ -182,18 +158,12 @@ def place_seed(arena, at, seed):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-<<<<<<< HEAD
 def _perceive(arena, at, cells):  # type: ignore[no-untyped-def]
     """z of the block at `cells` (the arena offset of the state's first channel there)."""
-=======
-def _perceive_and_hide(arena, at, cells):  # type: ignore[no-untyped-def]
-    """z and the hidden layer of the block at `cells` (the arena offset of the state's first channel there)."""
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     step = at.channels * BLOCK
     for c in range(at.channels):
         z = at.z + c * BLOCK
         perceive_block(arena, cells + c * at.plane, at.stride, z, z + step, z + 2 * step)
-<<<<<<< HEAD
 
 
 @njit(nogil=True, error_model="numpy")
@@ -203,19 +173,10 @@ def _hide(arena, at, h):  # type: ignore[no-untyped-def]
     for tile in range(tiles):
         rows = (at.hidden - row + tiles - tile - 1) // (tiles - tile)
         hidden_tile(arena, rows, at.w1t + row, at.hidden, at.z, 3 * at.channels, at.b1 + row, h + row * BLOCK)
-=======
-    row, tiles = 0, (at.hidden + ROWS - 1) // ROWS
-    for tile in range(tiles):
-        rows = (at.hidden - row + tiles - tile - 1) // (tiles - tile)
-        hidden_tile(
-            arena, rows, at.w1t + row, at.hidden, at.z, 3 * at.channels, at.b1 + row, at.h + row * BLOCK
-        )
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         row += rows
 
 
 @njit(nogil=True, error_model="numpy")
-<<<<<<< HEAD
 def forward_step(arena, at, old, new, slot):  # type: ignore[no-untyped-def]
     """One update of the state at `old` into `new`, by the mask in the arena; keeps the hidden layer in `slot`."""
     for block in range(at.blocks):
@@ -223,32 +184,18 @@ def forward_step(arena, at, old, new, slot):  # type: ignore[no-untyped-def]
         h = at.h + (slot * at.blocks + block) * at.hidden * BLOCK
         _perceive(arena, at, old + cells)
         _hide(arena, at, h)
-=======
-def forward_step(arena, at, old, new):  # type: ignore[no-untyped-def]
-    """One update of the state at `old` into `new`, by the mask in the arena."""
-    for block in range(at.blocks):
-        cells = at.lead + block * BLOCK
-        _perceive_and_hide(arena, at, old + cells)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         row, tiles = 0, (at.channels + ROWS - 1) // ROWS
         for tile in range(tiles):
             rows = (at.channels - row + tiles - tile - 1) // (tiles - tile)
             place = cells + row * at.plane
             mask = at.masks + block * BLOCK
-<<<<<<< HEAD
             update_tile(arena, rows, at.w2t + row, at.channels, h, at.hidden, mask, old + place, new + place, at.plane)
-=======
-            update_tile(
-                arena, rows, at.w2t + row, at.channels, at.h, at.hidden, mask, old + place, new + place, at.plane
-            )
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
             row += rows
 
 
 @njit(nogil=True, error_model="numpy")
 def _weight_product(arena, hidden, left, right, out, width):  # type: ignore[no-untyped-def]
     """out (hidden, width) += left (hidden, BLOCK) · right (BLOCK, width)."""
-<<<<<<< HEAD
     column = 0
     while column < width:
         vectors = VECTORS if width - column >= VECTORS * LANES else 1
@@ -269,25 +216,6 @@ def _block_back(arena, at, block, state, slot):  # type: ignore[no-untyped-def]
     _perceive(arena, at, state + cells)
     if at.kept == 1:
         _hide(arena, at, h)
-=======
-    tiles = (hidden + ROWS - 1) // ROWS
-    for column in range(0, width, LANES * VECTORS):
-        vectors = min(VECTORS, (width - column) // LANES)
-        row = 0
-        for tile in range(tiles):
-            rows = (hidden - row + tiles - tile - 1) // (tiles - tile)
-            weight_tile(
-                arena, rows, vectors, left + row * BLOCK, right + column, out + row * width + column, width
-            )
-            row += rows
-
-
-@njit(nogil=True, error_model="numpy")
-def _block_back(arena, at, block, state):  # type: ignore[no-untyped-def]
-    """Back through the update of one block: gradients of the weights (added) and of the perception (into dz)."""
-    cells = at.lead + block * BLOCK
-    _perceive_and_hide(arena, at, state + cells)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     for c in range(at.channels):
         masked_block(arena, at.gradient + c * at.plane + cells, at.masks + block * BLOCK, at.du + c * BLOCK)
     for first in range(0, at.channels, LANES):
@@ -298,22 +226,11 @@ def _block_back(arena, at, block, state):  # type: ignore[no-untyped-def]
     for tile in range(tiles):
         rows = (at.hidden - row + tiles - tile - 1) // (tiles - tile)
         start = row * BLOCK
-<<<<<<< HEAD
         sums = at.db1 + row * LANES
         gated_tile(arena, rows, at.w2 + row, at.hidden, at.du, at.channels, h + start, at.dh + start, sums)
         row += rows
     _weight_product(arena, at.hidden, at.dh, at.zt, at.dw1, at.z_width)
     _weight_product(arena, at.hidden, h, at.ut, at.dw2t, at.u_width)
-=======
-        gated_tile(arena, rows, at.w2 + row, at.hidden, at.du, at.channels, at.h + start, at.dh + start)
-        row += rows
-    for j in range(at.hidden):
-        for v in range(VECTORS):
-            for lane in range(LANES):
-                arena[at.db1 + j * LANES + lane] += arena[at.dh + j * BLOCK + v * LANES + lane]
-    _weight_product(arena, at.hidden, at.dh, at.zt, at.dw1, at.z_width)
-    _weight_product(arena, at.hidden, at.h, at.ut, at.dw2t, at.u_width)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     perceived = 3 * at.channels
     row, tiles = 0, (perceived + ROWS - 1) // ROWS
     for tile in range(tiles):
@@ -324,17 +241,10 @@ def _block_back(arena, at, block, state):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-<<<<<<< HEAD
 def backward_step(arena, at, state, slot):  # type: ignore[no-untyped-def]
     """Back through one update of the state at `state`: adds to the weights' gradient, replaces the state's."""
     for block in range(at.blocks):
         _block_back(arena, at, block, state, slot)
-=======
-def backward_step(arena, at, state):  # type: ignore[no-untyped-def]
-    """Back through one update of the state at `state`: adds to the weights' gradient, replaces the state's."""
-    for block in range(at.blocks):
-        _block_back(arena, at, block, state)
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     group = at.channels * at.plane
     for c in range(at.channels):
         for block in range(at.blocks):

@@ -10,19 +10,19 @@ counts floats from it.
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 from collections.abc import Callable, Iterable, Sequence
-=======
-from collections.abc import Callable, Sequence
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 from typing import Any
 
-from llvmlite import binding, ir
+from llvmlite import binding, ir  # type: ignore[import-untyped]
+from numba.extending import intrinsic
 
 FLOAT = ir.FloatType()
 INDEX = ir.IntType(64)
 
 Value = Any  # an llvmlite value, instruction or builder; llvmlite has no type stubs
+
+# numba.extending.intrinsic, without its type: callers of an intrinsic do not pass the typing context.
+kernel: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 
 
 def _tile_of_host() -> tuple[int, int]:
@@ -86,20 +86,12 @@ def product_tile(
     start: Callable[[int, int], Value],
     left: Callable[[int, Value], Value],
     right: Callable[[int, Value], Value],
-<<<<<<< HEAD
     finish: Callable[[int, list[Value]], None],
-=======
-    finish: Callable[[int, int, Value], None],
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
 ) -> None:
     """One register tile of a matrix product, rows x (vectors * LANES), summed over `depth` >= 1 terms.
 
     start(row, vector): first value of a sum. left(row, k): scalar factor. right(vector, k): vector factor.
-<<<<<<< HEAD
     finish(row, totals): what becomes of a row's sums.
-=======
-    finish(row, vector, total): what becomes of a sum.
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
     """
     before = builder.block
     initial = [[start(row, vector) for vector in range(vectors)] for row in range(rows)]
@@ -124,7 +116,6 @@ def product_tile(
     builder.cbranch(builder.icmp_signed("<", following, depth), loop, after)
     builder.position_at_end(after)
     for row in range(rows):
-<<<<<<< HEAD
         finish(row, totals[row])
 
 
@@ -133,17 +124,6 @@ def for_each_case(builder: Value, selector: Value, cases: Iterable[int], emit: C
     end = builder.append_basic_block("cases.end")
     switch = builder.switch(selector, end)
     for case in cases:
-=======
-        for vector in range(vectors):
-            finish(row, vector, totals[row][vector])
-
-
-def for_each_case(builder: Value, selector: Value, cases: int, emit: Callable[[int], None]) -> None:
-    """Run emit(selector), compiled once for each selector from 1 to `cases`."""
-    end = builder.append_basic_block("cases.end")
-    switch = builder.switch(selector, end)
-    for case in range(1, cases + 1):
->>>>>>> 3b2cdc4 (Numba CPU engine: fused rollout and hand-written backward pass on explicit vectors)
         block = builder.append_basic_block(f"case.{case}")
         switch.add_case(number(case), block)
         builder.position_at_end(block)
