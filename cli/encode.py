@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from cli.console import progress_bar
 from cli.files import write_whole
@@ -19,6 +20,9 @@ from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 from core.errors import ImageError, InvalidSettings
+
+if TYPE_CHECKING:
+    from core.codec.fit import FitProgress
 
 PATCHES_AT_ONCE = 64
 """Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
@@ -31,7 +35,7 @@ def encode(
     ] = None,
     preset: Annotated[Preset, typer.Option(help="Size of the rules")] = Preset.SMALL,
     effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
-    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.PIXEL,
+    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
     seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
 ) -> None:
@@ -69,26 +73,21 @@ def _read(image: Path) -> tuple[Picture, int]:
 def _encode_one(
     name: str, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
 ) -> Report:
-    from core.codec.codec import assemble, fit_patches, header_of  # imports torch, which takes seconds
+    from core.codec.codec import assemble, fit_task, header_of, pack  # imports torch, which takes seconds
     from core.codec.engines import make_engine
-    from core.codec.fit import FitHooks, FitProgress
+    from core.codec.fit import FitHooks, fit
 
     engine, start = make_engine(), time.monotonic()
     total = header_of(picture, settings).grid.count
-    task = bars.add_task(name, total=total, note="")
+    bar = bars.add_task(name, total=total, note="")
     payloads: list[bytes] = []
     iterations = 0
     for first in range(0, total, PATCHES_AT_ONCE):
-        indices = range(first, min(first + PATCHES_AT_ONCE, total))
-
-        def show(progress: FitProgress, first: int = first, count: int = len(indices)) -> None:
-            mean = float(progress.mse.mean())
-            note = f"{psnr_from_mse(mean * 255**2):.1f} dB" if mean < 1 else ""
-            bars.update(task, completed=first + progress.share * count, note=note)
-
-        fitted = fit_patches(engine, picture, indices, settings, FitHooks(on_progress=show))
+        show = _shows(bars, bar, first)
+        task = fit_task(picture, range(first, min(first + PATCHES_AT_ONCE, total)), settings)
+        fitted = pack(task, fit(engine, task, FitHooks(on_progress=show)))
         payloads += fitted.payloads
-        iterations += fitted.iterations * len(indices)
+        iterations += fitted.patch_iterations
     bundle, quality = assemble(picture, settings, payloads)
     write_whole(target, bundle)
     return make_report(
@@ -101,3 +100,14 @@ def _encode_one(
         patch_iterations=iterations,
         fit_seconds=time.monotonic() - start,
     )
+
+
+def _shows(bars: Progress, bar: TaskID, patches_before: int) -> Callable[[FitProgress], None]:
+    """Moves a bar that counts patches."""
+
+    def show(progress: FitProgress) -> None:
+        mean = float(progress.mse.mean())
+        note = f"{psnr_from_mse(mean * 255**2):.1f} dB" if mean < 1 else ""
+        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=note)
+
+    return show

@@ -14,6 +14,7 @@ from core.jobs.messages import Sender, make_celery
 from core.jobs.store import JobStore, connect
 from core.jobs.workers import WorkerRegistry
 from worker.encode_job import EncodeJob
+from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
 from worker.settings import WorkerSettings
 from worker.tasks import StepRunner, register_tasks
@@ -27,23 +28,27 @@ def build_worker(settings: WorkerSettings) -> Celery:
     app = make_celery(url)
     redis = connect(url)
     stopping = threading.Event()
+    fitter = FitGatherer(make_engine())
+    if fitter.engine.name == "cuda":
+        fitter.gather_seconds = settings.gather_time.total_seconds()
+        app.conf.worker_concurrency = settings.gather_messages
     job = EncodeJob(
         store=JobStore(redis),
         blobs=make_blob_store(settings),
         sender=Sender(app),
-        engine=make_engine(),
+        fitter=fitter,
         batch_seconds=settings.batch_time.total_seconds(),
         shutting_down=stopping.is_set,
     )
     runner = StepRunner(job, stopping)
     register_tasks(app, job, runner)
     heartbeat = Heartbeat(
-        WorkerRegistry(redis), job.engine.name, settings.heartbeat.total_seconds(), lambda: runner.current
+        WorkerRegistry(redis), job.fitter.engine.name, settings.heartbeat.total_seconds(), lambda: runner.current
     )
 
     def on_ready(**_: Any) -> None:
         heartbeat.start()
-        log.info("worker ready: engine %s", job.engine.name)
+        log.info("worker ready: engine %s", job.fitter.engine.name)
 
     def on_stop(**_: Any) -> None:
         stopping.set()  # the running fit hands its batch back

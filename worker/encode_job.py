@@ -12,8 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.codec.codec import assemble, fit_patches, header_of
-from core.codec.engines.base import Engine
+from core.codec.codec import assemble, fit_task, header_of, pack
 from core.codec.fit import FitHooks, FitProgress
 from core.codec.images import ImageLimits, Picture, read_picture
 from core.codec.presets import SCHEDULES
@@ -26,6 +25,7 @@ from core.jobs.messages import Sender
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, now
 from core.jobs.store import JobStore
 from worker.device import patches_per_batch, seconds_per_patch_iteration
+from worker.gather import FitGatherer
 
 log = logging.getLogger("regrow.worker")
 
@@ -40,7 +40,7 @@ class EncodeJob:
     store: JobStore
     blobs: BlobStore
     sender: Sender
-    engine: Engine
+    fitter: FitGatherer
     batch_seconds: float
     shutting_down: Callable[[], bool]
 
@@ -103,7 +103,7 @@ class EncodeJob:
             patches=len(payloads),
             stored_bytes=len(bundle),
             original_bytes=document.source_bytes,
-            patch_iterations=sum(part.iterations * len(part.payloads) for part in parts),
+            patch_iterations=sum(part.patch_iterations for part in parts),
             fit_seconds=sum(part.seconds for part in parts),
         )
         self.blobs.put(keys.bundle, bundle)
@@ -114,21 +114,23 @@ class EncodeJob:
 
     def _batches(self, picture: Picture, settings: EncodeSettings) -> list[list[int]]:
         header = header_of(picture, settings)
-        seconds = seconds_per_patch_iteration(self.engine, header.shape, header.rollout, header.patch_size)
+        with self.fitter.device() as engine:
+            seconds = seconds_per_patch_iteration(engine, header.shape, header.rollout, header.patch_size)
         size = patches_per_batch(seconds, SCHEDULES[settings.effort].iterations, self.batch_seconds)
         indices = list(range(header.grid.count))
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _fit_part(self, job_id: str, batch: int, indices: list[int], keys: JobKeys) -> PartDocument:
         picture, settings = self._source(keys)
-        watch = _Watch(self, job_id, batch, len(indices))
+        watch = _Watch(self, job_id, batch)
         start = time.monotonic()
         hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
-        fitted = fit_patches(self.engine, picture, indices, settings, hooks)
+        task = fit_task(picture, indices, settings)
+        fitted = pack(task, self.fitter.fit(task, hooks))
         return PartDocument(
             batch=batch,
             payloads=[base64.b64encode(payload).decode() for payload in fitted.payloads],
-            iterations=fitted.iterations,
+            patch_iterations=fitted.patch_iterations,
             seconds=time.monotonic() - start,
         )
 
@@ -156,8 +158,8 @@ class EncodeJob:
 class _Watch:
     """What a running fit asks and tells, at most twice a second."""
 
-    def __init__(self, job: EncodeJob, job_id: str, batch: int, patches: int) -> None:
-        self._job, self._job_id, self._batch, self._patches = job, job_id, batch, patches
+    def __init__(self, job: EncodeJob, job_id: str, batch: int) -> None:
+        self._job, self._job_id, self._batch = job, job_id, batch
         self._asked = self._told = 0.0
         self._ended = False
 
@@ -168,8 +170,8 @@ class _Watch:
         return self._ended or self._job.shutting_down()
 
     def on_progress(self, progress: FitProgress) -> None:
-        if progress.share < 1 and time.monotonic() - self._told < PROGRESS_SECONDS:
+        if progress.share.min() < 1 and time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
-        done = progress.share * self._patches
+        done = float(progress.share.sum())
         self._job.store.note_progress(self._job_id, self._batch, done, float(progress.mse.sum()))

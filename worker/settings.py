@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from pydantic import Field
+
 from core.jobs.settings import ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
-    """batch_time: how long one batch of patches may take. heartbeat: how often a worker says that it is alive."""
+    """batch_time: how long one batch of patches may take. heartbeat: how often a worker says that it is alive.
+
+    gather_messages, gather_time: how many messages a worker on a GPU takes at once, and how long it waits for them, so
+    that small jobs share the device. A worker on CPUs takes one at a time.
+    """
 
     batch_time: timedelta = timedelta(seconds=60)
     heartbeat: timedelta = timedelta(seconds=2)
+    gather_messages: int = Field(default=8, ge=1, le=64)
+    gather_time: timedelta = timedelta(milliseconds=50)

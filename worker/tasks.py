@@ -22,12 +22,17 @@ REST_SECONDS = 1.0
 
 
 class StepRunner:
-    """Runs one step of a job at a time. current: what is being worked on, for the heartbeat; None when idle."""
+    """Runs steps of jobs, one per thread."""
 
     def __init__(self, job: EncodeJob, stopping: threading.Event) -> None:
-        self.current: str | None = None
+        self._current: dict[int, str] = {}
         self._job = job
         self._stopping = stopping
+
+    @property
+    def current(self) -> str | None:
+        """What is being worked on, for the heartbeat; None when idle."""
+        return ", ".join(list(self._current.values())) or None
 
     def run(self, step: Callable[[], None], job_id: str, name: str, version: int) -> None:
         """Raises Reject, which puts the message back, where another worker or a later time may do better."""
@@ -35,7 +40,7 @@ class StepRunner:
             self._hand_back(f"message version {version}, this worker knows {MESSAGE_VERSION}")
         if self._stopping.is_set():
             raise Reject("shutting down", requeue=True)
-        self.current = f"{job_id}/{name}"
+        self._current[threading.get_ident()] = f"{job_id}/{name}"
         try:
             step()
         except JobNotFound:
@@ -46,7 +51,7 @@ class StepRunner:
             log.exception("job %s failed in step %s", job_id, name)
             self._job.store.fail(job_id, _failure(error))
         finally:
-            self.current = None
+            del self._current[threading.get_ident()]
 
     def _hand_back(self, reason: str) -> None:
         log.warning("%s; handed back", reason)

@@ -33,7 +33,7 @@ class EncodeOptions(BaseModel):
 
     preset: Preset = Field(default=Preset.SMALL, description="Size of the rules (the paper's Table I)")
     effort: Effort = Field(default=Effort.DRAFT, description="How long to train")
-    seed: SeedKind = Field(default=SeedKind.PIXEL, description="The state that pictures are grown from")
+    seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
     seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
 
     def settings(self) -> EncodeSettings:

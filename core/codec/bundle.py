@@ -32,7 +32,7 @@ _TABLE_ENTRY = struct.Struct("<HI")
 _STEP_CODES = 3
 _FIRE_UNIT = 1 << 16
 
-_SEED_CODES = {SeedKind.PIXEL: 0}
+_SEED_CODES = {SeedKind.PIXEL: 0, SeedKind.SCAFFOLD: 1}
 _SEEDS_BY_CODE = {code: kind for kind, code in _SEED_CODES.items()}
 
 

@@ -1,4 +1,4 @@
-"""The pipeline: a picture to a bundle and its report."""
+"""The pipeline: a picture to a bundle."""
 
 from __future__ import annotations
 
@@ -7,15 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.codec.bundle import (
-    BundleHeader,
-    encodable_fire_rate,
-    pack_payloads,
-    write_bundle,
-)
+from core.codec.bundle import BundleHeader, encodable_fire_rate, pack_payloads, write_bundle
 from core.codec.decoder import decode
-from core.codec.engines.base import Engine, Rollout, Targets
-from core.codec.fit import FitHooks, fit
+from core.codec.engines.base import Rollout, Targets
+from core.codec.fit import FitTask, Fitted
 from core.codec.images import Picture
 from core.codec.metrics import Quality, measure
 from core.codec.patches import cut
@@ -27,49 +22,44 @@ from core.codec.settings import EncodeSettings
 
 @dataclass(frozen=True, slots=True)
 class FittedPatches:
-    """payloads: one per patch asked for; iterations: run for each of them."""
+    """payloads: one per patch asked for. patch_iterations: run in all, summed over the patches."""
 
     payloads: list[bytes]
-    iterations: int
+    patch_iterations: int
 
 
 def header_of(picture: Picture, settings: EncodeSettings) -> BundleHeader:
     """The header of the bundle that this picture will become."""
-    rollout = Rollout(STEPS[settings.seed], encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF)
+    steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]
     return BundleHeader(
         height=picture.height,
         width=picture.width,
         patch_size=PATCH_SIZE,
         seed=settings.seed,
         shape=settings.preset.shape(picture.channels),
-        rollout=rollout,
+        rollout=Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF),
     )
 
 
-def fit_patches(
-    engine: Engine,
-    picture: Picture,
-    indices: Sequence[int],
-    settings: EncodeSettings,
-    hooks: FitHooks | None = None,
-) -> FittedPatches:
-    """Fit and quantise the patches named. Raises FitStopped when the hooks ask for it."""
+def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings) -> FitTask:
+    """What has to be fitted for the patches named."""
     header = header_of(picture, settings)
-    targets = Targets(
-        pixels=cut(picture, header.grid, indices),
-        extents=np.array([header.grid.extent(index) for index in indices], dtype=np.int32),
+    return FitTask(
+        shape=header.shape,
+        seed=make_seed(header.seed, header.shape, header.patch_size),
+        targets=Targets(
+            pixels=cut(picture, header.grid, indices),
+            extents=np.array([header.grid.extent(index) for index in indices], dtype=np.int32),
+        ),
+        rollout=header.rollout,
+        schedule=SCHEDULES[settings.effort],
+        identities=tuple((settings.seed_number, index) for index in indices),
     )
-    fitted = fit(
-        engine,
-        header.shape,
-        make_seed(header.seed, header.shape, header.patch_size),
-        targets,
-        header.rollout,
-        SCHEDULES[settings.effort],
-        [np.random.default_rng((settings.seed_number, index)) for index in indices],
-        hooks,
-    )
-    return FittedPatches(pack_payloads(quantize(fitted.weights, header.shape)), fitted.iterations)
+
+
+def pack(task: FitTask, fitted: Fitted) -> FittedPatches:
+    """Quantise what was fitted."""
+    return FittedPatches(pack_payloads(quantize(fitted.weights, task.shape)), int(fitted.iterations.sum()))
 
 
 def assemble(picture: Picture, settings: EncodeSettings, payloads: Sequence[bytes]) -> tuple[bytes, Quality]:

@@ -17,6 +17,6 @@ class EncodeSettings:
 
     preset: Preset = Preset.SMALL
     effort: Effort = Effort.DRAFT
-    seed: SeedKind = SeedKind.PIXEL
+    seed: SeedKind = SeedKind.SCAFFOLD
     seed_number: int = 0
     fire_rate: float = 0.0

@@ -46,7 +46,7 @@ class PartDocument(_Document):
 
     batch: int
     payloads: list[str]
-    iterations: int
+    patch_iterations: int
     seconds: float
 
 

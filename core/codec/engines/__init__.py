@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 
 from core.codec.engines.base import Engine
 from core.errors import InvalidSettings
 
-ENGINES = ("numba", "torch")
+ENGINES = ("cuda", "numba", "torch")
 
 
 def make_engine(name: str | None = None) -> Engine:
@@ -15,9 +16,13 @@ def make_engine(name: str | None = None) -> Engine:
 
     Not thread-safe: one engine per thread. Raises InvalidSettings for a name that is not in ENGINES.
     """
-    name = name or os.environ.get("REGROW_ENGINE") or "numba"
+    name = name or os.environ.get("REGROW_ENGINE") or ("cuda" if _has_gpu() else "numba")
     # Imported here, because the API process must run where neither torch nor numba is installed.
     match name:
+        case "cuda":
+            from core.codec.engines.cuda_engine import CudaEngine
+
+            return CudaEngine()
         case "numba":
             from core.codec.engines.numba_engine import NumbaEngine
 
@@ -28,3 +33,10 @@ def make_engine(name: str | None = None) -> Engine:
             return TorchEngine()
         case _:
             raise InvalidSettings(f"there is no engine {name!r}: choose one of {', '.join(ENGINES)}")
+
+
+def _has_gpu() -> bool:
+    """Whether the CUDA engine can run: a GPU that torch can use, and Triton."""
+    import torch
+
+    return torch.cuda.is_available() and importlib.util.find_spec("triton") is not None

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit, prange
 
+from core.codec.engines import numba_kernels, numba_perception, numba_rollout, numba_vectors
 from core.codec.engines.numba_cache import digest
 from core.codec.engines.numba_rollout import backward_step, forward_step, place_seed, unpack
 from core.codec.rule import VISIBLE_OFFSET
@@ -122,4 +123,4 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
     return rollout_batch, gradient_batch
 
 
-rollout_batch, gradient_batch = _compiled(digest("kernels", "perception", "rollout", "vectors"))
+rollout_batch, gradient_batch = _compiled(digest(numba_kernels, numba_perception, numba_rollout, numba_vectors))

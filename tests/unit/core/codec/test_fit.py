@@ -1,59 +1,161 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
 
-from core.codec.codec import assemble, fit_patches
+from core.codec import codec
+from core.codec.codec import assemble, fit_task, pack
+from core.codec.decoder import decode
 from core.codec.engines import make_engine
-from core.codec.engines.base import Rollout, Targets
+from core.codec.engines.base import Array, LossAndGradients
+from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.fit import FitHooks, FitProgress, fit, learning_rate
-from core.codec.presets import Schedule
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind, make_seed
+from core.codec.metrics import measure
+from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
+from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped
+from tests.fits import small_task
 from tests.pictures import smooth_picture
-
-SHAPE = RuleShape(8, 8)
-SIZE = 12
-
-
-def _fit(picture_seeds: list[int], iterations: int = 60, hooks: FitHooks | None = None):
-    pixels = [
-        smooth_picture(SIZE, SIZE, seed=seed).pixels.transpose(2, 0, 1) / np.float32(255) for seed in picture_seeds
-    ]
-    targets = Targets(np.stack(pixels), np.full((len(pixels), 2), SIZE, dtype=np.int32))
-    rngs = [np.random.default_rng((0, seed)) for seed in picture_seeds]
-    seed = make_seed(SeedKind.PIXEL, SHAPE, SIZE)
-    return fit(make_engine(), SHAPE, seed, targets, Rollout(12), Schedule(iterations), rngs, hooks)
 
 
 def test_fitting_lowers_the_error() -> None:
-    assert (_fit([1, 2], 150).mse < 0.5 * _fit([1, 2], 1).mse).all()
+    engine = make_engine("numba")
+    assert (fit(engine, small_task([1, 2], 150)).mse < 0.2 * fit(engine, small_task([1, 2], 1)).mse).all()
 
 
-def test_the_same_input_gives_the_same_bytes() -> None:
-    assert _fit([1, 2]).weights.tobytes() == _fit([1, 2]).weights.tobytes()
+@pytest.mark.parametrize("name", ["numba", "torch"])
+def test_the_same_input_gives_the_same_bytes(name: str) -> None:
+    first, second = (fit(make_engine(name), small_task([1, 2])) for _ in range(2))
+    assert first.weights.tobytes() == second.weights.tobytes()
+
+
+@pytest.mark.parametrize("seed", SeedKind)
+@pytest.mark.parametrize("optimizer", OptimizerName)
+def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: OptimizerName) -> None:
+    engine, schedule = make_engine("numba"), Schedule(40, optimizer=optimizer)
+    alone = [fit(engine, small_task([number], seed=seed, schedule=schedule)) for number in range(5)]
+    together = fit(engine, small_task(range(5), seed=seed, schedule=schedule))
+    for number, one in enumerate(alone):
+        assert one.weights.tobytes() == together.weights[number : number + 1].tobytes()
+
+
+def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
+    before, found = numba.get_num_threads(), []
+    try:
+        for threads in (1, 2) if before > 1 else (1,):
+            numba.set_num_threads(threads)
+            found.append(fit(make_engine("numba"), small_task(range(5), 40)).weights.tobytes())
+    finally:
+        numba.set_num_threads(before)
+    assert len(set(found)) == 1
+
+
+def test_seed_numbers_and_patches_start_differently() -> None:
+    task = small_task([1, 1], 5)
+    other = replace(task, identities=((0, 1), (1, 1)))
+    fitted = fit(make_engine("numba"), other)
+    assert not np.array_equal(fitted.weights[0], fitted.weights[1])
+
+
+def test_rules_that_reach_the_target_leave_the_batch() -> None:
+    sizes: list[int] = []
+
+    class Watched(NumbaEngine):
+        def loss_and_gradients(self, shape, weights, *rest, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+            sizes.append(len(weights))
+            return super().loss_and_gradients(shape, weights, *rest, **options)
+
+    task = small_task(range(6), 400, schedule=Schedule(400, noise_from=1.0), target_psnr=24.0)
+    fitted = fit(Watched(), task)
+    assert (10 * np.log10(1 / fitted.mse) >= 24.0).all()
+    assert sizes[0] == 6
+    assert sizes[-1] < 6
+    assert len(sizes) == fitted.iterations.max() < 400
+    assert len(set(fitted.iterations)) > 1
+
+
+def test_a_rule_on_a_plateau_stops() -> None:
+    """A flat picture cannot gain for ever."""
+    task = small_task([0], schedule=Schedule(2000, noise_from=1.0), target_psnr=1000.0)
+    task.targets.pixels[:] = 0.5
+    assert fit(make_engine("numba"), task).iterations[0] < 2000
+
+
+class _Sabotaged(NumbaEngine):
+    """Ruins one rule's loss and gradient from one call to another."""
+
+    def __init__(self, first: int, last: int, loss: float) -> None:
+        super().__init__()
+        self.calls, self._first, self._last, self._loss = 0, first, last, loss
+
+    def loss_and_gradients(self, shape, weights: Array, *rest, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+        result = super().loss_and_gradients(shape, weights, *rest, **options)
+        self.calls += 1
+        if self._first <= self.calls <= self._last and len(weights) == 3:
+            result.losses[1] = self._loss
+            result.weights[1] = np.nan
+        return result
+
+
+@pytest.mark.parametrize("loss", [np.nan, np.inf, 100.0])
+def test_a_diverging_rule_is_restarted_and_harms_no_neighbour(loss: float) -> None:
+    sound = fit(make_engine("numba"), small_task([0, 1, 2], 100))
+    fitted = fit(_Sabotaged(10, 20, loss), small_task([0, 1, 2], 100))
+    for number in (0, 2):
+        assert fitted.weights[number].tobytes() == sound.weights[number].tobytes()
+    assert np.isfinite(fitted.weights).all()
+    assert fitted.iterations[1] == 110
+    assert fitted.mse[1] < 3 * sound.mse[1]
+
+
+def test_a_rule_that_diverges_twice_is_kept_at_its_best() -> None:
+    class Always(NumbaEngine):
+        calls = 0
+
+        def loss_and_gradients(self, *arguments, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+            result = super().loss_and_gradients(*arguments, **options)
+            self.calls += 1
+            if self.calls % 8 == 0:
+                result.losses[:] = np.nan
+            return result
+
+    fitted = fit(Always(), small_task([0], 100))
+    assert np.isfinite(fitted.mse).all()
+    assert np.isfinite(fitted.weights).all()
 
 
 def test_stop_is_obeyed_at_once() -> None:
     seen: list[FitProgress] = []
     with pytest.raises(FitStopped):
-        _fit([1], 1000, FitHooks(should_stop=lambda: len(seen) >= 2, on_progress=seen.append, every=1))
+        fit(
+            make_engine("numba"),
+            small_task([1], 1000),
+            FitHooks(should_stop=lambda: len(seen) >= 2, on_progress=seen.append),
+        )
     assert len(seen) == 2
 
 
+def test_rules_nobody_waits_for_leave() -> None:
+    looks = iter(range(1000))
+    fitted = fit(make_engine("numba"), small_task([0, 1], 50), FitHooks(leaving=lambda: [0] if next(looks) > 3 else []))
+    assert fitted.iterations.tolist() == [20, 50]
+
+
 def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
-    fitted = _fit([1], 10_000, FitHooks(deadline=time.monotonic() + 0.3))
-    assert 0 < fitted.iterations < 10_000
+    fitted = fit(make_engine("numba"), small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
+    assert 0 < fitted.iterations[0] < 100_000
     assert np.isfinite(fitted.mse).all()
 
 
 def test_progress_runs_from_nothing_to_all() -> None:
     seen: list[float] = []
-    _fit([1], 20, FitHooks(on_progress=lambda progress: seen.append(progress.share)))
+    hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
+    fit(make_engine("numba"), small_task([1], 20), hooks)
     assert seen == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
@@ -63,15 +165,38 @@ def test_learning_rate_warms_up_and_decays_to_nothing() -> None:
     assert rates[0] < 0.11
     assert max(rates) > 0.95
     assert rates[-1] < 0.001
+    assert learning_rate(replace(schedule, decays=False), 99) == 1.0
 
 
-def test_the_pipeline_reports_what_the_decoder_makes_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    from core.codec import codec
-    from core.codec.decoder import decode
-    from core.codec.metrics import measure
+def test_the_papers_loop_is_the_papers() -> None:
+    paper = SCHEDULES[Effort.PAPER]
+    assert (paper.iterations, paper.learning_rate, paper.steps) == (40_000, 2e-3, 224)
+    assert paper.optimizer is OptimizerName.ADAM
+    assert not paper.decays
+    settings = EncodeSettings(effort=Effort.PAPER, seed=SeedKind.PIXEL)
+    assert codec.header_of(smooth_picture(40, 40), settings).rollout.steps == 224
 
-    monkeypatch.setitem(codec.SCHEDULES, EncodeSettings().effort, Schedule(5))
-    picture = smooth_picture(41, 20)
-    fitted = fit_patches(make_engine(), picture, [0, 1], EncodeSettings())
-    bundle, quality = assemble(picture, EncodeSettings(), fitted.payloads)
+
+def test_weight_noise_makes_weights_that_survive_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture, psnr = smooth_picture(40, 40), {}
+    for noise_from in (0.2, 1.0):
+        monkeypatch.setitem(codec.SCHEDULES, Effort.DRAFT, Schedule(300, noise_from=noise_from))
+        task = fit_task(picture, [0], EncodeSettings())
+        payloads = pack(task, fit(make_engine("numba"), task)).payloads
+        psnr[noise_from] = assemble(picture, EncodeSettings(), payloads)[1].psnr
+    assert psnr[0.2] > psnr[1.0] + 1
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("seed", SeedKind)
+def test_the_pipeline_reports_what_the_decoder_makes_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, channels: int, seed: SeedKind
+) -> None:
+    settings = EncodeSettings(seed=seed)
+    monkeypatch.setitem(codec.SCHEDULES, settings.effort, Schedule(5))
+    picture = smooth_picture(41, 20, channels)
+    task = fit_task(picture, [0, 1], settings)
+    fitted = pack(task, fit(make_engine("numba"), task))
+    assert fitted.patch_iterations == 10
+    bundle, quality = assemble(picture, settings, fitted.payloads)
     assert quality == measure(picture.pixels, decode(bundle).pixels)

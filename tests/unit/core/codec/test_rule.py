@@ -45,3 +45,20 @@ def test_pixel_seed_is_one_cell_of_hidden_channels() -> None:
     seed = make_seed(SeedKind.PIXEL, shape, 9)
     assert seed.sum() == 2
     assert (seed[4:, 4, 4] == 1).all()
+
+
+def test_scaffold_seed_tells_every_cell_where_it_is() -> None:
+    shape = RuleShape(14, 4)
+    seed = make_seed(SeedKind.SCAFFOLD, shape, 40)
+    assert not seed[:3].any()
+    places = seed[3:].reshape(11, -1).T
+    assert len(np.unique(places.round(4), axis=0)) == 1600
+    np.testing.assert_allclose(seed[3, 7], np.sin(np.pi * (np.arange(40) + 0.5) / 40), rtol=1e-6)
+    np.testing.assert_allclose(seed[4], seed[3].T)
+    wide = make_seed(SeedKind.SCAFFOLD, RuleShape(30, 4), 40)
+    assert not wide[15:].any()
+
+
+def test_a_seed_does_not_depend_on_hidden_size() -> None:
+    for kind in SeedKind:
+        assert np.array_equal(make_seed(kind, RuleShape(14, 4), 9), make_seed(kind, RuleShape(14, 99), 9))

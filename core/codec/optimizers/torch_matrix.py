@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.codec.orthonormal import orthonormalise
+from core.codec.optimizers.torch_orthonormal import orthonormalise
 
 # Added to the root of Adam's second moment. Gradients come with Frobenius norm 1, and rotating one in float32 leaves
 # noise of about 1e-8, which a smaller value would blow up to full steps.
-EPSILON = 1e-7
+EPSILON = 1e-6
 # A matrix whose largest gradient is below this counts as having none; dividing by it could overflow.
 SMALLEST_GRADIENT = 1e-30
 

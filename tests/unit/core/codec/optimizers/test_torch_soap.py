@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.matrix_soap import EPSILON
-from core.codec.optimizer import TorchSoap
-from core.codec.orthonormal import orthonormalise
+from core.codec.optimizers.torch_matrix import EPSILON
+from core.codec.optimizers.torch_orthonormal import orthonormalise
+from core.codec.optimizers.torch_soap import TorchSoap
 from core.codec.rule import RuleShape, split
 
 SHAPE = RuleShape(5, 7, 3)

@@ -14,9 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from core.codec.engines.numba_bases import FAST, between, eigenbasis, refresh_basis, transposed
+from core.codec.engines import numba_dense, numba_vectors
 from core.codec.engines.numba_cache import digest
 from core.codec.engines.numba_dense import product
+from core.codec.optimizers import numba_bases
+from core.codec.optimizers.numba_bases import FAST, between, eigenbasis, refresh_basis, transposed
 from core.codec.rule import RuleShape
 
 Array = npt.NDArray[np.float32]
@@ -164,7 +166,7 @@ def _compiled(sources: str) -> Callable[..., None]:
     return step_rules
 
 
-_step_rules = _compiled(digest("bases", "dense", "vectors"))
+_step_rules = _compiled(digest(numba_bases, numba_dense, numba_vectors))
 STATE = ("left", "right", "left_basis", "right_basis", "first", "second")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from core.codec.matrix_soap import MatrixSoap, Proposal
+from core.codec.optimizers.torch_matrix import MatrixSoap, Proposal
 from core.codec.rule import RuleShape, tensor_slices
 
 

@@ -1,0 +1,40 @@
+"""Adam (Kingma and Ba, 2014), as the paper's training loop uses it, for many rules at once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
+
+
+class Adam:
+    """PyTorch's default betas and epsilon, which the paper does not change. Every number is worked alone, so a rule's
+    result depends neither on its neighbours nor on the number of threads."""
+
+    def __init__(self, parameters: int, count: int, device: str | torch.device = "cpu") -> None:
+        self._first = torch.zeros(count, parameters, device=device)
+        self._second = torch.zeros(count, parameters, device=device)
+        self._taken = torch.zeros(count, 1, device=device)
+
+    def step(self, weights: Tensor, gradients: Tensor, learning_rates: Tensor) -> Tensor:
+        """Change `weights` (G, parameters) in place, against the gradients, at rates (G,).
+
+        Returns bool (G,): False for a rule whose gradient or rate is not finite, which stays, with its state, as it is.
+        """
+        sound = gradients.isfinite().all(dim=1) & learning_rates.isfinite()
+        chosen = sound[:, None]
+        safe = torch.where(chosen, gradients, 0)
+        self._first = torch.where(chosen, BETAS[0] * self._first + (1 - BETAS[0]) * safe, self._first)
+        self._second = torch.where(chosen, BETAS[1] * self._second + (1 - BETAS[1]) * safe**2, self._second)
+        self._taken += chosen
+        first = self._first / (1 - BETAS[0] ** self._taken).clamp(min=EPSILON)
+        second = self._second / (1 - BETAS[1] ** self._taken).clamp(min=EPSILON)
+        update = learning_rates[:, None] * first / (second.sqrt() + EPSILON)
+        weights.copy_(torch.where(chosen, weights - update, weights))
+        return sound
+
+    def keep(self, indices: Tensor) -> None:
+        """Drop all rules but `indices`, which are then numbered in this order."""
+        self._first, self._second, self._taken = self._first[indices], self._second[indices], self._taken[indices]

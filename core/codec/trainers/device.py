@@ -1,0 +1,79 @@
+"""Training on a GPU: weights, gradients and optimizer stay there; only losses come back each iteration."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from core.codec.engines.base import Array
+from core.codec.engines.cuda_engine import CudaEngine
+from core.codec.noise import UNIFORM_BITS, uniform_bits
+from core.codec.optimizers.adam import Adam
+from core.codec.optimizers.torch_soap import TorchSoap
+from core.codec.presets import OptimizerName
+from core.codec.rule import RuleShape, tensor_slices
+from core.codec.trainers.base import NOISE_STEPS, Training
+
+
+class DeviceTrainer:
+    """Works with the CUDA engine's methods for tensors on the device."""
+
+    def __init__(self, engine: CudaEngine, training: Training) -> None:
+        device = engine.device
+        self._engine = engine
+        self._training = training
+        self._seed = torch.as_tensor(training.seed, dtype=torch.float32, device=device)[None].contiguous()
+        self._pixels = torch.as_tensor(training.targets.pixels, dtype=torch.float32, device=device).contiguous()
+        self._extents = torch.as_tensor(training.targets.extents, dtype=torch.int32, device=device)
+        self._keys = torch.as_tensor(training.keys, device=device)
+        self._weights = torch.tensor(training.weights, device=device)
+        self._best = self._weights.clone()
+        self._best_losses = torch.full((len(self._weights),), torch.inf, device=device)
+        self._positions = torch.arange(training.shape.parameters, device=device)[None]
+        self._noisy = False
+        self._optimizer = _make_optimizer(training.optimizer, training.shape, len(self._weights), device)
+
+    def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
+        training = self._training
+        if noisy and not self._noisy:
+            self._noisy = True
+            # The losses without noise were lower, but those weights break when they are rounded.
+            self._best_losses[:] = torch.inf
+        tried = self._weights + self._noise(iteration) if noisy else self._weights
+        result = self._engine.loss_and_gradients_device(
+            training.shape, tried, self._seed, self._pixels, self._extents, training.rollout
+        )
+        better = result.losses < self._best_losses
+        self._best = torch.where(better[:, None], self._weights, self._best)
+        self._best_losses = torch.where(better, result.losses, self._best_losses)
+        rates = torch.full_like(self._best_losses, learning_rate)
+        self._optimizer.step(self._weights, result.weights, rates)
+        losses: Array = result.losses.cpu().numpy()
+        return losses
+
+    def keep(self, indices: npt.NDArray[np.intp]) -> None:
+        kept = torch.as_tensor(indices, device=self._weights.device)
+        self._weights, self._keys = self._weights[kept], self._keys[kept]
+        self._best, self._best_losses = self._best[kept], self._best_losses[kept]
+        self._pixels, self._extents = self._pixels[kept], self._extents[kept]
+        self._optimizer.keep(kept)
+
+    def best(self) -> tuple[Array, Array]:
+        return self._best.cpu().numpy(), self._best_losses.cpu().numpy()
+
+    def _noise(self, iteration: int) -> Tensor:
+        bits = uniform_bits(self._keys[:, None], iteration, self._positions)
+        noise: Tensor = bits.to(torch.float32) * 2.0**-UNIFORM_BITS - 0.5
+        for part in tensor_slices(self._training.shape):
+            noise[:, part] *= self._weights[:, part].abs().amax(dim=1, keepdim=True) / NOISE_STEPS
+        return noise
+
+
+def _make_optimizer(name: OptimizerName, shape: RuleShape, count: int, device: torch.device) -> TorchSoap | Adam:
+    match name:
+        case OptimizerName.SOAP:
+            return TorchSoap(shape, count, device=device)
+        case OptimizerName.ADAM:
+            return Adam(shape.parameters, count, device=device)

@@ -1,0 +1,61 @@
+"""The GPU's trainer, under Triton's interpreter where there is no GPU, does what the CPU's does."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("triton", reason="Triton comes with Linux only")
+
+import torch
+
+from core.codec.engines.base import Rollout, Targets
+from core.codec.engines.cuda_engine import CudaEngine
+from core.codec.engines.torch_engine import TorchEngine
+from core.codec.noise import rule_keys
+from core.codec.presets import OptimizerName
+from core.codec.rule import RuleShape
+from core.codec.trainers import Training, make_trainer
+from core.codec.trainers.device import DeviceTrainer
+from core.codec.trainers.host import HostTrainer
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _training(optimizer: OptimizerName) -> Training:
+    rng, shape = np.random.default_rng(0), RuleShape(5, 6)
+    return Training(
+        shape=shape,
+        seed=rng.normal(size=(5, 6, 6)).astype(np.float32),
+        targets=Targets(rng.random((3, 3, 6, 6), dtype=np.float32), np.full((3, 2), 6, dtype=np.int32)),
+        rollout=Rollout(2),
+        optimizer=optimizer,
+        weights=rng.normal(0, 0.2, (3, shape.parameters)).astype(np.float32),
+        keys=rule_keys([(0, 0), (0, 1), (0, 2)]),
+    )
+
+
+@pytest.mark.parametrize("optimizer", OptimizerName)
+def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
+    host = make_trainer(TorchEngine(), _training(optimizer))
+    device = make_trainer(CudaEngine(DEVICE), _training(optimizer))
+    assert isinstance(host, HostTrainer)
+    assert isinstance(device, DeviceTrainer)
+    for iteration in range(6):
+        losses = [trainer.step(iteration, 1e-3, noisy=iteration > 2) for trainer in (host, device)]
+        np.testing.assert_allclose(losses[0], losses[1], rtol=5e-3)
+        if iteration == 3:
+            for trainer in (host, device):
+                trainer.keep(np.array([0, 2]))
+    (ours, our_losses), (theirs, their_losses) = host.best(), device.best()
+    np.testing.assert_allclose(our_losses, their_losses, rtol=5e-3)
+    start = _training(optimizer).weights[[0, 2]]
+    assert np.linalg.norm(ours - theirs) < 0.2 * np.linalg.norm(theirs - start)
+
+
+def test_best_starts_anew_when_noise_sets_in() -> None:
+    trainer = make_trainer(TorchEngine(), _training(OptimizerName.SOAP))
+    trainer.step(0, 0.0, noisy=False)
+    quiet = trainer.best()[1].copy()
+    trainer.step(1, 0.0, noisy=True)
+    assert (trainer.best()[1] != quiet).all()

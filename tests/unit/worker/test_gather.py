@@ -1,0 +1,129 @@
+"""Fits of several threads share one batch, and none of them can tell."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from core.codec.engines.base import LossAndGradients
+from core.codec.engines.numba_engine import NumbaEngine
+from core.codec.fit import FitHooks, FitTask, Fitted, fit
+from core.errors import FitStopped
+from tests.fits import small_task
+from worker.gather import FitGatherer
+
+
+class _Counting(NumbaEngine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.sizes: list[int] = []
+        self.threads: set[int] = set()
+
+    def loss_and_gradients(self, shape, weights, *rest, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+        self.sizes.append(len(weights))
+        self.threads.add(threading.get_ident())
+        return super().loss_and_gradients(shape, weights, *rest, **options)
+
+
+def _fit_at_once(gatherer: FitGatherer, work: list[tuple[FitTask, FitHooks]]) -> list[Fitted | BaseException]:
+    results: list[Fitted | BaseException] = [RuntimeError("never ran")] * len(work)
+
+    def run(place: int) -> None:
+        try:
+            results[place] = gatherer.fit(*work[place])
+        except BaseException as error:
+            results[place] = error
+
+    # The device is held until all of them wait, so that the test does not depend on who comes first.
+    with gatherer.device():
+        threads = [threading.Thread(target=run, args=(place,)) for place in range(len(work))]
+        for thread in threads:
+            thread.start()
+        with gatherer._condition:
+            gatherer._condition.wait_for(lambda: len(gatherer._waiting) == len(work), timeout=10)
+        while len(gatherer._waiting) < len(work):
+            threading.Event().wait(0.01)
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_waiting_fits_share_a_batch_and_keep_their_bytes() -> None:
+    engine = _Counting()
+    tasks = [small_task([0, 1], 30), small_task([2], 30), small_task([3, 4, 5], 30)]
+    results = _fit_at_once(FitGatherer(engine), [(task, FitHooks()) for task in tasks])
+    assert set(engine.sizes) == {6}
+    assert len(engine.threads) == 1
+    for task, result in zip(tasks, results, strict=True):
+        assert isinstance(result, Fitted)
+        assert result.weights.tobytes() == fit(NumbaEngine(), task).weights.tobytes()
+
+
+def test_different_kinds_do_not_share() -> None:
+    engine = _Counting()
+    tasks = [small_task([0, 1], 20), small_task([2], 25), replace(small_task([3, 4, 5], 20), target_psnr=30.0)]
+    results = _fit_at_once(FitGatherer(engine), [(task, FitHooks()) for task in tasks])
+    assert all(isinstance(result, Fitted) for result in results)
+    assert max(engine.sizes) == 3
+
+
+def test_one_that_stops_leaves_the_others_alone() -> None:
+    engine, seen = _Counting(), threading.Event()
+    stays, leaves = small_task([0, 1], 60), small_task([2, 3, 4], 60)
+    hooks = FitHooks(should_stop=seen.is_set, on_progress=lambda progress: seen.set())
+    results = _fit_at_once(FitGatherer(engine), [(stays, FitHooks()), (leaves, hooks)])
+    assert isinstance(results[0], Fitted)
+    assert results[0].weights.tobytes() == fit(NumbaEngine(), stays).weights.tobytes()
+    assert isinstance(results[1], FitStopped)
+    assert engine.sizes[0] == 5
+    assert engine.sizes[-1] == 2, "its rules left the batch"
+
+
+def test_when_all_stop_the_fit_ends() -> None:
+    engine, seen = _Counting(), threading.Event()
+    hooks = FitHooks(should_stop=seen.is_set, on_progress=lambda progress: seen.set())
+    results = _fit_at_once(FitGatherer(engine), [(small_task([number], 10_000), hooks) for number in range(2)])
+    assert all(isinstance(result, FitStopped) for result in results)
+    assert len(engine.sizes) < 50
+
+
+def test_trouble_in_one_hook_is_its_owners_alone() -> None:
+    def broken(progress: object) -> None:
+        raise OSError("the store is away")
+
+    work = [(small_task([0], 20), FitHooks()), (small_task([1], 20), FitHooks(on_progress=broken))]
+    results = _fit_at_once(FitGatherer(NumbaEngine()), work)
+    assert isinstance(results[0], Fitted)
+    assert isinstance(results[1], OSError)
+
+
+def test_an_error_of_the_engine_reaches_everyone() -> None:
+    class Broken(NumbaEngine):
+        def loss_and_gradients(self, *arguments, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+            raise MemoryError("out of memory")
+
+    gatherer = FitGatherer(Broken())
+    results = _fit_at_once(gatherer, [(small_task([number], 5), FitHooks()) for number in range(2)])
+    assert all(isinstance(result, MemoryError) for result in results)
+    with pytest.raises(MemoryError):
+        gatherer.fit(small_task([0], 5), FitHooks())
+
+
+def test_a_waiting_fit_can_be_stopped() -> None:
+    gatherer, stop = FitGatherer(NumbaEngine()), threading.Event()
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            gatherer.fit(small_task([0], 5), FitHooks(should_stop=stop.is_set))
+        except FitStopped as error:
+            errors.append(error)
+
+    with gatherer.device():
+        thread = threading.Thread(target=run)
+        thread.start()
+        stop.set()
+        thread.join(timeout=10)
+    assert len(errors) == 1

@@ -1,0 +1,164 @@
+"""One device, several messages: fits that wait at the same time share one batch.
+
+A message carries patches of one job only, so small jobs alone would leave a GPU idle. A worker process on a GPU
+therefore takes several messages at once, each in a thread of its own, and whichever thread finds the device free fits
+the patches of all that wait. A patch's bytes do not depend on its batch, so nobody can tell.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from core.codec.engines.base import Engine, Targets
+from core.codec.fit import FitHooks, FitProgress, FitTask, Fitted, fit
+from core.errors import FitStopped
+
+ASK_SECONDS = 0.5
+"""How often a thread that waits for the device, or for its result, asks whether it is still wanted."""
+
+
+@dataclass(eq=False, slots=True)
+class _Request:
+    task: FitTask
+    hooks: FitHooks
+    result: Fitted | None = None
+    error: BaseException | None = None
+    taken: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.result is not None or self.error is not None
+
+    @property
+    def kind(self) -> tuple[object, ...]:
+        """Requests of one kind can share a batch."""
+        task = self.task
+        seed = (task.seed.shape, task.seed.tobytes())
+        return (task.shape, task.rollout, task.schedule, task.target_psnr, seed, self.hooks.deadline)
+
+    def ask(self) -> None:
+        """Note that the request is not wanted any more, or that asking itself failed."""
+        try:
+            if not self.over and self.hooks.should_stop():
+                self.error = FitStopped("the fit was asked to stop")
+        except Exception as error:
+            self.error = error
+
+
+@dataclass(slots=True)
+class FitGatherer:
+    """Thread-safe owner of one engine. gather_seconds: how long a fit waits for others to join; 0 on a CPU."""
+
+    engine: Engine
+    gather_seconds: float = 0.0
+    _condition: threading.Condition = field(default_factory=threading.Condition)
+    _waiting: list[_Request] = field(default_factory=list)
+    _busy: bool = False
+
+    def fit(self, task: FitTask, hooks: FitHooks) -> Fitted:
+        """As core.codec.fit.fit, perhaps together with other threads' tasks."""
+        request = _Request(task, hooks)
+        with self._condition:
+            self._waiting.append(request)
+        while not request.over:
+            with self._condition:
+                if self._busy or request.taken:
+                    self._condition.wait(ASK_SECONDS)
+                    if not request.taken:
+                        request.ask()
+                    continue
+                self._busy = True
+            self._fit_waiting(request)
+        with self._condition:
+            if request in self._waiting:
+                self._waiting.remove(request)
+        if request.result is None:
+            raise request.error or FitStopped("the fit was asked to stop")
+        return request.result
+
+    @contextmanager
+    def device(self) -> Iterator[Engine]:
+        """The engine, for one thread alone."""
+        with self._condition:
+            while self._busy:
+                self._condition.wait()
+            self._busy = True
+        try:
+            yield self.engine
+        finally:
+            self._release()
+
+    def _fit_waiting(self, leader: _Request) -> None:
+        """Fit all requests of the leader's kind. The device is this thread's."""
+        try:
+            with self._condition:
+                if self.gather_seconds:
+                    self._condition.wait(self.gather_seconds)
+                batch = [request for request in self._waiting if not request.over and request.kind == leader.kind]
+                for request in batch:
+                    request.taken = True
+                self._waiting = [request for request in self._waiting if not request.taken]
+            _JointFit(batch).run(self.engine)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        with self._condition:
+            self._busy = False
+            self._condition.notify_all()
+
+
+class _JointFit:
+    """One fit of all patches of several requests; gives every request its result or its error."""
+
+    def __init__(self, batch: list[_Request]) -> None:
+        counts = [len(request.task.identities) for request in batch]
+        ends = np.cumsum(counts)
+        self._batch = batch
+        self._parts = [slice(int(end) - count, int(end)) for end, count in zip(ends, counts, strict=True)]
+
+    def run(self, engine: Engine) -> None:
+        hooks = FitHooks(self._nobody_waits, self._unwanted, self._batch[0].hooks.deadline, self._tell)
+        try:
+            fitted = fit(engine, _joined([request.task for request in self._batch]), hooks)
+        except BaseException as error:
+            for request in self._batch:
+                request.error = request.error or error
+            return
+        for request, part in self._open():
+            request.result = Fitted(fitted.weights[part], fitted.mse[part], fitted.iterations[part])
+
+    def _open(self) -> list[tuple[_Request, slice]]:
+        pairs = zip(self._batch, self._parts, strict=True)
+        return [(request, part) for request, part in pairs if not request.over]
+
+    def _nobody_waits(self) -> bool:
+        for request in self._batch:
+            request.ask()
+        return not self._open()
+
+    def _unwanted(self) -> list[int]:
+        pairs = zip(self._batch, self._parts, strict=True)
+        return [rule for request, part in pairs if request.over for rule in range(part.start, part.stop)]
+
+    def _tell(self, progress: FitProgress) -> None:
+        for request, part in self._open():
+            try:
+                request.hooks.on_progress(FitProgress(progress.share[part], progress.mse[part]))
+            except Exception as error:
+                request.error = error  # one job's trouble must not end its neighbours' fit
+
+
+def _joined(tasks: list[FitTask]) -> FitTask:
+    first = tasks[0]
+    targets = Targets(
+        np.concatenate([task.targets.pixels for task in tasks]),
+        np.concatenate([task.targets.extents for task in tasks]),
+    )
+    identities = tuple(identity for task in tasks for identity in task.identities)
+    return FitTask(first.shape, first.seed, targets, first.rollout, first.schedule, identities, first.target_psnr)
