@@ -123,7 +123,7 @@ def fit(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Fitted:
     fitted = run.to_the_end()
     failed = np.flatnonzero(run.diverged)
     if len(failed):
-        gentler = replace(task.schedule, learning_rate=task.schedule.learning_rate / 4)
+        gentler = replace(task.schedule, learning_rate=task.schedule.learning_rate / 2)
         quiet = replace(hooks, on_progress=_ignore, leaving=_nobody)
         again = _Run(engine, replace(task.only(failed, attempt=1), schedule=gentler), quiet).to_the_end()
         better = failed[again.mse < fitted.mse[failed]]

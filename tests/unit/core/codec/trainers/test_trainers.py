@@ -50,7 +50,9 @@ def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
     (ours, our_losses), (theirs, their_losses) = host.best(), device.best()
     np.testing.assert_allclose(our_losses, their_losses, rtol=5e-3)
     start = _training(optimizer).weights[[0, 2]]
-    assert np.linalg.norm(ours - theirs) < 0.2 * np.linalg.norm(theirs - start)
+    # SOAP's bases of null spaces are arbitrary, so only most of its path is common.
+    share = 0.02 if optimizer is OptimizerName.ADAM else 0.5
+    assert np.linalg.norm(ours - theirs) < share * np.linalg.norm(theirs - start)
 
 
 def test_best_starts_anew_when_noise_sets_in() -> None:
