@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import decode, encode, inspect, serve
+from cli import bench, decode, encode, inspect, serve
 from core.errors import RegrowError
 from core.version import VERSION
 
@@ -22,6 +22,7 @@ app.command("serve")(serve.serve)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("inspect")(inspect.inspect)
+app.add_typer(bench.app, name="bench")
 
 
 def _print_version(wanted: bool) -> None:

@@ -116,7 +116,7 @@ class EncodeJob:
         header = header_of(picture, settings)
         with self.fitter.device() as engine:
             seconds = seconds_per_patch_iteration(engine, header.shape, header.rollout, header.patch_size)
-        size = patches_per_batch(seconds, SCHEDULES[settings.effort].iterations, self.batch_seconds)
+        size = patches_per_batch(seconds, SCHEDULES[settings.effort].total, self.batch_seconds)
         indices = list(range(header.grid.count))
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 

@@ -131,7 +131,13 @@ class _JointFit:
                 request.error = request.error or error
             return
         for request, part in self._open():
-            request.result = Fitted(fitted.weights[part], fitted.mse[part], fitted.iterations[part])
+            request.result = Fitted(
+                fitted.weights[part],
+                fitted.mse[part],
+                fitted.float_weights[part],
+                fitted.float_mse[part],
+                fitted.iterations[part],
+            )
 
     def _open(self) -> list[tuple[_Request, slice]]:
         pairs = zip(self._batch, self._parts, strict=True)

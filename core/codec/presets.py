@@ -42,27 +42,32 @@ class Effort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How one patch is trained.
+    """How one patch is trained: first as well as it can be, then with weight noise, so that it survives rounding.
 
-    iterations: at most so many. learning_rate: its peak. decays: after a short warm-up, along a cosine to zero;
-    otherwise it is constant. noise_from: share of the iterations after which weight noise sets in; 1 for none.
-    steps: of the rollout, where the effort and not the seed decides them.
+    iterations, noisy_iterations: at most so many of each. learning_rate: its peak in both phases. decays: after a short
+    warm-up, along a cosine to zero; otherwise it is constant. steps: of the rollout, where the effort and not the seed
+    decides them.
     """
 
     iterations: int
+    noisy_iterations: int = 0
     learning_rate: float = 1e-2
     decays: bool = True
     optimizer: OptimizerName = OptimizerName.SOAP
-    noise_from: float = 0.2
     steps: int | None = None
+
+    @property
+    def total(self) -> int:
+        """Iterations of both phases."""
+        return self.iterations + self.noisy_iterations
 
 
 SCHEDULES = {
-    Effort.DRAFT: Schedule(iterations=300),
-    Effort.STANDARD: Schedule(iterations=2500),
-    Effort.THOROUGH: Schedule(iterations=10_000),
+    Effort.DRAFT: Schedule(iterations=100, noisy_iterations=200),
+    Effort.STANDARD: Schedule(iterations=1500, noisy_iterations=1500),
+    Effort.THOROUGH: Schedule(iterations=4000, noisy_iterations=4000),
     # Batch 8 in the paper: with one seed and synchronous updates its eight items are identical, so one is enough.
     Effort.PAPER: Schedule(
-        iterations=40_000, learning_rate=2e-3, decays=False, optimizer=OptimizerName.ADAM, noise_from=1.0, steps=224
+        iterations=40_000, learning_rate=2e-3, decays=False, optimizer=OptimizerName.ADAM, steps=224
     ),
 }

@@ -32,15 +32,10 @@ class DeviceTrainer:
         self._best = self._weights.clone()
         self._best_losses = torch.full((len(self._weights),), torch.inf, device=device)
         self._positions = torch.arange(training.shape.parameters, device=device)[None]
-        self._noisy = False
         self._optimizer = _make_optimizer(training.optimizer, training.shape, len(self._weights), device)
 
     def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
         training = self._training
-        if noisy and not self._noisy:
-            self._noisy = True
-            # The losses without noise were lower, but those weights break when they are rounded.
-            self._best_losses[:] = torch.inf
         tried = self._weights + self._noise(iteration) if noisy else self._weights
         result = self._engine.loss_and_gradients_device(
             training.shape, tried, self._seed, self._pixels, self._extents, training.rollout

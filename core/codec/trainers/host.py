@@ -50,15 +50,10 @@ class HostTrainer:
         self._best = training.weights.copy()
         self._best_losses = np.full(len(self._weights), np.inf, dtype=np.float32)
         self._positions = np.arange(training.shape.parameters, dtype=np.int64)[None]
-        self._noisy = False
         self._optimizer = _make_optimizer(training.optimizer, training.shape, len(self._weights))
 
     def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
         training = self._training
-        if noisy and not self._noisy:
-            self._noisy = True
-            # The losses without noise were lower, but those weights break when they are rounded.
-            self._best_losses[:] = np.inf
         tried = self._weights + self._noise(iteration) if noisy else self._weights
         result = self._engine.loss_and_gradients(
             training.shape, tried, training.seed[None], self._targets, training.rollout

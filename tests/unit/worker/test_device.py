@@ -17,7 +17,7 @@ def test_a_batch_is_as_long_as_asked() -> None:
 def test_more_steps_take_longer() -> None:
     engine, shape = make_engine("numba"), RuleShape(8, 8)
     short, long = (seconds_per_patch_iteration(engine, shape, Rollout(steps), 16) for steps in (2, 40))
-    assert 0 < 3 * short < long
+    assert 0 < short < long
 
 
 def test_the_engine_is_chosen_by_name_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:

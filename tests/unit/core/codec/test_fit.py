@@ -6,6 +6,7 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
+from skimage import data
 
 from core.codec import codec
 from core.codec.codec import assemble, fit_task, pack
@@ -13,7 +14,9 @@ from core.codec.decoder import decode
 from core.codec.engines import make_engine
 from core.codec.engines.base import Array, LossAndGradients
 from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.fit import FitHooks, FitProgress, fit, learning_rate
+from core.codec.fit import FitHooks, FitProgress, fit
+from core.codec.fit_phase import Phase
+from core.codec.images import Picture
 from core.codec.metrics import measure
 from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
 from core.codec.seeds import SeedKind
@@ -37,7 +40,7 @@ def test_the_same_input_gives_the_same_bytes(name: str) -> None:
 @pytest.mark.parametrize("seed", SeedKind)
 @pytest.mark.parametrize("optimizer", OptimizerName)
 def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: OptimizerName) -> None:
-    engine, schedule = make_engine("numba"), Schedule(40, optimizer=optimizer)
+    engine, schedule = make_engine("numba"), Schedule(40, 20, optimizer=optimizer)
     alone = [fit(engine, small_task([number], seed=seed, schedule=schedule)) for number in range(5)]
     together = fit(engine, small_task(range(5), seed=seed, schedule=schedule))
     for number, one in enumerate(alone):
@@ -49,7 +52,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
     try:
         for threads in (1, 2) if before > 1 else (1,):
             numba.set_num_threads(threads)
-            found.append(fit(make_engine("numba"), small_task(range(5), 40)).weights.tobytes())
+            found.append(fit(make_engine("numba"), small_task(range(5), schedule=Schedule(30, 10))).weights.tobytes())
     finally:
         numba.set_num_threads(before)
     assert len(set(found)) == 1
@@ -70,7 +73,7 @@ def test_rules_that_reach_the_target_leave_the_batch() -> None:
             sizes.append(len(weights))
             return super().loss_and_gradients(shape, weights, *rest, **options)
 
-    task = small_task(range(6), 400, schedule=Schedule(400, noise_from=1.0), target_psnr=24.0)
+    task = small_task(range(6), 400, target_psnr=24.0)
     fitted = fit(Watched(), task)
     assert (10 * np.log10(1 / fitted.mse) >= 24.0).all()
     assert sizes[0] == 6
@@ -81,7 +84,7 @@ def test_rules_that_reach_the_target_leave_the_batch() -> None:
 
 def test_a_rule_on_a_plateau_stops() -> None:
     """A flat picture cannot gain for ever."""
-    task = small_task([0], schedule=Schedule(2000, noise_from=1.0), target_psnr=1000.0)
+    task = small_task([0], 2000, target_psnr=1000.0)
     task.targets.pixels[:] = 0.5
     assert fit(make_engine("numba"), task).iterations[0] < 2000
 
@@ -159,13 +162,20 @@ def test_progress_runs_from_nothing_to_all() -> None:
     assert seen == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
+def test_progress_spans_both_phases() -> None:
+    seen: list[float] = []
+    hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
+    fit(make_engine("numba"), small_task([1], schedule=Schedule(10, 10)), hooks)
+    assert seen == [0.0, 0.25, 0.5, 0.5, 0.75, 1.0]
+
+
 def test_learning_rate_warms_up_and_decays_to_nothing() -> None:
-    schedule = Schedule(100, learning_rate=1.0)
-    rates = [learning_rate(schedule, iteration) for iteration in range(100)]
+    phase = Phase(100, learning_rate=1.0, decays=True, noisy=False, target_mse=0.0)
+    rates = [phase.rate(iteration) for iteration in range(100)]
     assert rates[0] < 0.11
     assert max(rates) > 0.95
     assert rates[-1] < 0.001
-    assert learning_rate(replace(schedule, decays=False), 99) == 1.0
+    assert replace(phase, decays=False).rate(99) == 1.0
 
 
 def test_the_papers_loop_is_the_papers() -> None:
@@ -178,13 +188,21 @@ def test_the_papers_loop_is_the_papers() -> None:
 
 
 def test_weight_noise_makes_weights_that_survive_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture, psnr = smooth_picture(40, 40), {}
-    for noise_from in (0.2, 1.0):
-        monkeypatch.setitem(codec.SCHEDULES, Effort.DRAFT, Schedule(300, noise_from=noise_from))
+    picture, psnr = Picture(data.astronaut()[100:140, 200:240]), {}
+    for schedule in (Schedule(300), Schedule(100, 200)):
+        monkeypatch.setitem(codec.SCHEDULES, Effort.DRAFT, schedule)
         task = fit_task(picture, [0], EncodeSettings())
         payloads = pack(task, fit(make_engine("numba"), task)).payloads
-        psnr[noise_from] = assemble(picture, EncodeSettings(), payloads)[1].psnr
-    assert psnr[0.2] > psnr[1.0] + 1
+        psnr[schedule] = assemble(picture, EncodeSettings(), payloads)[1].psnr
+    assert psnr[Schedule(100, 200)] > psnr[Schedule(300)] + 1
+
+
+def test_the_unrounded_best_is_told_beside_the_noisy_one() -> None:
+    plain = fit(make_engine("numba"), small_task([0, 1], 60))
+    both = fit(make_engine("numba"), small_task([0, 1], schedule=Schedule(60, 40)))
+    assert both.float_weights.tobytes() == plain.weights.tobytes()
+    assert (both.iterations == 100).all()
+    assert (both.weights != both.float_weights).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

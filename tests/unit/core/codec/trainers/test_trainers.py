@@ -53,11 +53,3 @@ def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
     # SOAP's bases of null spaces are arbitrary, so only most of its path is common.
     share = 0.02 if optimizer is OptimizerName.ADAM else 0.5
     assert np.linalg.norm(ours - theirs) < share * np.linalg.norm(theirs - start)
-
-
-def test_best_starts_anew_when_noise_sets_in() -> None:
-    trainer = make_trainer(TorchEngine(), _training(OptimizerName.SOAP))
-    trainer.step(0, 0.0, noisy=False)
-    quiet = trainer.best()[1].copy()
-    trainer.step(1, 0.0, noisy=True)
-    assert (trainer.best()[1] != quiet).all()

@@ -1,0 +1,1 @@
+"""Measurements, run by `regrow bench`. Speeds are ratios measured in one run; every result says where and when."""
