@@ -13,6 +13,7 @@ from core.jobs.blobs import make_blob_store
 from core.jobs.messages import Sender, make_celery
 from core.jobs.store import JobStore, connect
 from core.jobs.workers import WorkerRegistry
+from worker.device import DeviceSpeed
 from worker.encode_job import EncodeJob
 from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
@@ -37,6 +38,7 @@ def build_worker(settings: WorkerSettings) -> Celery:
         blobs=make_blob_store(settings),
         sender=Sender(app),
         fitter=fitter,
+        speed=DeviceSpeed(fitter.engine),
         batch_seconds=settings.batch_time.total_seconds(),
         shutting_down=stopping.is_set,
     )

@@ -7,30 +7,59 @@ import time
 import numpy as np
 
 from core.codec.engines.base import Engine, Rollout, Targets
-from core.codec.presets import OptimizerName
+from core.codec.presets import PATCH_SIZE, OptimizerName
 from core.codec.rule import RuleShape
 from core.codec.trainers import Training, make_trainer
+from core.errors import RegrowError
 
 PROBE_SECONDS = 0.2
 
 
-def probe_patches(engine: Engine) -> int:
-    """How many patches a probe trains at once: a GPU is only as fast as it can be with many."""
-    return 1024 if engine.name == "cuda" else 8
+class TooSlow(RegrowError):
+    """A single patch would take longer than a message may."""
 
 
-def seconds_per_patch_iteration(engine: Engine, shape: RuleShape, rollout: Rollout, size: int) -> float:
-    """Time of one training iteration of one patch of size × size, optimizer and noise included."""
-    count = probe_patches(engine)
+class DeviceSpeed:
+    """Measures once per size of rule and rollout. One thread at a time, as it trains on the engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._known: dict[tuple[RuleShape, Rollout, int], float] = {}
+
+    def patches_per_batch(
+        self, shape: RuleShape, rollout: Rollout, iterations: int, batch_seconds: float, limit: float
+    ) -> int:
+        """How many patches one message carries, to take `batch_seconds` on this device; at least one.
+
+        Raises TooSlow where a single patch takes longer than `limit` seconds.
+        """
+        alone = self._seconds_per_patch_iteration(shape, rollout, 1) * iterations
+        if alone > limit:
+            raise TooSlow(
+                f"one patch would take {alone:.0f} s to fit on this worker ({self._engine.name} engine), and the limit "
+                f"for jobs is {limit:.0f} s: choose a lower effort, or run `regrow encode`, which has no limit"
+            )
+        many = 1024 if self._engine.name == "cuda" else 8  # a GPU is only as fast as it can be with many
+        together = self._seconds_per_patch_iteration(shape, rollout, many) * iterations
+        return max(1, int(batch_seconds / max(together, alone / many)))
+
+    def _seconds_per_patch_iteration(self, shape: RuleShape, rollout: Rollout, count: int) -> float:
+        key = (shape, rollout, count)
+        if key not in self._known:
+            self._known[key] = _measure(self._engine, shape, rollout, count)
+        return self._known[key]
+
+
+def _measure(engine: Engine, shape: RuleShape, rollout: Rollout, count: int) -> float:
+    """Seconds of one training iteration, optimizer and noise included, divided by the patches in it."""
     rng = np.random.default_rng(0)
-    targets = Targets(
-        pixels=rng.random((count, shape.visible, size, size), dtype=np.float32),
-        extents=np.full((count, 2), size, dtype=np.int32),
-    )
+    size = (PATCH_SIZE, PATCH_SIZE)
     training = Training(
         shape=shape,
-        seed=rng.random((shape.channels, size, size), dtype=np.float32),
-        targets=targets,
+        seed=rng.random((shape.channels, *size), dtype=np.float32),
+        targets=Targets(
+            rng.random((count, shape.visible, *size), dtype=np.float32), np.full((count, 2), PATCH_SIZE, dtype=np.int32)
+        ),
         rollout=rollout,
         optimizer=OptimizerName.SOAP,
         weights=rng.normal(0, 0.05, (count, shape.parameters)).astype(np.float32),
@@ -44,8 +73,3 @@ def seconds_per_patch_iteration(engine: Engine, shape: RuleShape, rollout: Rollo
         if time.perf_counter() - start > PROBE_SECONDS:
             break
     return (time.perf_counter() - start) / iteration / count
-
-
-def patches_per_batch(seconds_per_iteration: float, iterations: int, batch_seconds: float) -> int:
-    """How many patches one message carries: as many as fit in the time, at least one."""
-    return max(1, int(batch_seconds / (seconds_per_iteration * iterations)))

@@ -21,16 +21,19 @@ from core.codec.settings import EncodeSettings
 from core.errors import BlobNotFound, FitStopped
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, PartDocument, PlanDocument
-from core.jobs.messages import Sender
+from core.jobs.messages import VISIBILITY_TIMEOUT, Sender
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, now
 from core.jobs.store import JobStore
-from worker.device import patches_per_batch, seconds_per_patch_iteration
+from worker.device import DeviceSpeed
 from worker.gather import FitGatherer
 
 log = logging.getLogger("regrow.worker")
 
 MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.5
+
+LONGEST_PATCH_SECONDS = VISIBILITY_TIMEOUT / 2
+"""A batch that lasts longer than the visibility timeout is handed to a second worker while the first still works."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,7 @@ class EncodeJob:
     blobs: BlobStore
     sender: Sender
     fitter: FitGatherer
+    speed: DeviceSpeed
     batch_seconds: float
     shutting_down: Callable[[], bool]
 
@@ -114,9 +118,14 @@ class EncodeJob:
 
     def _batches(self, picture: Picture, settings: EncodeSettings) -> list[list[int]]:
         header = header_of(picture, settings)
-        with self.fitter.device() as engine:
-            seconds = seconds_per_patch_iteration(engine, header.shape, header.rollout, header.patch_size)
-        size = patches_per_batch(seconds, SCHEDULES[settings.effort].total, self.batch_seconds)
+        with self.fitter.device():
+            size = self.speed.patches_per_batch(
+                header.shape,
+                header.rollout,
+                SCHEDULES[settings.effort].total,
+                self.batch_seconds,
+                limit=LONGEST_PATCH_SECONDS,
+            )
         indices = list(range(header.grid.count))
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 

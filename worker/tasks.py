@@ -13,6 +13,7 @@ from celery.exceptions import Reject
 from core.errors import FitStopped, JobNotFound, RegrowError, ServiceUnavailable
 from core.jobs.messages import MESSAGE_VERSION, TaskName
 from core.jobs.model import JobFailure
+from worker.device import TooSlow
 from worker.encode_job import EncodeJob
 
 log = logging.getLogger("regrow.worker")
@@ -77,6 +78,8 @@ def register_tasks(app: Celery, job: EncodeJob, runner: StepRunner) -> None:
 
 
 def _failure(error: Exception) -> JobFailure:
+    if isinstance(error, TooSlow):
+        return JobFailure("too-slow", str(error))
     if isinstance(error, RegrowError):
         return JobFailure("worker-error", str(error))
     return JobFailure("internal-error", f"an unexpected error in the worker: {type(error).__name__}")

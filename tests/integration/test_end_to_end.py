@@ -15,7 +15,7 @@ from PIL import Image
 
 from core.codec.decoder import decode
 from tests import services
-from tests.pictures import smooth_file
+from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
 
 SIZES = [(40, 40), (41, 75), (120, 120)]
@@ -25,7 +25,7 @@ SIZES = [(40, 40), (41, 75), (120, 120)]
 def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The same processes and environment variables as docker-compose.yml."""
     folder = tmp_path_factory.mktemp("stack")
-    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BATCH_TIME": "PT20S", **seaweedfs.environment()}
+    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BATCH_TIME": "PT1S", **seaweedfs.environment()}
     with contextlib.ExitStack() as running:
         for number in range(2):
             running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
@@ -62,6 +62,35 @@ def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
         assert job["patches_done"] == job["patches_total"] == -(-height // 40) * -(-width // 40)
         assert job["progress"] == 1
         assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+
+
+def test_a_job_that_no_worker_can_finish_in_time_fails_with_a_reason(stack: httpx.Client) -> None:
+    answer = stack.post("/encode", params={"effort": "paper", "seed": "pixel"}, content=smooth_file(40, 40))
+    path = answer.raise_for_status().headers["location"]
+    wait_until(lambda: _ended(stack, path) is not None, "the end of the job")
+    job = _ended(stack, path)
+    assert job is not None
+    assert job["state"] == "failed"
+    assert job["error"]["type"] == "too-slow"
+    assert "regrow encode" in job["error"]["message"]
+    answer = stack.get(job["links"]["picture"])
+    assert answer.status_code == 410
+    assert answer.json()["type"] == "/problems/job-failed"
+
+
+def test_pixel_seed_greyscale_and_alpha(stack: httpx.Client) -> None:
+    pictures = {1: {"seed": "pixel"}, 4: {}}
+    paths = {}
+    for channels, options in pictures.items():
+        data = smooth_picture(20, 20, channels).to_png()
+        paths[channels] = stack.post("/encode", params=options, content=data).raise_for_status().headers["location"]
+    wait_until(lambda: all(_ended(stack, path) for path in paths.values()), "the end of two jobs", 120)
+    for channels, path in paths.items():
+        job = _ended(stack, path)
+        assert job is not None
+        assert job["state"] == "succeeded", job["error"]
+        picture = Image.open(io.BytesIO(stack.get(job["links"]["picture"]).content))
+        assert picture.mode == {1: "L", 4: "RGBA"}[channels]
 
 
 def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> None:

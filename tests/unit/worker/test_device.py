@@ -6,18 +6,34 @@ from core.codec.engines import make_engine
 from core.codec.engines.base import Rollout
 from core.codec.rule import RuleShape
 from core.errors import InvalidSettings
-from worker.device import patches_per_batch, seconds_per_patch_iteration
+from worker import device
+from worker.device import DeviceSpeed, TooSlow
+
+SHAPE = RuleShape(8, 8)
 
 
-def test_a_batch_is_as_long_as_asked() -> None:
-    assert patches_per_batch(0.001, 1000, 60.0) == 60
-    assert patches_per_batch(1.0, 1000, 60.0) == 1
+@pytest.fixture
+def speed(monkeypatch: pytest.MonkeyPatch) -> DeviceSpeed:
+    """A device on which a patch-iteration takes 4 ms alone and 1 ms in company."""
+    monkeypatch.setattr(device, "_measure", lambda engine, shape, rollout, count: 0.004 if count == 1 else 0.001)
+    return DeviceSpeed(make_engine("numba"))
 
 
-def test_more_steps_take_longer() -> None:
-    engine, shape = make_engine("numba"), RuleShape(8, 8)
-    short, long = (seconds_per_patch_iteration(engine, shape, Rollout(steps), 16) for steps in (2, 40))
-    assert 0 < short < long
+def test_a_batch_is_as_long_as_asked(speed: DeviceSpeed) -> None:
+    assert speed.patches_per_batch(SHAPE, Rollout(12), 1000, batch_seconds=60, limit=300) == 60
+    assert speed.patches_per_batch(SHAPE, Rollout(12), 70_000, batch_seconds=60, limit=300) == 1
+
+
+def test_a_patch_that_outlasts_its_message_is_refused(speed: DeviceSpeed) -> None:
+    with pytest.raises(TooSlow, match="one patch would take 400 s"):
+        speed.patches_per_batch(SHAPE, Rollout(12), 100_000, batch_seconds=60, limit=300)
+
+
+def test_the_real_measurement_is_kept() -> None:
+    speed = DeviceSpeed(make_engine("numba"))
+    first = speed._seconds_per_patch_iteration(SHAPE, Rollout(2), 2)
+    assert 0 < first < 1
+    assert speed._seconds_per_patch_iteration(SHAPE, Rollout(2), 2) == first
 
 
 def test_the_engine_is_chosen_by_name_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
