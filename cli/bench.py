@@ -21,12 +21,14 @@ Images = Annotated[
     typer.Option(exists=True, file_okay=False, help="A folder of photos; without it, three of scikit-image's"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
+AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, as in docs/results")]
 
 
 @app.command()
 def engine(
     images: Images = None,
     as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
     goal: Annotated[bool, typer.Option(help="Measure the time to the paper's PSNR too, which takes minutes")] = True,
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
@@ -40,13 +42,14 @@ def engine(
         from benchmarks.engine_plot import plot_engine
 
         plot_engine(result, plot)
-    _show(result, as_json)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
 def quality(
     images: Images = None,
     as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
     seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
     effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.STANDARD,
     rounded: Annotated[bool, typer.Option(help="Train with weight noise too, and round")] = True,
@@ -57,34 +60,40 @@ def quality(
 
     with errors.status("fitting"):
         result = bench_quality(load_pictures(images), seed, effort, rounded=rounded)
-    _show(result, as_json)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
-def steps(images: Images = None, as_json: AsJson = False) -> None:
+def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     """How many steps a rollout needs, per kind of seed, at the same work."""
     from benchmarks.pictures import load_pictures
     from benchmarks.steps import bench_steps
 
     with errors.status("fitting"):
         result = bench_steps(load_pictures(images))
-    _show(result, as_json)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
 
 
-def _show(result: dict[str, Any], as_json: bool) -> None:
+def _show(result: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:
     """The result as JSON, or each list in it as a table and the rest as lines."""
     if as_json:
         print(json.dumps(result, indent=2))
         return
     out = Console()
     for name, value in result.items():
-        if isinstance(value, list):
-            if value:
-                out.print(_table(name, value))
-        elif isinstance(value, dict):
-            out.print(_table(name, [{"": key, "value": item} for key, item in value.items()]))
-        else:
-            out.print(f"{name}: {_text(value)}")
+        rows = _rows(value)
+        if rows is None:
+            print(f"{name.replace('_', ' ')}: {_text(value)}")
+        elif rows and as_markdown:
+            print(_markdown(name, rows))
+        elif rows:
+            out.print(_table(name, rows))
+
+
+def _rows(value: object) -> list[dict[str, Any]] | None:
+    if isinstance(value, dict):
+        return [{"": str(key).replace("_", " "), "value": item} for key, item in value.items()]
+    return value if isinstance(value, list) else None
 
 
 def _table(name: str, rows: list[dict[str, Any]]) -> Table:
@@ -94,6 +103,14 @@ def _table(name: str, rows: list[dict[str, Any]]) -> Table:
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
     return table
+
+
+def _markdown(name: str, rows: list[dict[str, Any]]) -> str:
+    head = " | ".join(column.replace("_", " ") for column in rows[0])
+    lines = [" | ".join(_text(value) for value in row.values()) for row in rows]
+    rule = "|".join("---" for _ in rows[0])
+    body = [f"| {head} |", f"|{rule}|", *(f"| {line} |" for line in lines)]
+    return "\n".join([f"**{name.replace('_', ' ')}**", "", *body, ""])
 
 
 def _text(value: object) -> str:
