@@ -13,7 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.codec.codec import assemble, fit_task, pack
 from core.codec.decoder import decode
+from core.codec.engines import make_engine
+from core.codec.fit import fit
+from core.codec.images import read_picture
+from core.codec.settings import EncodeSettings
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
@@ -25,7 +30,12 @@ SIZES = [(40, 40), (41, 75), (120, 120)]
 def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """The same processes and environment variables as docker-compose.yml."""
     folder = tmp_path_factory.mktemp("stack")
-    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BATCH_TIME": "PT1S", **seaweedfs.environment()}
+    environment = {
+        "REGROW_REDIS_URL": redis_url,
+        "REGROW_BATCH_TIME": "PT1S",
+        "REGROW_ENGINE": "numba",
+        **seaweedfs.environment(),
+    }
     with contextlib.ExitStack() as running:
         for number in range(2):
             running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
@@ -62,6 +72,17 @@ def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
         assert job["patches_done"] == job["patches_total"] == -(-height // 40) * -(-width // 40)
         assert job["progress"] == 1
         assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+
+
+def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
+    """Two workers and several batches, or one fit of all patches: the same bundle."""
+    data = smooth_file(41, 75, seed=7)
+    path = stack.post("/encode", content=data).raise_for_status().headers["location"]
+    wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
+    picture, settings = read_picture(data), EncodeSettings()
+    task = fit_task(picture, range(4), settings)
+    expected, _ = assemble(picture, settings, pack(task, fit(make_engine("numba"), task)).payloads)
+    assert stack.get(path + "/bundle").content == expected
 
 
 def test_a_job_that_no_worker_can_finish_in_time_fails_with_a_reason(stack: httpx.Client) -> None:
