@@ -27,6 +27,7 @@ def bench_quality(pictures: list[Picture], seed: SeedKind, effort: Effort, *, ro
     schedule = SCHEDULES[effort] if rounded else replace(SCHEDULES[effort], noisy_iterations=0)
     return {
         "machine": machine(),
+        "engine": make_engine().name,
         "pictures": len(pictures),
         "seed": str(seed),
         "effort": str(effort),

@@ -24,7 +24,7 @@ STEP_ITERATIONS = {SeedKind.SCAFFOLD: 9600, SeedKind.PIXEL: 40_000}
 def bench_steps(pictures: list[Picture]) -> dict[str, Any]:
     """Mean PSNR before rounding of small rules, at the same work for every number of steps."""
     rows = [_row(pictures, seed, steps) for seed in SeedKind for steps in TRIED[seed]]
-    return {"machine": machine(), "pictures": len(pictures), "rows": rows}
+    return {"machine": machine(), "engine": make_engine().name, "pictures": len(pictures), "rows": rows}
 
 
 def _row(pictures: list[Picture], seed: SeedKind, steps: int) -> dict[str, Any]:

@@ -36,11 +36,11 @@ def engine(
     from benchmarks.engine import bench_engine
     from benchmarks.pictures import load_pictures
 
+    if plot is not None:  # before minutes of measuring: it may not be installed
+        from benchmarks.engine_plot import plot_engine
     with errors.status("measuring (some minutes)"):
         result = bench_engine(load_pictures(images), goal=goal)
     if plot is not None:
-        from benchmarks.engine_plot import plot_engine
-
         plot_engine(result, plot)
     _show(result, as_json=as_json, as_markdown=as_markdown)
 

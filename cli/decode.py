@@ -20,6 +20,8 @@ def decode(
 ) -> None:
     """Regrow the picture in a bundle (BUNDLE.png beside it, unless -o says where)."""
     target = output or bundle.with_suffix(".png")
+    if output is None and target.exists():
+        raise InvalidSettings(f"{target} is there already, perhaps the original: say with -o where the picture goes")
     if target.suffix.lower() != ".png":
         raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
     try:

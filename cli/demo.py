@@ -31,7 +31,7 @@ POLL_SECONDS = 0.25
 
 def main() -> int:
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     leave = os.environ.get("DEMO_EXIT") == "1"
     try:

@@ -42,6 +42,7 @@ def encode(
     """Encode images into bundles (IMAGE.gnca beside each image, unless -o says where)."""
     settings = EncodeSettings(preset, effort, seed, seed_number)
     targets = [_output_path(image, output, several=len(images) > 1) for image in images]
+    _refuse_clashes(images, targets)
     pictures = [_read(image) for image in images]  # all are checked before the first is trained
     with progress_bar() as bars:
         for image, (picture, original_bytes), target in zip(images, pictures, targets, strict=True):
@@ -60,6 +61,15 @@ def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
     if several:
         raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
     return output
+
+
+def _refuse_clashes(images: list[Path], targets: list[Path]) -> None:
+    """Two images that would become the same file are refused before either is trained."""
+    first: dict[Path, Path] = {}
+    for image, target in zip(images, targets, strict=True):
+        other = first.setdefault(target.resolve(), image)
+        if other is not image:
+            raise InvalidSettings(f"{other} and {image} would both become {target}: encode one of them elsewhere")
 
 
 def _read(image: Path) -> tuple[Picture, int]:

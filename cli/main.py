@@ -45,6 +45,9 @@ def main() -> None:
     except RegrowError as error:
         print(f"regrow: {error}", file=sys.stderr)
         sys.exit(1)
+    except ModuleNotFoundError as error:
+        print(f"regrow: {error.name} is not installed: pip install 'regrow[fit,dev]' brings it", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         print(f"regrow: {where}{error.strerror or error}", file=sys.stderr)

@@ -24,7 +24,7 @@ def serve(
     if not is_loopback(host):
         raise InvalidSettings(f"{host} can be reached from other machines, and this service has no keys: use 127.0.0.1")
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     with Stack(data, host, port, workers) as stack:
         print(f"Regrow serves at {stack.url} (dashboard: {stack.url}/admin, API: {stack.url}/docs). Ctrl-C stops it.")

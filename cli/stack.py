@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import socket
@@ -13,6 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
+from urllib.parse import quote
 
 from core.errors import RegrowError, ServiceUnavailable
 from core.jobs.store import JobStore, connect
@@ -53,6 +56,7 @@ class Stack:
     workers: int = 1
     _children: list[_Child] = field(default_factory=list)
     _socket_folder: tempfile.TemporaryDirectory[str] | None = None
+    _lock: IO[str] | None = None
 
     @property
     def url(self) -> str:
@@ -60,9 +64,12 @@ class Stack:
 
     def __enter__(self) -> Stack:
         self.data = self.data.resolve()
+        if set(str(self.data)) & set(" \t\n\"'#"):
+            raise StackError(f"{self.data}: Valkey needs a data folder whose path is without spaces, quotes and #")
         (self.data / "valkey").mkdir(parents=True, exist_ok=True)
-        self.port = _free_port(self.host, self.port)
+        self._lock = _locked(self.data)
         try:
+            self.port = _free_port(self.host, self.port)
             self._start()
         except BaseException:
             self.__exit__()
@@ -75,6 +82,8 @@ class Stack:
             self._children.pop().stop()
         if self._socket_folder is not None:
             self._socket_folder.cleanup()
+        if self._lock is not None:
+            self._lock.close()
 
     def wait(self, stopped: Callable[[], bool]) -> None:
         """Block until `stopped` is true. Raises StackError when a child has ended."""
@@ -105,7 +114,7 @@ class Stack:
 
     def _socket_path(self) -> Path:
         path = self.data / "valkey.sock"
-        if len(str(path)) > LONGEST_SOCKET_PATH:
+        if len(str(path)) > LONGEST_SOCKET_PATH or quote(str(path)) != str(path):  # it becomes part of a URL
             self._socket_folder = tempfile.TemporaryDirectory(prefix="regrow-")
             path = Path(self._socket_folder.name) / "valkey.sock"
         return path
@@ -154,3 +163,14 @@ def _free_port(host: str, port: int) -> int:
             raise StackError(f"cannot listen on {host}:{port}: {error.strerror}; choose another with --port") from error
         free: int = probe.getsockname()[1]
         return free
+
+
+def _locked(data: Path) -> IO[str]:
+    """The data folder's lock, held until the file is closed: two Valkeys must not write one append-only file."""
+    lock = (data / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise StackError(f"another regrow serves from {data}: stop it, or choose another folder with --data") from error
+    return lock

@@ -8,6 +8,7 @@ COPY core core
 COPY api api
 COPY worker worker
 COPY cli cli
+COPY benchmarks benchmarks
 RUN pip install --constraint constraints.txt .
 
 RUN useradd --system --no-create-home regrow

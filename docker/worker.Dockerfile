@@ -8,6 +8,7 @@ COPY core core
 COPY api api
 COPY worker worker
 COPY cli cli
+COPY benchmarks benchmarks
 # The CPU build of PyTorch: the registry's default brings several GB of CUDA packages.
 RUN pip install --constraint constraints.txt --extra-index-url https://download.pytorch.org/whl/cpu '.[fit]'
 

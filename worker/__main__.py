@@ -14,6 +14,8 @@ from worker.settings import WorkerSettings
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("celery").setLevel(logging.WARNING)
+    # Celery prints a traceback for every message that is handed back; StepRunner has told why already.
+    logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)
     app = build_worker(WorkerSettings())

@@ -30,19 +30,21 @@ def build_worker(settings: WorkerSettings) -> Celery:
     redis = connect(url)
     stopping = threading.Event()
     fitter = FitGatherer(make_engine())
+    batch_seconds = settings.batch_time.total_seconds()
     if fitter.engine.name == "cuda":
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
+        batch_seconds /= settings.gather_messages  # they may all be fitted as one
     job = EncodeJob(
         store=JobStore(redis),
         blobs=make_blob_store(settings),
         sender=Sender(app),
         fitter=fitter,
         speed=DeviceSpeed(fitter.engine),
-        batch_seconds=settings.batch_time.total_seconds(),
-        shutting_down=stopping.is_set,
+        batch_seconds=batch_seconds,
+        stopping=stopping,
     )
-    runner = StepRunner(job, stopping)
+    runner = StepRunner(job)
     register_tasks(app, job, runner)
     heartbeat = Heartbeat(
         WorkerRegistry(redis), job.fitter.engine.name, settings.heartbeat.total_seconds(), lambda: runner.current

@@ -24,7 +24,7 @@ class DeviceSpeed:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[tuple[RuleShape, Rollout, int], float] = {}
+        self._known: dict[tuple[RuleShape, int, bool, int], float] = {}
 
     def patches_per_batch(
         self, shape: RuleShape, rollout: Rollout, iterations: int, batch_seconds: float, limit: float
@@ -44,7 +44,7 @@ class DeviceSpeed:
         return max(1, int(batch_seconds / max(together, alone / many)))
 
     def _seconds_per_patch_iteration(self, shape: RuleShape, rollout: Rollout, count: int) -> float:
-        key = (shape, rollout, count)
+        key = (shape, rollout.steps, rollout.fire_rate > 0, count)
         if key not in self._known:
             self._known[key] = _measure(self._engine, shape, rollout, count)
         return self._known[key]

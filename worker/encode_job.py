@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +19,19 @@ from core.codec.images import ImageLimits, Picture, read_picture
 from core.codec.presets import SCHEDULES
 from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
-from core.errors import BlobNotFound, FitStopped
+from core.errors import BlobNotFound, FitStopped, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, PartDocument, PlanDocument
 from core.jobs.messages import VISIBILITY_TIMEOUT, Sender
-from core.jobs.model import FINAL_STATES, JobFailure, JobState, now
+from core.jobs.model import FINAL_STATES, JobState, now
 from core.jobs.store import JobStore
 from worker.device import DeviceSpeed
 from worker.gather import FitGatherer
 
 log = logging.getLogger("regrow.worker")
 
-MAX_ATTEMPTS = 3
 PROGRESS_SECONDS = 0.5
+WRITE_WAITS = (1.0, 2.0, 4.0, 8.0)
 
 LONGEST_PATCH_SECONDS = VISIBILITY_TIMEOUT / 2
 """A batch that lasts longer than the visibility timeout is handed to a second worker while the first still works."""
@@ -38,7 +39,7 @@ LONGEST_PATCH_SECONDS = VISIBILITY_TIMEOUT / 2
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
-    """The steps, with what they work on. shutting_down: whether this process was asked to end."""
+    """The steps, with what they work on. stopping: set when this process is asked to end."""
 
     store: JobStore
     blobs: BlobStore
@@ -46,7 +47,7 @@ class EncodeJob:
     fitter: FitGatherer
     speed: DeviceSpeed
     batch_seconds: float
-    shutting_down: Callable[[], bool]
+    stopping: threading.Event
 
     def plan(self, job_id: str) -> None:
         """Decide the batches, once and for all, and send one `fit` message for each that has no part yet."""
@@ -60,13 +61,11 @@ class EncodeJob:
         plan = self._plan(keys)  # an earlier delivery's plan counts, if there was one
         self.store.move(job_id, JobState.FITTING, {"batches_total": len(plan.batches)})
         log.info("job %s: %d batches", job_id, len(plan.batches))
-        done = set(self.blobs.list(keys.parts))
-        for batch in range(len(plan.batches)):
-            if keys.part(batch) not in done:
-                self.sender.fit(job_id, batch)
-        for batch in range(len(plan.batches)):
-            if keys.part(batch) in done:
-                self._finish_part(job_id, batch, plan)
+        for batch in range(
+            self.store.batches_sent(job_id), len(plan.batches)
+        ):  # an earlier delivery may have sent some
+            self.sender.fit(job_id, batch)
+            self.store.note_batches_sent(job_id, batch + 1)
 
     def fit(self, job_id: str, batch: int) -> None:
         """Fit one batch of patches and store its part. Raises FitStopped when the process is shutting down."""
@@ -75,18 +74,13 @@ class EncodeJob:
         keys = JobKeys(job_id)
         plan = self._plan(keys)
         if not self.blobs.exists(keys.part(batch)):
-            if self.store.count_attempt(job_id, batch) > MAX_ATTEMPTS:
-                message = f"batch {batch} was tried {MAX_ATTEMPTS} times and never finished"
-                self.store.fail(job_id, JobFailure("batch-failed", message))
-                return
             try:
                 part = self._fit_part(job_id, batch, plan.batches[batch], keys)
             except FitStopped:
-                self.store.give_back_attempt(job_id, batch)
-                if self.shutting_down():
+                if self.stopping.is_set():
                     raise
                 return  # the job itself has ended
-            self.blobs.put_if_absent(keys.part(batch), part.model_dump_json().encode())
+            self._persist(lambda: self.blobs.put_if_absent(keys.part(batch), part.model_dump_json().encode()))
         self._finish_part(job_id, batch, plan)
 
     def assemble(self, job_id: str) -> None:
@@ -110,8 +104,8 @@ class EncodeJob:
             patch_iterations=sum(part.patch_iterations for part in parts),
             fit_seconds=sum(part.seconds for part in parts),
         )
-        self.blobs.put(keys.bundle, bundle)
-        self.blobs.put(keys.report, report.model_dump_json().encode())
+        self._persist(lambda: self.blobs.put(keys.bundle, bundle))
+        self._persist(lambda: self.blobs.put(keys.report, report.model_dump_json().encode()))
         self.store.move(job_id, JobState.SUCCEEDED, {"psnr": report.psnr, "bytes": report.bytes})
         delete_all(self.blobs, keys.parts)
         log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
@@ -143,6 +137,17 @@ class EncodeJob:
             seconds=time.monotonic() - start,
         )
 
+    def _persist(self, write: Callable[[], object]) -> None:
+        """Write what took long to make, through a short outage. Raises ServiceUnavailable after a longer one."""
+        for wait in WRITE_WAITS:
+            try:
+                write()
+                return
+            except ServiceUnavailable as error:
+                log.warning("%s; trying again in %.0f s", error, wait)
+                self.stopping.wait(wait)
+        write()
+
     def _finish_part(self, job_id: str, batch: int, plan: PlanDocument) -> None:
         if self.store.finish_part(job_id, batch, len(plan.batches[batch])):
             self.sender.assemble(job_id)
@@ -165,7 +170,7 @@ class EncodeJob:
 
 
 class _Watch:
-    """What a running fit asks and tells, at most twice a second."""
+    """What a running fit asks and tells, at most twice a second. An outage of Redis does not disturb the fit."""
 
     def __init__(self, job: EncodeJob, job_id: str, batch: int) -> None:
         self._job, self._job_id, self._batch = job, job_id, batch
@@ -175,12 +180,20 @@ class _Watch:
     def should_stop(self) -> bool:
         if time.monotonic() - self._asked >= PROGRESS_SECONDS:
             self._asked = time.monotonic()
-            self._ended = self._job.store.state(self._job_id) in FINAL_STATES
-        return self._ended or self._job.shutting_down()
+            try:
+                self._ended = self._job.store.state(self._job_id) in FINAL_STATES
+            except JobNotFound:
+                self._ended = True
+            except ServiceUnavailable:
+                log.warning("job %s: Redis cannot be asked whether to go on; going on", self._job_id)
+        return self._ended or self._job.stopping.is_set()
 
     def on_progress(self, progress: FitProgress) -> None:
         if progress.share.min() < 1 and time.monotonic() - self._told < PROGRESS_SECONDS:
             return
         self._told = time.monotonic()
-        done = float(progress.share.sum())
-        self._job.store.note_progress(self._job_id, self._batch, done, float(progress.mse.sum()))
+        done, error = float(progress.share.sum()), float(progress.mse.sum())
+        try:
+            self._job.store.note_progress(self._job_id, self._batch, done, error, len(progress.mse))
+        except ServiceUnavailable:
+            log.warning("job %s: Redis cannot be told of progress", self._job_id)

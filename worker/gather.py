@@ -66,20 +66,25 @@ class FitGatherer:
         with self._condition:
             self._waiting.append(request)
         while not request.over:
-            with self._condition:
-                if self._busy or request.taken:
-                    self._condition.wait(ASK_SECONDS)
-                    if not request.taken:
-                        request.ask()
-                    continue
-                self._busy = True
-            self._fit_waiting(request)
+            if self._take_device(request):
+                self._fit_waiting(request)
+            elif not request.taken:
+                request.ask()  # not under the lock: it may ask a server
         with self._condition:
             if request in self._waiting:
                 self._waiting.remove(request)
         if request.result is None:
             raise request.error or FitStopped("the fit was asked to stop")
         return request.result
+
+    def _take_device(self, request: _Request) -> bool:
+        """Whether the device is this thread's now; otherwise, a wait for something to change."""
+        with self._condition:
+            if self._busy or request.taken:
+                self._condition.wait(ASK_SECONDS)
+                return False
+            self._busy = True
+            return True
 
     @contextmanager
     def device(self) -> Iterator[Engine]:

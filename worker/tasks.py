@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -18,17 +19,22 @@ from worker.encode_job import EncodeJob
 
 log = logging.getLogger("regrow.worker")
 
+BATCH = "batch "
+
 REST_SECONDS = 1.0
 """How long a worker rests before it hands back a message that it cannot work on now, so that it does not spin."""
+
+
+MAX_ATTEMPTS = 3
+"""How often a step of a job may begin and not come to an end; whatever kills its worker must not do so for ever."""
 
 
 class StepRunner:
     """Runs steps of jobs, one per thread."""
 
-    def __init__(self, job: EncodeJob, stopping: threading.Event) -> None:
+    def __init__(self, job: EncodeJob) -> None:
         self._current: dict[int, str] = {}
         self._job = job
-        self._stopping = stopping
 
     @property
     def current(self) -> str | None:
@@ -37,27 +43,47 @@ class StepRunner:
 
     def run(self, step: Callable[[], None], job_id: str, name: str, version: int) -> None:
         """Raises Reject, which puts the message back, where another worker or a later time may do better."""
-        if version != MESSAGE_VERSION:
-            self._hand_back(f"message version {version}, this worker knows {MESSAGE_VERSION}")
-        if self._stopping.is_set():
+        if self._job.stopping.is_set():
             raise Reject("shutting down", requeue=True)
         self._current[threading.get_ident()] = f"{job_id}/{name}"
+        try:
+            self._attempt(step, job_id, name, version)
+        except ServiceUnavailable as error:
+            log.warning("job %s, %s: %s; handed back", job_id, name, error)
+            self._job.stopping.wait(REST_SECONDS)  # no rest when this process is ending
+            raise Reject(str(error), requeue=True) from error
+        finally:
+            del self._current[threading.get_ident()]
+
+    def _attempt(self, step: Callable[[], None], job_id: str, name: str, version: int) -> None:
+        store = self._job.store
+        if version != MESSAGE_VERSION:
+            message = f"message version {version} reached a worker that knows {MESSAGE_VERSION}: run one release only"
+            store.fail(job_id, JobFailure("version-mismatch", message))
+            return
+        attempts = store.begin(job_id, name, batch=name.startswith(BATCH))
+        if attempts == 0:
+            log.warning("job %s is gone: its message is dropped", job_id)
+            return
+        if attempts > MAX_ATTEMPTS:
+            store.fail(job_id, JobFailure("step-failed", f"{name} was tried {MAX_ATTEMPTS} times and never finished"))
+            return
         try:
             step()
         except JobNotFound:
             log.warning("job %s is gone: its message is dropped", job_id)
-        except (FitStopped, ServiceUnavailable) as error:
-            self._hand_back(f"job {job_id}: {error}")
+        except ServiceUnavailable:
+            with contextlib.suppress(ServiceUnavailable):
+                store.give_back(job_id, name)
+            raise
+        except FitStopped as error:
+            with contextlib.suppress(ServiceUnavailable):
+                store.give_back(job_id, name)
+            log.info("job %s, %s: %s; handed back", job_id, name, error)
+            raise Reject(str(error), requeue=True) from error
         except Exception as error:
-            log.exception("job %s failed in step %s", job_id, name)
-            self._job.store.fail(job_id, _failure(error))
-        finally:
-            del self._current[threading.get_ident()]
-
-    def _hand_back(self, reason: str) -> None:
-        log.warning("%s; handed back", reason)
-        self._stopping.wait(REST_SECONDS)  # no rest when this process is ending
-        raise Reject(reason, requeue=True)
+            log.exception("job %s failed in %s", job_id, name)
+            store.fail(job_id, _failure(error))
 
 
 def register_tasks(app: Celery, job: EncodeJob, runner: StepRunner) -> None:
@@ -70,7 +96,7 @@ def register_tasks(app: Celery, job: EncodeJob, runner: StepRunner) -> None:
 
     @app.task(name=TaskName.FIT, **options)
     def fit(job_id: str, batch: int, version: int) -> None:
-        runner.run(lambda: job.fit(job_id, batch), job_id, f"batch {batch}", version)
+        runner.run(lambda: job.fit(job_id, batch), job_id, f"{BATCH}{batch}", version)
 
     @app.task(name=TaskName.ASSEMBLE, **options)
     def assemble(job_id: str, version: int) -> None:

@@ -67,7 +67,7 @@ async def encode(
 
     Options are query parameters, or form fields in a multipart body. Answers at once; follow the job at `Location`.
     """
-    if request.headers.get("content-type", "").startswith("multipart/form-data"):
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         data, options = await _read_form(request, options)
     else:
         data = await request.body()

@@ -135,6 +135,8 @@ def _parse_version_0(data: bytes) -> Bundle:
             raise DamagedBundle(f"patch {index} is {length} bytes long, not {expected}")
         if zlib.crc32(payload) != crc:
             raise DamagedBundle(f"the checksum of patch {index} is wrong")
+        if b"\x80" in payload[_STEP_CODES:]:
+            raise DamagedBundle(f"patch {index} has a symbol of -128, which is outside the range")
         payloads.append(payload)
         start += length
     return Bundle(header, tuple(payloads))

@@ -25,7 +25,10 @@ def decode_bundle(bundle: Bundle) -> Picture:
     header = bundle.header
     seed = make_seed(header.seed, header.shape, header.patch_size)
     weights = dequantize(bundle.rules(), header.shape)
-    patches = np.stack([grow(header.shape, rule, seed, header.rollout)[: header.shape.visible] for rule in weights])
+    # Only what is shown is kept: the whole states of a large picture would take gigabytes.
+    patches = np.empty((len(weights), header.shape.visible, header.patch_size, header.patch_size), dtype=np.float32)
+    for patch, rule in zip(patches, weights, strict=True):
+        patch[...] = grow(header.shape, rule, seed, header.rollout)[: header.shape.visible]
     return Picture(join(patches + np.float32(VISIBLE_OFFSET), header.grid))
 
 

@@ -98,7 +98,7 @@ def fit(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Fitted:
     plain = fitter.phase(initial_weights(task.shape, _generators(task, 0)), schedule.iterations, 0)
     if not schedule.noisy_iterations:
         return Fitted(plain.weights, plain.mse, plain.weights, plain.mse, plain.iterations)
-    noisy = fitter.phase(plain.weights, schedule.noisy_iterations, schedule.iterations)
+    noisy = fitter.phase(plain.weights, schedule.noisy_iterations, schedule.iterations, plain.mse)
     return Fitted(noisy.weights, noisy.mse, plain.weights, plain.mse, plain.iterations + noisy.iterations)
 
 
@@ -112,8 +112,11 @@ class _Fitter:
     def __init__(self, engine: Engine, task: FitTask, hooks: FitHooks) -> None:
         self._engine, self._task, self._hooks = engine, task, hooks
 
-    def phase(self, start: Array, iterations: int, before: int) -> PhaseResult:
-        """One phase from `start`, after `before` iterations, with weight noise unless it is the first."""
+    def phase(self, start: Array, iterations: int, before: int, told: Array | None = None) -> PhaseResult:
+        """One phase from `start`, after `before` iterations, with weight noise unless it is the first.
+
+        told: the losses to tell of in progress, where not the phase's own: what the rule can do without the noise.
+        """
         task, schedule = self._task, self._task.schedule
         phase = Phase(
             iterations=iterations,
@@ -124,7 +127,9 @@ class _Fitter:
         )
 
         def tell(share: npt.NDArray[np.float64], mse: Array) -> None:
-            self._hooks.on_progress(FitProgress((before + share * iterations) / schedule.total, mse))
+            self._hooks.on_progress(
+                FitProgress((before + share * iterations) / schedule.total, mse if told is None else told)
+            )
 
         training = Training(
             task.shape, task.seed, task.targets, task.rollout, schedule.optimizer, start, rule_keys(task.identities)

@@ -145,8 +145,9 @@ class _Run:
         leaving = np.isin(self._active, list(self._hooks.leaving()))
         if iteration > 0 and time.monotonic() >= self._hooks.deadline:
             leaving[:] = True
+        leaving |= losses <= self._phase.target_mse
         if self._phase.decays:
-            leaving |= (losses <= self._phase.target_mse) | self._stuck(losses, iteration)
+            leaving |= self._stuck(losses, iteration)
         self._drop(leaving, iteration)
 
     def drop_all(self, iterations: int) -> None:

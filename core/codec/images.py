@@ -126,7 +126,12 @@ def _upright(image: Image.Image) -> Image.Image:
 def _to_pixels(image: Image.Image) -> Pixels:
     if image.mode.startswith("I"):
         # 16-bit grey: a plain conversion to "L" would clip everything above 255 to white.
-        return np.asarray(np.rint(np.asarray(image, dtype=np.float64) / 257.0).clip(0, 255), dtype=np.uint8)[..., None]
+        levels = np.asarray(image)
+        grey = np.rint(levels / 257.0).clip(0, 255).astype(np.uint8)[..., None]
+        if "transparency" not in image.info:
+            return grey
+        alpha = np.where(levels == image.info["transparency"], 0, 255).astype(np.uint8)[..., None]
+        return np.concatenate([grey, grey, grey, alpha], axis=-1)
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         return rgba[..., :3].copy() if bool((rgba[..., 3] == 255).all()) else rgba.copy()

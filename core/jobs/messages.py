@@ -63,7 +63,7 @@ def make_celery(redis_url: str) -> Celery:
         # CUDA and fork do not mix, and the solo pool cannot answer pings; one thread per device.
         worker_pool="threads",
         worker_concurrency=1,
-        # The fit loop itself gives up when the connection is lost for good; killing a thread is impossible.
+        # A thread cannot be killed, and a fit that a lost connection interrupted would only be done again.
         worker_cancel_long_running_tasks_on_connection_loss=False,
         # Reconnect for ever, at the start as well: a broker that restarts must not end the fleet.
         broker_connection_retry_on_startup=True,

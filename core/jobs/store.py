@@ -48,6 +48,18 @@ redis.call('HSET', KEYS[1], 'state', 'assembling')
 return 1
 """
 
+# KEYS job; ARGV step, whether it is a batch. How often the step was begun, 0 for a job that is gone.
+_BEGIN = """
+if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
+if ARGV[2] == '1' then redis.call('HINCRBY', KEYS[1], 'attempts', 1) end
+return redis.call('HINCRBY', KEYS[1], 'tries:' .. ARGV[1], 1)
+"""
+
+# KEYS job; ARGV field, value. Sets a field of a job, but never brings back one that is gone.
+_NOTE = """
+if redis.call('HEXISTS', KEYS[1], 'state') == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
+"""
+
 
 @contextmanager
 def _errors() -> Iterator[None]:
@@ -71,6 +83,8 @@ class JobStore:
         self._redis: Any = redis
         self._move = redis.register_script(_MOVE)
         self._finish_part = redis.register_script(_FINISH_PART)
+        self._begin = redis.register_script(_BEGIN)
+        self._note = redis.register_script(_NOTE)
 
     def check(self) -> None:
         with _errors():
@@ -122,23 +136,32 @@ class JobStore:
             raise JobNotFound(f"there is no job {job_id}")
         return JobState(state)
 
-    def count_attempt(self, job_id: str, batch: int) -> int:
-        """Note that a worker starts on a batch; how often that has happened now."""
-        with _errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hincrby(_job_key(job_id), "attempts", 1)
-            pipe.hincrby(_job_key(job_id), f"tries:{batch}", 1)
-            return int(pipe.execute()[1])
-
-    def give_back_attempt(self, job_id: str, batch: int) -> None:
-        """Take back an attempt that ended through no fault of the batch (a shutdown, an outage)."""
+    def begin(self, job_id: str, step: str, *, batch: bool) -> int:
+        """Note that a worker begins a step of a job; how often that has happened now. 0: there is no such job."""
         with _errors():
-            self._redis.hincrby(_job_key(job_id), f"tries:{batch}", -1)
+            return int(self._begin(keys=[_job_key(job_id)], args=[step, int(batch)]))
 
-    def note_progress(self, job_id: str, batch: int, patches: float, squared_error: float) -> None:
-        """How far a batch is. patches: finished, in units of one patch; squared_error: sum of the patches' MSE so far
-        (brightness in [0, 1]), for the whole batch."""
+    def give_back(self, job_id: str, step: str) -> None:
+        """Take back a beginning that came to nothing through no fault of the step (a shutdown, an outage)."""
         with _errors():
-            self._redis.hset(_job_key(job_id), f"{_BATCH}{batch}", f"{patches:.3f} {squared_error:.6g}")
+            if self._redis.hexists(_job_key(job_id), "state"):
+                self._redis.hincrby(_job_key(job_id), f"tries:{step}", -1)
+
+    def batches_sent(self, job_id: str) -> int:
+        """How many batches `plan` has put on the queue."""
+        with _errors():
+            return int(self._redis.hget(_job_key(job_id), "batches_sent") or 0)
+
+    def note_batches_sent(self, job_id: str, batches: int) -> None:
+        with _errors():
+            self._note(keys=[_job_key(job_id)], args=["batches_sent", batches])
+
+    def note_progress(self, job_id: str, batch: int, done: float, squared_error: float, patches: int) -> None:
+        """How far a batch is. done: patches finished, in units of one patch; squared_error: sum of its patches' MSE so
+        far (brightness in [0, 1]); patches: how many it has."""
+        with _errors():
+            value = f"{done:.3f} {squared_error:.6g} {patches}"
+            self._note(keys=[_job_key(job_id)], args=[f"{_BATCH}{batch}", value])
 
     def finish_part(self, job_id: str, batch: int, patches: int) -> bool:
         """Count a stored part, once; whether all parts are stored, so that `assemble` must be sent."""
@@ -149,7 +172,7 @@ class JobStore:
         """Raises JobNotFound."""
         with _errors():
             fields = self._redis.hgetall(_job_key(job_id))
-        if not fields:
+        if "state" not in fields:
             raise JobNotFound(f"there is no job {job_id}")
         return _job_from(job_id, fields)
 
@@ -161,7 +184,7 @@ class JobStore:
                 for job_id in ids:
                     pipe.hgetall(_job_key(job_id))
                 found = pipe.execute()
-        return [_job_from(job_id, fields) for job_id, fields in zip(ids, found, strict=True) if fields]
+        return [_job_from(job_id, fields) for job_id, fields in zip(ids, found, strict=True) if "state" in fields]
 
 
 def _job_key(job_id: str) -> str:
@@ -175,11 +198,9 @@ def _parts_key(job_id: str) -> str:
 def _job_from(job_id: str, fields: Mapping[str, str]) -> Job:
     state = JobState(fields["state"])
     total, started = int(fields["patches_total"]), fields.get("started_at")
-    batches = [value.split() for name, value in fields.items() if name.startswith(_BATCH)]
-    progress = 1.0 if state is JobState.SUCCEEDED else min(1.0, sum(float(done) for done, _ in batches) / total)
-    psnr = float(fields["psnr"]) if "psnr" in fields else None
-    if psnr is None and batches and all(math.isfinite(float(error)) for _, error in batches):
-        psnr = psnr_from_mse(sum(float(error) for _, error in batches) / total * 255.0**2)
+    batches = [tuple(map(float, value.split())) for name, value in fields.items() if name.startswith(_BATCH)]
+    progress = 1.0 if state is JobState.SUCCEEDED else min(1.0, sum(done for done, _, _ in batches) / total)
+    psnr = float(fields["psnr"]) if "psnr" in fields else _psnr_so_far(batches)
     return Job(
         id=job_id,
         state=state,
@@ -201,6 +222,14 @@ def _job_from(job_id: str, fields: Mapping[str, str]) -> Job:
         eta_seconds=_eta(state, progress, fields.get("started_clock")),
         error=JobFailure(fields["error_type"], fields["error_message"]) if "error_type" in fields else None,
     )
+
+
+def _psnr_so_far(batches: list[tuple[float, ...]]) -> float | None:
+    """Of the patches that have begun, as far as they are."""
+    begun = [(error, patches) for _, error, patches in batches if math.isfinite(error)]
+    if not begun:
+        return None
+    return psnr_from_mse(255.0**2 * sum(error for error, _ in begun) / sum(patches for _, patches in begun))
 
 
 def _eta(state: JobState, progress: float, started_clock: str | None) -> float | None:

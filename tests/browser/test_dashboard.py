@@ -90,7 +90,7 @@ def test_jobs_and_workers_live(
     expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
     expect(page.locator("#workers-count")).to_have_text("1 alive")
 
-    store.note_progress(job_id, 0, 0.5, 0.01)
+    store.note_progress(job_id, 0, 0.5, 0.01, 1)
     expect(row.locator("progress")).to_have_js_property("value", 0.5)
     _finish(store, blobs, job_id)
     expect(row).to_contain_text("succeeded")

@@ -102,20 +102,35 @@ def test_parts_of_an_ended_job_are_not_counted(store: JobStore) -> None:
 
 def test_progress_adds_up_over_batches(store: JobStore) -> None:
     job_id = _create(store, patches=4)
-    store.note_progress(job_id, 0, 1.0, 0.02)
-    store.note_progress(job_id, 1, 0.5, 0.02)
+    assert store.get(job_id).psnr is None
+    store.note_progress(job_id, 0, 1.0, 0.02, 2)
+    assert store.get(job_id).psnr == pytest.approx(20.0), "patches that have not begun do not count"
+    store.note_progress(job_id, 1, 0.5, float("inf"), 1)
     job = store.get(job_id)
     assert job.progress == pytest.approx(0.375)
     assert job.psnr == pytest.approx(20.0)
 
 
-def test_attempts_are_counted_per_batch(store: JobStore) -> None:
+def test_beginnings_are_counted_per_step(store: JobStore) -> None:
     job_id = _create(store)
-    assert [store.count_attempt(job_id, 0) for _ in range(3)] == [1, 2, 3]
-    assert store.count_attempt(job_id, 1) == 1
-    store.give_back_attempt(job_id, 0)
-    assert store.count_attempt(job_id, 0) == 3
+    assert [store.begin(job_id, "batch 0", batch=True) for _ in range(3)] == [1, 2, 3]
+    assert store.begin(job_id, "batch 1", batch=True) == 1
+    assert store.begin(job_id, "plan", batch=False) == 1
+    store.give_back(job_id, "batch 0")
+    assert store.begin(job_id, "batch 0", batch=True) == 3
     assert store.get(job_id).attempts == 5
+
+
+def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore) -> None:
+    job_id = _create(store)
+    store.forget(job_id)
+    assert store.begin(job_id, "batch 0", batch=True) == 0
+    store.give_back(job_id, "batch 0")
+    store.note_progress(job_id, 0, 1.0, 0.1, 1)
+    store.note_batches_sent(job_id, 3)
+    with pytest.raises(JobNotFound):
+        store.get(job_id)
+    assert job_id not in [job.id for job in store.newest(200)]
 
 
 def test_newest_come_first_and_forgotten_jobs_are_gone(store: JobStore) -> None:

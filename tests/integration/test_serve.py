@@ -52,7 +52,7 @@ def test_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     with _serve(tmp_path, port) as child:
-        path = httpx.post(url + "/encode", content=smooth_file(40, 40), timeout=30).headers["location"]
+        path = httpx.post(url + "/encode?effort=standard", content=smooth_file(40, 40), timeout=30).headers["location"]
         wait_until(lambda: 0 < httpx.get(url + path).json()["progress"] < 0.9, "the start of a fit", 120)
         pids = _children(child.pid)
         assert len(pids) >= 4  # Valkey and its keeper, a worker, the API
@@ -76,6 +76,27 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "choose another with --port" in done.stderr
+
+
+def test_one_data_folder_has_one_service(tmp_path: Path) -> None:
+    ports = free_ports(2)
+    with _serve(tmp_path, ports[0]):
+        command = [sys.executable, "-m", "cli.main", "serve", "--port", str(ports[1]), "--data", str(tmp_path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "another regrow serves" in done.stderr
+        assert httpx.get(f"http://127.0.0.1:{ports[0]}/readyz").status_code == 200
+
+
+def test_odd_characters_in_the_data_path(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with _serve(tmp_path / "data?100%", port):
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    command = [sys.executable, "-m", "cli.main", "serve", "--data", str(tmp_path / "my data")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "without spaces" in done.stderr
 
 
 @pytest.mark.parametrize("depth", [1, 40])

@@ -82,6 +82,21 @@ def test_several_images_need_a_folder(tmp_path: Path) -> None:
     _assert_one_line(_regrow("encode", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "c"), "not a folder")
 
 
+def test_two_images_may_not_become_one_bundle(tmp_path: Path) -> None:
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / name).write_bytes(smooth_file(8, 8, "JPEG" if name.endswith("jpg") else "PNG"))
+    _assert_one_line(_regrow("encode", tmp_path / "a.png", tmp_path / "a.jpg"), "would both become")
+    assert not list(tmp_path.glob("*.gnca"))
+
+
+def test_decode_does_not_overwrite_the_original_unasked(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(b"the original")
+    (tmp_path / "photo.gnca").write_bytes(random_bundle(8, 8))
+    _assert_one_line(_regrow("decode", tmp_path / "photo.gnca"), "say with -o")
+    assert (tmp_path / "photo.png").read_bytes() == b"the original"
+    assert _regrow("decode", tmp_path / "photo.gnca", "-o", tmp_path / "photo.png").returncode == 0
+
+
 def test_bad_bundles_are_one_line_and_exit_1(tmp_path: Path) -> None:
     bundle = tmp_path / "x.gnca"
     data = random_bundle(8, 8)

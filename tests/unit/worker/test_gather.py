@@ -12,6 +12,7 @@ from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.fit import FitHooks, FitTask, Fitted, fit
 from core.errors import FitStopped
 from tests.fits import small_task
+from tests.services import wait_until
 from worker.gather import FitGatherer
 
 
@@ -41,10 +42,7 @@ def _fit_at_once(gatherer: FitGatherer, work: list[tuple[FitTask, FitHooks]]) ->
         threads = [threading.Thread(target=run, args=(place,)) for place in range(len(work))]
         for thread in threads:
             thread.start()
-        with gatherer._condition:
-            gatherer._condition.wait_for(lambda: len(gatherer._waiting) == len(work), timeout=10)
-        while len(gatherer._waiting) < len(work):
-            threading.Event().wait(0.01)
+        wait_until(lambda: len(gatherer._waiting) == len(work), "all threads' arrival")
     for thread in threads:
         thread.join()
     return results

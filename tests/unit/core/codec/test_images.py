@@ -95,6 +95,16 @@ def test_modes_become_one_three_or_four_channels(mode: str, channels: int) -> No
         assert (picture.pixels[..., 3] == 100).all()
 
 
+def test_sixteen_bit_grey_keeps_its_transparent_level() -> None:
+    """I9: tRNS"""
+    levels = np.full((4, 4), 30_000, dtype=np.uint16)
+    levels[2, 1] = 1000
+    picture = read_picture(image_file(Image.fromarray(levels), transparency=1000))
+    assert picture.channels == 4
+    assert picture.pixels[2, 1, 3] == 0
+    assert (picture.pixels[..., 3] == 0).sum() == 1
+
+
 def test_transparent_colour_becomes_alpha() -> None:
     """I9: tRNS"""
     pixels = np.zeros((4, 4, 3), np.uint8)
