@@ -74,6 +74,16 @@ def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdow
     _show(result, as_json=as_json, as_markdown=as_markdown)
 
 
+@app.command()
+def show(
+    results: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files that --json wrote")],
+    as_markdown: AsMarkdown = False,
+) -> None:
+    """Print saved results as tables."""
+    for path in results:
+        _show(json.loads(path.read_text()), as_json=False, as_markdown=as_markdown)
+
+
 def _show(result: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:
     """The result as JSON, or each list in it as a table and the rest as lines."""
     if as_json:
