@@ -23,7 +23,7 @@ def machine() -> dict[str, str]:
         "system": f"{platform.system()} {platform.machine()}",
         "versions": f"Python {platform.python_version()}, numba {numba.__version__}, torch {torch.__version__}",
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "command": "regrow " + " ".join(sys.argv[1:]),
+        "command": "regrow " + " ".join(Path(word).name for word in sys.argv[1:]),  # folders are nobody's business
     }
 
 
