@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,16 @@ def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
     # SOAP's bases of null spaces are arbitrary, so only most of its path is common.
     share = 0.02 if optimizer is OptimizerName.ADAM else 0.5
     assert np.linalg.norm(ours - theirs) < share * np.linalg.norm(theirs - start)
+
+
+def test_on_a_device_too_a_rules_bytes_do_not_depend_on_its_batch() -> None:
+    def train(rules: list[int]) -> bytes:
+        whole = _training(OptimizerName.SOAP)
+        targets = Targets(whole.targets.pixels[rules], whole.targets.extents[rules])
+        part = replace(whole, targets=targets, weights=whole.weights[rules], keys=whole.keys[rules])
+        trainer = make_trainer(CudaEngine(DEVICE), part)
+        for iteration in range(6):
+            trainer.step(iteration, 1e-2, noisy=iteration > 2)
+        return trainer.best()[0][rules.index(1)].tobytes()
+
+    assert train([1]) == train([2, 0, 1])
