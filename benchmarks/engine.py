@@ -139,7 +139,7 @@ def _patches_row(count: int) -> Result:
 def _time_to_goal(pictures: list[Picture], seed: SeedKind, paper_total: float) -> list[Result]:
     """The shortest schedule of the ladder whose mean PSNR is the paper's: unrounded, and with one byte a weight.
 
-    The latter for the scaffold only: after nearest rounding, 40 steps do not come near it.
+    The latter for the scaffold only: with the pixel seed every rung takes minutes.
     """
     rows: list[Result] = []
     for stored in (False, True) if seed is SeedKind.SCAFFOLD else (False,):

@@ -50,20 +50,19 @@ class EncodeJob:
     stopping: threading.Event
 
     def plan(self, job_id: str) -> None:
-        """Decide the batches, once and for all, and send one `fit` message for each that has no part yet."""
+        """Decide the batches, once and for all, and send one `fit` message for each that is not sent yet."""
         if self.store.state(job_id) in FINAL_STATES:
             return
         self.store.move(job_id, JobState.PLANNING, {"started_at": now(), "started_clock": time.time()})
         keys = JobKeys(job_id)
-        picture, settings = self._source(keys)
+        picture, settings = self._picture(keys), self._document(keys).settings()
         plan = PlanDocument(batches=self._batches(picture, settings))
         self.blobs.put_if_absent(keys.plan, plan.model_dump_json().encode())
         plan = self._plan(keys)  # an earlier delivery's plan counts, if there was one
         self.store.move(job_id, JobState.FITTING, {"batches_total": len(plan.batches)})
         log.info("job %s: %d batches", job_id, len(plan.batches))
-        for batch in range(
-            self.store.batches_sent(job_id), len(plan.batches)
-        ):  # an earlier delivery may have sent some
+        # An earlier delivery of this message may have sent some of them.
+        for batch in range(self.store.batches_sent(job_id), len(plan.batches)):
             self.sender.fit(job_id, batch)
             self.store.note_batches_sent(job_id, batch + 1)
 
@@ -89,7 +88,7 @@ class EncodeJob:
             return
         keys = JobKeys(job_id)
         document = self._document(keys)
-        picture, settings = self._source(keys)
+        picture, settings = self._picture(keys), document.settings()
         plan = self._plan(keys)
         parts = [self._part(keys, batch) for batch in range(len(plan.batches))]
         payloads = [base64.b64decode(payload) for part in parts for payload in part.payloads]
@@ -124,7 +123,7 @@ class EncodeJob:
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _fit_part(self, job_id: str, batch: int, indices: list[int], keys: JobKeys) -> PartDocument:
-        picture, settings = self._source(keys)
+        picture, settings = self._picture(keys), self._document(keys).settings()
         watch = _Watch(self, job_id, batch)
         start = time.monotonic()
         hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
@@ -155,9 +154,9 @@ class EncodeJob:
     def _document(self, keys: JobKeys) -> JobDocument:
         return JobDocument.model_validate_json(self.blobs.get(keys.job))
 
-    def _source(self, keys: JobKeys) -> tuple[Picture, EncodeSettings]:
+    def _picture(self, keys: JobKeys) -> Picture:
         unlimited = ImageLimits(max_side=1 << 31, max_pixels=1 << 62)  # the API checked it against its own limits
-        return read_picture(self.blobs.get(keys.source), unlimited), self._document(keys).settings()
+        return read_picture(self.blobs.get(keys.source), unlimited)
 
     def _plan(self, keys: JobKeys) -> PlanDocument:
         return PlanDocument.model_validate_json(self.blobs.get(keys.plan))

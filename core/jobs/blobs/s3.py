@@ -18,7 +18,7 @@ _ALREADY_THERE = {"412", "PreconditionFailed", "409", "ConditionalRequestConflic
 
 
 class S3BlobStore:
-    """Objects in one bucket, which must exist unless `create_bucket` is called."""
+    """Objects in one bucket, which must exist."""
 
     def __init__(self, settings: BlobSettings) -> None:
         self._bucket = settings.s3_bucket
@@ -81,15 +81,6 @@ class S3BlobStore:
                 self._client.head_bucket(Bucket=self._bucket)
         except BlobNotFound as error:
             raise ServiceUnavailable(f"the blob store has no bucket {self._bucket}") from error
-
-    def create_bucket(self) -> None:
-        """Make the bucket unless it is there."""
-        with _errors():
-            try:
-                self._client.create_bucket(Bucket=self._bucket)
-            except ClientError as error:
-                if _code(error) not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
-                    raise
 
 
 def _code(error: ClientError) -> str:
