@@ -4,8 +4,8 @@ Numba cannot be told to keep a tile of sums in vector registers, so the kernels'
 instructions on explicit vectors, wide enough for the machine that compiles them. LLVM splits or widens them where the
 machine has no such registers, so every width is correct everywhere.
 
-Functions here run while numba compiles; they append instructions to `builder`. `base` is a float pointer and `index`
-counts floats from it.
+Functions here run while numba compiles; they append instructions to `builder`. `base` is a pointer to floats or to
+32-bit integers, and `index` counts these from it.
 """
 
 from __future__ import annotations
@@ -45,23 +45,24 @@ def number(value: int) -> Value:
     return ir.Constant(INDEX, value)
 
 
-def load(builder: Value, base: Value, index: Value) -> Value:
+def load(builder: Value, base: Value, index: Value, kind: Value = VECTOR) -> Value:
     """The vector that starts at base[index]; need not be aligned."""
-    pointer = builder.bitcast(builder.gep(base, [index]), VECTOR.as_pointer())
+    pointer = builder.bitcast(builder.gep(base, [index]), kind.as_pointer())
     return builder.load(pointer, align=4)
 
 
 def store(builder: Value, value: Value, base: Value, index: Value) -> None:
     """Write a vector to base[index:index + LANES]."""
-    pointer = builder.bitcast(builder.gep(base, [index]), VECTOR.as_pointer())
+    pointer = builder.bitcast(builder.gep(base, [index]), value.type.as_pointer())
     builder.store(value, pointer, align=4)
 
 
 def splat(builder: Value, scalar: Value) -> Value:
     """A vector with `scalar` in every lane."""
-    first = builder.insert_element(ir.Constant(VECTOR, ir.Undefined), scalar, ir.Constant(ir.IntType(32), 0))
+    undefined = ir.Constant(ir.VectorType(scalar.type, LANES), ir.Undefined)
+    first = builder.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
     lanes = ir.VectorType(ir.IntType(32), LANES)
-    return builder.shuffle_vector(first, ir.Constant(VECTOR, ir.Undefined), ir.Constant(lanes, [0] * LANES))
+    return builder.shuffle_vector(first, undefined, ir.Constant(lanes, [0] * LANES))
 
 
 def constant(value: float) -> Value:
@@ -87,11 +88,12 @@ def product_tile(
     left: Callable[[int, Value], Value],
     right: Callable[[int, Value], Value],
     finish: Callable[[int, list[Value]], None],
+    accumulate: Callable[[Value, Value, Value, Value], Value] = multiply_add,
 ) -> None:
     """One register tile of a matrix product, rows x (vectors * LANES), summed over `depth` >= 1 terms.
 
     start(row, vector): first value of a sum. left(row, k): scalar factor. right(vector, k): vector factor.
-    finish(row, totals): what becomes of a row's sums.
+    finish(row, totals): what becomes of a row's sums. accumulate(builder, a, b, sum): the sum with one more term.
     """
     before = builder.block
     initial = [[start(row, vector) for vector in range(vectors)] for row in range(rows)]
@@ -101,12 +103,12 @@ def product_tile(
     builder.position_at_end(loop)
     k = builder.phi(INDEX)
     k.add_incoming(number(0), before)
-    sums = [[builder.phi(VECTOR) for _ in range(vectors)] for _ in range(rows)]
+    sums = [[builder.phi(first.type) for first in row] for row in initial]
     factors = [right(vector, k) for vector in range(vectors)]
     totals = []
     for row in range(rows):
         scalar = splat(builder, left(row, k))
-        totals.append([multiply_add(builder, scalar, factors[v], sums[row][v]) for v in range(vectors)])
+        totals.append([accumulate(builder, scalar, factors[v], sums[row][v]) for v in range(vectors)])
     following = builder.add(k, number(1))
     k.add_incoming(following, loop)
     for row in range(rows):
