@@ -88,3 +88,20 @@ class Engine(Protocol):
     ) -> LossAndGradients:
         """Loss of the grown picture against the targets, and its gradients."""
         ...
+
+    def curvature(
+        self,
+        shape: RuleShape,
+        weights: Array,
+        seed: Array,
+        extent: npt.NDArray[np.int32],
+        rollout: Rollout,
+        chosen: npt.NDArray[np.intp],
+    ) -> Array:
+        """The Gauss-Newton matrix JJᵀ of one rule; float32 (n, n).
+
+        J (n, counted visible values) is the derivative of the grown picture by each of the n `chosen` weights. weights:
+        float32 (parameters,); seed: float32 (channels, height, width); extent: int32 (2,), as in Targets. Unlike the
+        other methods, this may be called from several threads at once.
+        """
+        ...

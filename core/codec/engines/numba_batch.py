@@ -20,7 +20,7 @@ OFFSET = np.float32(VISIBLE_OFFSET)
 
 
 @njit(nogil=True, error_model="numpy")
-def _take_mask(arena, at, masks, step):  # type: ignore[no-untyped-def]
+def take_mask(arena, at, masks, step):  # type: ignore[no-untyped-def]
     """The step's fire mask into the arena; `masks` has one row where all steps share it."""
     row = masks[step % len(masks)]
     for i in range(len(row)):
@@ -85,7 +85,7 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
                 unpack(arena, at, weights[patch % len(weights)])
                 place_seed(arena, at, seeds[patch % len(seeds)])
                 for step in range(steps):
-                    _take_mask(arena, at, masks, step)
+                    take_mask(arena, at, masks, step)
                     old, new = at.states + step % 2 * at.state, at.states + (step + 1) % 2 * at.state
                     forward_step(arena, at, old, new, 0)
                 _read_planes(arena, at, at.states + steps % 2 * at.state, out[patch])
@@ -107,14 +107,14 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
                 unpack(arena, at, weights[patch % len(weights)])
                 place_seed(arena, at, seeds[patch % len(seeds)])
                 for step in range(steps):
-                    _take_mask(arena, at, masks, step)
+                    take_mask(arena, at, masks, step)
                     old = at.states + step * at.state
                     forward_step(arena, at, old, old + at.state, step % at.kept)
                 last = at.states + steps * at.state
                 losses[patch] = _loss_and_state_gradient(arena, at, last, pixels[patch], extents[patch])
                 arena[at.dw1 : at.size] = np.float32(0.0)
                 for step in range(steps - 1, -1, -1):
-                    _take_mask(arena, at, masks, step)
+                    take_mask(arena, at, masks, step)
                     backward_step(arena, at, at.states + step * at.state, step % at.kept)
                 _write_weight_gradient(arena, at, weight_gradients[patch])
                 if len(seed_gradients) > 0:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from core.codec.engines.base import Array, LossAndGradients, Rollout, Targets
 from core.codec.engines.numba_batch import gradient_batch, rollout_batch
+from core.codec.engines.numba_jacobian import jacobian_arena, jacobian_of
 from core.codec.engines.numba_kernels import BLOCK
 from core.codec.engines.numba_rollout import Layout, plan
 from core.codec.fire import fire_masks
@@ -31,8 +35,6 @@ class NumbaEngine:
         self._hidden_memory = hidden_memory
         self._arenas: Array = np.empty((0, 0), dtype=np.float32)
         self._planned: tuple[object, ...] = ()
-        self._masked: tuple[object, ...] = ()
-        self._masks: Array = np.empty((0, 0), dtype=np.float32)
 
     def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
         height, width = seeds.shape[2:]
@@ -40,7 +42,7 @@ class NumbaEngine:
         layout = plan(shape, height, width, states=2, kept=1)
         arenas = self._prepare(layout, len(out))
         rollout_batch(
-            arenas, layout, _contiguous(weights), _contiguous(seeds), self._fire(layout, rollout), rollout.steps, out
+            arenas, layout, _contiguous(weights), _contiguous(seeds), _fire(layout, rollout), rollout.steps, out
         )
         return out
 
@@ -68,7 +70,7 @@ class NumbaEngine:
             layout,
             _contiguous(weights),
             _contiguous(seeds),
-            self._fire(layout, rollout),
+            _fire(layout, rollout),
             rollout.steps,
             _contiguous(targets.pixels),
             np.ascontiguousarray(targets.extents, dtype=np.int64),
@@ -81,6 +83,33 @@ class NumbaEngine:
             by_weights = by_weights.sum(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
         return LossAndGradients(losses, by_weights, by_seeds if seed_gradients else None)
 
+    def curvature(
+        self,
+        shape: RuleShape,
+        weights: Array,
+        seed: Array,
+        extent: npt.NDArray[np.int32],
+        rollout: Rollout,
+        chosen: npt.NDArray[np.intp],
+    ) -> Array:
+        _, height, width = seed.shape
+        layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
+        arena = _aligned_zeros(1, layout.size + jacobian_arena(layout, rollout.steps))[0]
+        jacobian = np.empty((len(chosen), shape.visible * height * width), dtype=np.float32)
+        jacobian_of(
+            arena,
+            layout,
+            _contiguous(weights),
+            _contiguous(seed),
+            _fire(layout, rollout),
+            rollout.steps,
+            np.ascontiguousarray(extent, dtype=np.int64),
+            np.ascontiguousarray(chosen, dtype=np.int64),
+            jacobian,
+        )
+        product: Array = jacobian @ jacobian.T
+        return product
+
     def _prepare(self, layout: Layout, count: int) -> Array:
         """Scratch memory for each thread; zeroed only when the layout changes, as kernels keep its borders zero."""
         workers = max(1, min(numba.get_num_threads(), count))
@@ -89,19 +118,18 @@ class NumbaEngine:
             self._planned = layout
         return self._arenas[:workers]
 
-    def _fire(self, layout: Layout, rollout: Rollout) -> Array:
-        """Float masks (steps or 1, cells of all blocks): 1 where a cell updates, 0 elsewhere and between the rows."""
-        wanted = (layout.height, layout.width, rollout)
-        if self._masked != wanted:
-            if rollout.fire_rate:
-                fires = fire_masks(rollout.fire_key, rollout.steps, layout.height, layout.width, rollout.fire_rate)
-            else:
-                fires = np.ones((1, layout.height, layout.width), dtype=np.bool_)
-            masks = np.zeros((len(fires), layout.blocks * BLOCK), dtype=np.float32)
-            cells = masks[:, : layout.height * layout.stride].reshape(len(fires), layout.height, layout.stride)
-            cells[:, :, : layout.width] = fires
-            self._masks, self._masked = masks, wanted
-        return self._masks
+
+@functools.lru_cache(maxsize=4)
+def _fire(layout: Layout, rollout: Rollout) -> Array:
+    """Float masks (steps or 1, cells of all blocks): 1 where a cell updates, 0 elsewhere and between the rows."""
+    if rollout.fire_rate:
+        fires = fire_masks(rollout.fire_key, rollout.steps, layout.height, layout.width, rollout.fire_rate)
+    else:
+        fires = np.ones((1, layout.height, layout.width), dtype=np.bool_)
+    masks = np.zeros((len(fires), layout.blocks * BLOCK), dtype=np.float32)
+    cells = masks[:, : layout.height * layout.stride].reshape(len(fires), layout.height, layout.stride)
+    cells[:, :, : layout.width] = fires
+    return masks
 
 
 def _contiguous(array: Array) -> Array:

@@ -158,7 +158,7 @@ def place_seed(arena, at, seed):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _perceive(arena, at, cells):  # type: ignore[no-untyped-def]
+def perceive(arena, at, cells):  # type: ignore[no-untyped-def]
     """z of the block at `cells` (the arena offset of the state's first channel there)."""
     step = at.channels * BLOCK
     for c in range(at.channels):
@@ -182,7 +182,7 @@ def forward_step(arena, at, old, new, slot):  # type: ignore[no-untyped-def]
     for block in range(at.blocks):
         cells = at.lead + block * BLOCK
         h = at.h + (slot * at.blocks + block) * at.hidden * BLOCK
-        _perceive(arena, at, old + cells)
+        perceive(arena, at, old + cells)
         _hide(arena, at, h)
         row, tiles = 0, (at.channels + ROWS - 1) // ROWS
         for tile in range(tiles):
@@ -213,7 +213,7 @@ def _block_back(arena, at, block, state, slot):  # type: ignore[no-untyped-def]
     """Back through the update of one block: gradients of the weights (added) and of the perception (into dz)."""
     cells = at.lead + block * BLOCK
     h = at.h + (slot * at.blocks + block) * at.hidden * BLOCK
-    _perceive(arena, at, state + cells)
+    perceive(arena, at, state + cells)
     if at.kept == 1:
         _hide(arena, at, h)
     for c in range(at.channels):

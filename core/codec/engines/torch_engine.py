@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -82,6 +83,25 @@ class TorchEngine:
             self._to_numpy(gradients[0]),
             self._to_numpy(gradients[1]) if seed_gradients else None,
         )
+
+    def curvature(
+        self,
+        shape: RuleShape,
+        weights: Array,
+        seed: Array,
+        extent: npt.NDArray[np.int32],
+        rollout: Rollout,
+        chosen: npt.NDArray[np.intp],
+    ) -> Array:
+        start, flat = self._seeds(seed[None], 1), self._tensor(weights)
+        rows, columns = (int(side) for side in extent)
+
+        def counted(part: Tensor) -> Tensor:
+            whole = flat.index_put((torch.from_numpy(chosen),), part)
+            return self._grow(shape, whole[None], start, rollout)[0, : shape.visible, :rows, :columns].flatten()
+
+        jacobian: Tensor = torch.func.jacrev(counted)(flat[torch.from_numpy(chosen)])
+        return self._to_numpy(jacobian.T @ jacobian)
 
     def _grow(self, shape: RuleShape, weights: Tensor, seeds: Tensor, rollout: Rollout) -> Tensor:
         masks = None
