@@ -33,6 +33,7 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.ImageTooLarge: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "image-too-large"),
     errors.DamagedImage: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
     errors.InvalidSettings: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"),
+    errors.BudgetTooSmall: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "budget-too-small"),
     errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
     errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
     errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from api.dependencies import Service
+from core.codec.budget import refuse_impossible
 from core.codec.images import read_picture
 from core.codec.patches import PatchGrid
 from core.codec.presets import PATCH_SIZE
@@ -18,10 +19,11 @@ from core.jobs.model import Job, new_job_id, now
 def submit(service: Service, data: bytes, settings: EncodeSettings) -> Job:
     """Make a job of an image file's bytes.
 
-    Raises ImageError where the file is bad, ServiceUnavailable where the broker or the blob store is down; in both
-    cases nothing is queued or stored.
+    Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, ServiceUnavailable where
+    the broker or the blob store is down; in all cases nothing is queued or stored.
     """
     picture = read_picture(data, service.settings.image_limits)
+    refuse_impossible(picture, settings)
     document = JobDocument(
         id=new_job_id(),
         created_at=now(),
@@ -33,6 +35,9 @@ def submit(service: Service, data: bytes, settings: EncodeSettings) -> Job:
         effort=settings.effort,
         seed=settings.seed,
         seed_number=settings.seed_number,
+        coder=settings.coder,
+        target_psnr=settings.target_psnr,
+        max_bytes=settings.max_bytes,
     )
     keys = JobKeys(document.id)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from core.errors import BundleError, InvalidSettings
 def decode(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The picture, a .png file")] = None,
+    conceal: Annotated[bool, typer.Option(help="Fill damaged patches from their neighbours")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON")] = False,
 ) -> None:
     """Regrow the picture in a bundle (BUNDLE.png beside it, unless -o says where)."""
@@ -25,10 +27,14 @@ def decode(
     if target.suffix.lower() != ".png":
         raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
     try:
-        picture = decoder.decode(bundle.read_bytes())
+        decoded = decoder.decode(bundle.read_bytes(), "conceal" if conceal else "refuse")
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
+    picture = decoded.picture
     write_whole(target, picture.to_png())
+    if decoded.damaged:
+        numbers = ", ".join(map(str, decoded.damaged))
+        print(f"{bundle}: filled damaged patches from their neighbours: {numbers}", file=sys.stderr)
     if as_json:
         print(
             json.dumps(
@@ -38,6 +44,7 @@ def decode(
                     "width": picture.width,
                     "height": picture.height,
                     "channels": picture.channels,
+                    "damaged_patches": list(decoded.damaged),
                 }
             )
         )

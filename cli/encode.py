@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,10 @@ from rich.progress import Progress, TaskID
 
 from cli.console import progress_bar
 from cli.files import write_whole
+from core.codec.budget import refuse_impossible
 from core.codec.images import Picture, read_picture
 from core.codec.metrics import psnr_from_mse
+from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
@@ -22,7 +25,8 @@ from core.codec.settings import EncodeSettings
 from core.errors import ImageError, InvalidSettings
 
 if TYPE_CHECKING:
-    from core.codec.fit import FitProgress
+    from core.codec.allocation import Candidate
+    from core.codec.fit_task import FitProgress
 
 PATCHES_AT_ONCE = 64
 """Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
@@ -37,13 +41,24 @@ def encode(
     effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
     seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
     seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
+    target_psnr: Annotated[
+        float | None, typer.Option(help="dB to reach in as few bytes as possible; presets are chosen per patch")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(help="Size of the whole file, for a picture as good as possible within it")
+    ] = None,
+    coder: Annotated[Coder, typer.Option(help="How weights are written: entropy coded, or a byte each")] = Coder.ANS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
 ) -> None:
     """Encode images into bundles (IMAGE.gnca beside each image, unless -o says where)."""
-    settings = EncodeSettings(preset, effort, seed, seed_number)
+    settings = EncodeSettings(
+        preset, effort, seed, seed_number, coder=coder, target_psnr=target_psnr, max_bytes=max_bytes
+    )
     targets = [_output_path(image, output, several=len(images) > 1) for image in images]
     _refuse_clashes(images, targets)
     pictures = [_read(image) for image in images]  # all are checked before the first is trained
+    for picture, _ in pictures:
+        refuse_impossible(picture, settings)
     with progress_bar() as bars:
         for image, (picture, original_bytes), target in zip(images, pictures, targets, strict=True):
             report = _encode_one(image.name, picture, original_bytes, settings, target, bars)
@@ -51,6 +66,8 @@ def encode(
                 print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
             else:
                 print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
+            if report.target_met is False:
+                print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
 
 
 def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
@@ -83,29 +100,30 @@ def _read(image: Path) -> tuple[Picture, int]:
 def _encode_one(
     name: str, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
 ) -> Report:
-    from core.codec.codec import assemble, fit_task, header_of, pack  # imports torch, which takes seconds
+    from core.codec.codec import assemble, grid_of  # imports torch, which takes seconds
+    from core.codec.encoder import encode_patches
     from core.codec.engines import make_engine
-    from core.codec.fit import FitHooks, fit
+    from core.codec.fit import fit
+    from core.codec.fit_task import FitHooks
 
     engine, start = make_engine(), time.monotonic()
-    total = header_of(picture, settings).grid.count
+    total = grid_of(picture).count
     bar = bars.add_task(name, total=total, note="")
-    payloads: list[bytes] = []
+    candidates: list[list[Candidate]] = []
     iterations = 0
     for first in range(0, total, PATCHES_AT_ONCE):
-        show = _shows(bars, bar, first)
-        task = fit_task(picture, range(first, min(first + PATCHES_AT_ONCE, total)), settings)
-        fitted = pack(task, fit(engine, task, FitHooks(on_progress=show)))
-        payloads += fitted.payloads
-        iterations += fitted.patch_iterations
-    bundle, quality = assemble(picture, settings, payloads)
-    write_whole(target, bundle)
+        some = range(first, min(first + PATCHES_AT_ONCE, total))
+        hooks = FitHooks(on_progress=_shows(bars, bar, first))
+        encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
+        candidates += encoded.candidates
+        iterations += encoded.patch_iterations
+    result = assemble(picture, settings, candidates)
+    write_whole(target, result.bundle)
     return make_report(
         picture,
         settings,
-        quality,
+        result,
         patches=total,
-        stored_bytes=len(bundle),
         original_bytes=original_bytes,
         patch_iterations=iterations,
         fit_seconds=time.monotonic() - start,

@@ -46,6 +46,10 @@ class DamagedBundle(BundleError):
     """A checksum, length or field of the bundle is wrong."""
 
 
+class BudgetTooSmall(RegrowError):
+    """No bundle of the picture is as small as was asked for."""
+
+
 class FitStopped(RegrowError):
     """The fit was asked to stop (cancel, shutdown) before it was done."""
 

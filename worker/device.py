@@ -27,21 +27,25 @@ class DeviceSpeed:
         self._known: dict[tuple[RuleShape, int, bool, int], float] = {}
 
     def patches_per_batch(
-        self, shape: RuleShape, rollout: Rollout, iterations: int, batch_seconds: float, limit: float
+        self, work: list[tuple[RuleShape, float]], rollout: Rollout, batch_seconds: float, limit: float
     ) -> int:
         """How many patches one message carries, to take `batch_seconds` on this device; at least one.
 
-        Raises TooSlow where a single patch takes longer than `limit` seconds.
+        work: iterations that a patch takes, for each size of rule. Raises TooSlow where a single patch takes longer than
+        `limit` seconds.
         """
-        alone = self._seconds_per_patch_iteration(shape, rollout, 1) * iterations
+
+        def seconds(count: int) -> float:
+            return sum(self._seconds_per_patch_iteration(shape, rollout, count) * times for shape, times in work)
+
+        alone = seconds(1)
         if alone > limit:
             raise TooSlow(
                 f"one patch would take {alone:.0f} s to fit on this worker ({self._engine.name} engine), and the limit "
                 f"for jobs is {limit:.0f} s: choose a lower effort, or run `regrow encode`, which has no limit"
             )
         many = 1024 if self._engine.name == "cuda" else 8  # a GPU is only as fast as it can be with many
-        together = self._seconds_per_patch_iteration(shape, rollout, many) * iterations
-        return max(1, int(batch_seconds / max(together, alone / many)))
+        return max(1, int(batch_seconds / max(seconds(many), alone / many)))
 
     def _seconds_per_patch_iteration(self, shape: RuleShape, rollout: Rollout, count: int) -> float:
         key = (shape, rollout.steps, rollout.fire_rate > 0, count)

@@ -6,22 +6,21 @@ written only passes the job on.
 
 from __future__ import annotations
 
-import base64
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.codec.codec import assemble, fit_task, header_of, pack
-from core.codec.fit import FitHooks, FitProgress
+from core.codec.codec import assemble, grid_of, rollout_of, work_of
+from core.codec.encoder import encode_patches
+from core.codec.fit_task import FitHooks, FitProgress
 from core.codec.images import ImageLimits, Picture, read_picture
-from core.codec.presets import SCHEDULES
 from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
 from core.errors import BlobNotFound, FitStopped, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore, delete_all
-from core.jobs.documents import JobDocument, JobKeys, PartDocument, PlanDocument
+from core.jobs.documents import CandidateDocument, JobDocument, JobKeys, PartDocument, PlanDocument
 from core.jobs.messages import VISIBILITY_TIMEOUT, Sender
 from core.jobs.model import FINAL_STATES, JobState, now
 from core.jobs.store import JobStore
@@ -91,35 +90,29 @@ class EncodeJob:
         picture, settings = self._picture(keys), document.settings()
         plan = self._plan(keys)
         parts = [self._part(keys, batch) for batch in range(len(plan.batches))]
-        payloads = [base64.b64decode(payload) for part in parts for payload in part.payloads]
-        bundle, quality = assemble(picture, settings, payloads)
+        patches = [[each.candidate() for each in patch] for part in parts for patch in part.patches]
+        encoded = assemble(picture, settings, patches)
         report = make_report(
             picture,
             settings,
-            quality,
-            patches=len(payloads),
-            stored_bytes=len(bundle),
+            encoded,
+            patches=len(patches),
             original_bytes=document.source_bytes,
             patch_iterations=sum(part.patch_iterations for part in parts),
             fit_seconds=sum(part.seconds for part in parts),
         )
-        self._persist(lambda: self.blobs.put(keys.bundle, bundle))
+        self._persist(lambda: self.blobs.put(keys.bundle, encoded.bundle))
         self._persist(lambda: self.blobs.put(keys.report, report.model_dump_json().encode()))
         self.store.move(job_id, JobState.SUCCEEDED, {"psnr": report.psnr, "bytes": report.bytes})
         delete_all(self.blobs, keys.parts)
         log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
 
     def _batches(self, picture: Picture, settings: EncodeSettings) -> list[list[int]]:
-        header = header_of(picture, settings)
         with self.fitter.device():
             size = self.speed.patches_per_batch(
-                header.shape,
-                header.rollout,
-                SCHEDULES[settings.effort].total,
-                self.batch_seconds,
-                limit=LONGEST_PATCH_SECONDS,
+                work_of(picture, settings), rollout_of(settings), self.batch_seconds, limit=LONGEST_PATCH_SECONDS
             )
-        indices = list(range(header.grid.count))
+        indices = list(range(grid_of(picture).count))
         return [indices[start : start + size] for start in range(0, len(indices), size)]
 
     def _fit_part(self, job_id: str, batch: int, indices: list[int], keys: JobKeys) -> PartDocument:
@@ -127,12 +120,11 @@ class EncodeJob:
         watch = _Watch(self, job_id, batch)
         start = time.monotonic()
         hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
-        task = fit_task(picture, indices, settings)
-        fitted = pack(task, self.fitter.fit(task, hooks))
+        encoded = encode_patches(picture, indices, settings, self.fitter.fit, hooks)
         return PartDocument(
             batch=batch,
-            payloads=[base64.b64encode(payload).decode() for payload in fitted.payloads],
-            patch_iterations=fitted.patch_iterations,
+            patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
+            patch_iterations=encoded.patch_iterations,
             seconds=time.monotonic() - start,
         )
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from core.codec.engines.base import Engine, Targets
-from core.codec.fit import FitHooks, FitProgress, FitTask, Fitted, fit
+from core.codec.fit import Fitted, fit
+from core.codec.fit_task import FitHooks, FitProgress, FitTask
 from core.errors import FitStopped
 
 ASK_SECONDS = 0.5
@@ -38,8 +39,8 @@ class _Request:
     def kind(self) -> tuple[object, ...]:
         """Requests of one kind can share a batch."""
         task = self.task
-        seed = (task.seed.shape, task.seed.tobytes())
-        return (task.shape, task.rollout, task.schedule, task.target_psnr, seed, self.hooks.deadline)
+        size = task.targets.pixels.shape[2:]
+        return (replace(task, targets=None, identities=()), size, self.hooks.deadline)  # type: ignore[arg-type]
 
     def ask(self) -> None:
         """Note that the request is not wanted any more, or that asking itself failed."""
@@ -136,13 +137,7 @@ class _JointFit:
                 request.error = request.error or error
             return
         for request, part in self._open():
-            request.result = Fitted(
-                fitted.weights[part],
-                fitted.mse[part],
-                fitted.float_weights[part],
-                fitted.float_mse[part],
-                fitted.iterations[part],
-            )
+            request.result = fitted.part(part)
 
     def _open(self) -> list[tuple[_Request, slice]]:
         pairs = zip(self._batch, self._parts, strict=True)
@@ -166,10 +161,9 @@ class _JointFit:
 
 
 def _joined(tasks: list[FitTask]) -> FitTask:
-    first = tasks[0]
     targets = Targets(
         np.concatenate([task.targets.pixels for task in tasks]),
         np.concatenate([task.targets.extents for task in tasks]),
     )
     identities = tuple(identity for task in tasks for identity in task.identities)
-    return FitTask(first.shape, first.seed, targets, first.rollout, first.schedule, identities, first.target_psnr)
+    return replace(tasks[0], targets=targets, identities=identities)

@@ -14,4 +14,4 @@ router = APIRouter(tags=["decode"])
 @router.get("/decode/{id}.png", response_class=Response, responses={**NO_PICTURE, 200: {"content": {"image/png": {}}}})
 def decode_png(job_id: JobId, service: ServiceDependency) -> Response:
     """Regrow the picture from its bundle, at exactly its original size."""
-    return Response(decode(read_bundle_of(service, job_id)).to_png(), media_type="image/png")
+    return Response(decode(read_bundle_of(service, job_id)).picture.to_png(), media_type="image/png")

@@ -14,6 +14,7 @@ from starlette.datastructures import UploadFile
 from api.dependencies import ServiceDependency
 from api.schemas import JobBody, Problem
 from api.submission import submit
+from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
@@ -36,8 +37,16 @@ class EncodeOptions(BaseModel):
     seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
     seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
 
+    coder: Coder = Field(default=Coder.ANS, description="How weights are written: entropy coded, or a byte each")
+    target_psnr: float | None = Field(
+        default=None, ge=10, le=55, description="dB to reach in as few bytes as possible; presets are chosen per patch"
+    )
+    max_bytes: int | None = Field(
+        default=None, ge=1, description="Size of the whole file, for a picture as good as possible within it"
+    )
+
     def settings(self) -> EncodeSettings:
-        return EncodeSettings(self.preset, self.effort, self.seed, self.seed_number)
+        return EncodeSettings(**self.model_dump())
 
 
 @router.post(

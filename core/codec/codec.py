@@ -3,66 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from core.codec.bundle import BundleHeader, encodable_fire_rate, pack_payloads, write_bundle
+from core.codec.allocation import Candidate, allocate
+from core.codec.budget import grid_of, presets_of, rollout_of
+from core.codec.bundle import BundleHeader, bundle_size, write_bundle
 from core.codec.decoder import decode
-from core.codec.engines.base import Rollout, Targets
-from core.codec.fit import FitTask, Fitted
+from core.codec.encoded import Encoded
+from core.codec.engines.base import Targets
+from core.codec.fit import Fitted
+from core.codec.fit_task import FitTask
 from core.codec.images import Picture
-from core.codec.metrics import Quality, measure
+from core.codec.metrics import measure
 from core.codec.patches import cut
-from core.codec.presets import PATCH_SIZE, SCHEDULES
-from core.codec.quantization import quantize
-from core.codec.seeds import STEPS, make_seed
+from core.codec.payload import Coder, with_preset, write_payload
+from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
+from core.codec.rule import RuleShape
 from core.codec.settings import EncodeSettings
+from core.errors import BudgetTooSmall
+
+SEARCH_LEVELS = (0.7, 1.2, 2.0)
+"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
+
+ENOUGH = 0.5
+"""A patch whose error is below this share of the target's gets no larger preset: at one price for the whole picture,
+hardly any patch is worth making better than that."""
 
 
-@dataclass(frozen=True, slots=True)
-class FittedPatches:
-    """payloads: one per patch asked for. patch_iterations: run in all, summed over the patches."""
+def work_of(picture: Picture, settings: EncodeSettings) -> list[tuple[RuleShape, float]]:
+    """The most that one patch may take: each size of rule that may be fitted for it, with its iterations."""
+    schedule, levels = SCHEDULES[settings.effort], len(SEARCH_LEVELS) if settings.searches else 1
+    shapes = [preset.shape(picture.channels) for preset in presets_of(picture, settings)]
+    return [(shape, schedule.work(shape, levels)) for shape in shapes]
 
-    payloads: list[bytes]
-    patch_iterations: int
+
+def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings, preset: Preset) -> FitTask:
+    """What has to be fitted for the patches named."""
+    grid = grid_of(picture)
+    return FitTask(
+        shape=preset.shape(picture.channels),
+        seed=settings.seed,
+        targets=Targets(
+            pixels=cut(picture, grid, indices),
+            extents=np.array([grid.extent(index) for index in indices], dtype=np.int32),
+        ),
+        rollout=rollout_of(settings),
+        schedule=SCHEDULES[settings.effort],
+        identities=tuple((settings.seed_number, index) for index in indices),
+        levels=SEARCH_LEVELS if settings.searches else (1.0,),
+        one_byte=settings.coder is Coder.BYTES,
+    )
 
 
-def header_of(picture: Picture, settings: EncodeSettings) -> BundleHeader:
-    """The header of the bundle that this picture will become."""
-    steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]
-    return BundleHeader(
+def candidates_of(task: FitTask, fitted: Fitted, settings: EncodeSettings) -> list[list[Candidate]]:
+    """Each patch's rules, as payloads."""
+    return [
+        [Candidate(task.shape, write_payload(task.shape, each.rule, settings.coder, 0), each.error) for each in rules]
+        for rules in fitted.rules
+    ]
+
+
+def is_good_enough(task: FitTask, patch: int, candidates: Sequence[Candidate], settings: EncodeSettings) -> bool:
+    """Whether no larger preset needs to be tried for a patch of the task."""
+    if settings.target_psnr is None:
+        return False
+    rows, columns = task.targets.extents[patch]
+    limit = 255**2 * 10 ** (-settings.target_psnr / 10) * task.shape.visible * int(rows) * int(columns)
+    return min(candidate.error for candidate in candidates) <= ENOUGH * limit
+
+
+def assemble(picture: Picture, settings: EncodeSettings, patches: Sequence[Sequence[Candidate]]) -> Encoded:
+    """The bundle of the best choice of every patch's candidates, and the quality of what the decoder makes of it.
+
+    Raises BudgetTooSmall where no choice is as small as was asked for.
+    """
+    choice, met = [0] * len(patches), None
+    if settings.target_psnr is not None:
+        values = picture.pixels.size
+        choice, met = allocate(patches, max_error=values * 255**2 * 10 ** (-settings.target_psnr / 10))
+    elif settings.max_bytes is not None:
+        limit = settings.max_bytes
+        choice, met = allocate(patches, max_bytes=lambda some: _size(settings, patches, some) <= limit)
+        if not met:
+            least = _size(settings, patches, choice)
+            raise BudgetTooSmall(f"{limit} bytes are too few for this picture: the smallest bundle takes {least}")
+    bundle = _bundle(picture, settings, patches, choice)
+    shapes = [candidates[number].shape for candidates, number in zip(patches, choice, strict=True)]
+    return Encoded(bundle, measure(picture.pixels, decode(bundle).picture.pixels), _counts(shapes), met)
+
+
+def _bundle(
+    picture: Picture, settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choice: Sequence[int]
+) -> bytes:
+    chosen = [candidates[number] for candidates, number in zip(patches, choice, strict=True)]
+    shapes = sorted({candidate.shape for candidate in chosen}, key=lambda shape: (shape.parameters, shape.channels))
+    header = BundleHeader(
         height=picture.height,
         width=picture.width,
         patch_size=PATCH_SIZE,
         seed=settings.seed,
-        shape=settings.preset.shape(picture.channels),
-        rollout=Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF),
+        rollout=rollout_of(settings),
+        coder=settings.coder,
+        presets=tuple(shapes),
     )
+    return write_bundle(header, [with_preset(each.payload, shapes.index(each.shape)) for each in chosen])
 
 
-def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings) -> FitTask:
-    """What has to be fitted for the patches named."""
-    header = header_of(picture, settings)
-    return FitTask(
-        shape=header.shape,
-        seed=make_seed(header.seed, header.shape, header.patch_size),
-        targets=Targets(
-            pixels=cut(picture, header.grid, indices),
-            extents=np.array([header.grid.extent(index) for index in indices], dtype=np.int32),
-        ),
-        rollout=header.rollout,
-        schedule=SCHEDULES[settings.effort],
-        identities=tuple((settings.seed_number, index) for index in indices),
-    )
+def _size(settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choice: Sequence[int]) -> int:
+    """Of the bundle in bytes."""
+    chosen = [candidates[number] for candidates, number in zip(patches, choice, strict=True)]
+    presets = len({candidate.shape for candidate in chosen})
+    return bundle_size([len(each.payload) for each in chosen], presets, rollout_of(settings))
 
 
-def pack(task: FitTask, fitted: Fitted) -> FittedPatches:
-    """Quantise what was fitted."""
-    return FittedPatches(pack_payloads(quantize(fitted.weights, task.shape)), int(fitted.iterations.sum()))
-
-
-def assemble(picture: Picture, settings: EncodeSettings, payloads: Sequence[bytes]) -> tuple[bytes, Quality]:
-    """The bundle of all patches' payloads, and the quality of what the shipped decoder makes of it."""
-    bundle = write_bundle(header_of(picture, settings), payloads)
-    return bundle, measure(picture.pixels, decode(bundle).pixels)
+def _counts(shapes: Sequence[RuleShape]) -> dict[str, int]:
+    names = {preset.shape(shapes[0].visible): str(preset) for preset in Preset}
+    counts = {name: sum(shape == other for other in shapes) for shape, name in names.items()}
+    return {name: count for name, count in counts.items() if count}

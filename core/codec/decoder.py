@@ -1,61 +1,104 @@
-"""Regrowing: a bundle to pixels. numpy only, so that it works where torch is not installed."""
+"""Regrowing: a bundle to pixels, in integers, the same on every machine. Works where torch is not installed."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.bundle import Bundle, read_bundle
-from core.codec.engines.base import Array, Rollout
-from core.codec.fire import fire_mask
-from core.codec.images import Picture
-from core.codec.patches import join
-from core.codec.quantization import dequantize
-from core.codec.rule import VISIBLE_OFFSET, RuleShape, split
-from core.codec.seeds import make_seed
+from core.codec.bundle import Bundle, OnDamage, read_bundle
+from core.codec.conceal import conceal
+from core.codec.engines.base import Rollout
+from core.codec.fixed_point import IntegerRule, Integers, grow, integer_seed, visible_pixels
+from core.codec.images import Picture, Pixels
+from core.codec.rule import RuleShape
+from core.errors import DamagedBundle
+
+PATCHES_AT_ONCE = 512
+"""Grown together: enough to keep every core busy, few enough that no picture needs much beside its own pixels."""
 
 
-def decode(data: bytes) -> Picture:
-    """The picture in a bundle's bytes. Raises BundleError."""
-    return decode_bundle(read_bundle(data))
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """damaged: numbers of the patches that were not regrown but filled from their neighbours."""
+
+    picture: Picture
+    damaged: tuple[int, ...]
 
 
-def decode_bundle(bundle: Bundle) -> Picture:
-    """The picture in a parsed bundle."""
+class Grower(Protocol):
+    """Grows G rules of one shape from a seed; the pixels, uint8 (G, visible, height, width)."""
+
+    def __call__(
+        self, shape: RuleShape, rules: Sequence[IntegerRule], seed: Integers, rollout: Rollout
+    ) -> npt.NDArray[np.uint8]: ...
+
+
+def reference_grower(
+    shape: RuleShape, rules: Sequence[IntegerRule], seed: Integers, rollout: Rollout
+) -> npt.NDArray[np.uint8]:
+    """numpy, one rule after the other."""
+    return np.stack([visible_pixels(grow(shape, rule, seed, rollout)[: shape.visible]) for rule in rules])
+
+
+def fast_grower() -> Grower:
+    """numba, on all its threads."""
+    from core.codec.engines.numba_integer import grow_batch  # half a second to import, which not every process needs
+
+    return grow_batch
+
+
+def decode(data: bytes, on_damage: OnDamage = "refuse", *, grower: Grower | None = None) -> Decoded:
+    """The picture in a bundle's bytes.
+
+    on_damage: "conceal" fills patches whose payload is damaged from their neighbours, and lists them. Raises
+    BundleError.
+    """
+    return decode_bundle(read_bundle(data, on_damage), on_damage, grower=grower)
+
+
+def decode_bundle(bundle: Bundle, on_damage: OnDamage = "refuse", *, grower: Grower | None = None) -> Decoded:
+    """The picture in a parsed bundle. Raises DamagedBundle."""
     header = bundle.header
-    seed = make_seed(header.seed, header.shape, header.patch_size)
-    weights = dequantize(bundle.rules(), header.shape)
-    # Only what is shown is kept: the whole states of a large picture would take gigabytes.
-    patches = np.empty((len(weights), header.shape.visible, header.patch_size, header.patch_size), dtype=np.float32)
-    for patch, rule in zip(patches, weights, strict=True):
-        patch[...] = grow(header.shape, rule, seed, header.rollout)[: header.shape.visible]
-    return Picture(join(patches + np.float32(VISIBLE_OFFSET), header.grid))
+    pixels = np.zeros((header.height, header.width, header.visible), dtype=np.uint8)
+    damaged = list(bundle.damaged)
+    whole = [index for index in range(header.grid.count) if index not in set(damaged)]
+    for start in range(0, len(whole), PATCHES_AT_ONCE):
+        some = whole[start : start + PATCHES_AT_ONCE]
+        grown, failed = _grow_patches(bundle, some, on_damage, grower or fast_grower())
+        damaged += failed
+        for index, patch in grown.items():
+            (top, left), (height, width) = header.grid.origin(index), header.grid.extent(index)
+            pixels[top : top + height, left : left + width] = patch[:, :height, :width].transpose(1, 2, 0)
+    conceal(pixels, header.grid, sorted(damaged))
+    return Decoded(Picture(pixels), tuple(sorted(damaged)))
 
 
-def grow(shape: RuleShape, weights: Array, seed: Array, rollout: Rollout) -> Array:
-    """The state that one rule (parameters,) grows from a seed; float32 (channels, height, width)."""
-    tensors = split(weights[None], shape)
-    w1, b1, w2 = tensors.w1[0], tensors.b1[0][:, None], tensors.w2[0]
-    channels, height, width = seed.shape
-    state = seed.reshape(channels, -1)
-    perceived = np.empty((3, channels, height * width), dtype=np.float32)
-    for step in range(rollout.steps):
-        _perceive(state.reshape(seed.shape), perceived)
-        hidden = np.maximum(w1 @ perceived.reshape(3 * channels, -1) + b1, np.float32(0))
-        update = w2 @ hidden
-        if rollout.fire_rate:
-            update *= fire_mask(rollout.fire_key, step, height, width, rollout.fire_rate).reshape(-1)
-        state = state + update
-    grown: Array = state.reshape(seed.shape)
-    return grown
+def _grow_patches(
+    bundle: Bundle, indices: Sequence[int], on_damage: OnDamage, grower: Grower
+) -> tuple[dict[int, Pixels], list[int]]:
+    """The patches (visible, size, size) that could be grown, and the numbers of those that could not."""
+    header, failed = bundle.header, []
+    rules: dict[RuleShape, dict[int, IntegerRule]] = {}
+    for index in indices:
+        try:
+            rules.setdefault(bundle.shape(index), {})[index] = bundle.rule(index)
+        except DamagedBundle:
+            if on_damage == "refuse":
+                raise
+            failed.append(index)
+    grown: dict[int, Pixels] = {}
+    for shape, some in rules.items():
+        seed = integer_seed(header.seed, shape, header.patch_size)
+        if some:
+            grown |= zip(some, grower(shape, list(some.values()), seed, header.rollout), strict=True)
+    return grown, failed
 
 
-def _perceive(state: Array, out: npt.NDArray[np.float32]) -> None:
-    """Write identity, Sobel-x and Sobel-y (each /8, zeros outside) of (channels, H, W) into (3, channels, H·W)."""
-    padded = np.pad(state, ((0, 0), (1, 1), (1, 1)))
-    down = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
-    across = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
-    shape = state.shape
-    out[0] = state.reshape(shape[0], -1)
-    out[1].reshape(shape)[...] = (down[:, :, 2:] - down[:, :, :-2]) / np.float32(8)
-    out[2].reshape(shape)[...] = (across[:, 2:] - across[:, :-2]) / np.float32(8)
+def at_step(bundle: Bundle, step: int) -> Bundle:
+    """The same bundle, grown for so many steps only; at most as many as it has."""
+    rollout = bundle.header.rollout
+    return replace(bundle, header=replace(bundle.header, rollout=replace(rollout, steps=min(step, rollout.steps))))

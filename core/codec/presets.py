@@ -11,11 +11,15 @@ PATCH_SIZE = 40
 
 
 class Preset(StrEnum):
-    """The paper's Table I."""
+    """The paper's Table I (small, medium, large), and smaller and larger ones for flat and for rich patches."""
 
+    MICRO = "micro"
+    TINY = "tiny"
+    MINI = "mini"
     SMALL = "small"
     MEDIUM = "medium"
     LARGE = "large"
+    HUGE = "huge"
 
     def shape(self, visible: int = 3) -> RuleShape:
         """The rule's sizes for pictures with `visible` channels."""
@@ -23,7 +27,15 @@ class Preset(StrEnum):
         return RuleShape(channels=channels, hidden=hidden, visible=visible)
 
 
-_SIZES = {Preset.SMALL: (14, 20), Preset.MEDIUM: (16, 32), Preset.LARGE: (16, 40)}
+_SIZES = {
+    Preset.MICRO: (6, 4),
+    Preset.TINY: (8, 8),
+    Preset.MINI: (12, 14),
+    Preset.SMALL: (14, 20),
+    Preset.MEDIUM: (16, 32),
+    Preset.LARGE: (16, 40),
+    Preset.HUGE: (20, 56),
+}
 
 
 class OptimizerName(StrEnum):
@@ -46,7 +58,8 @@ class Schedule:
 
     iterations, noisy_iterations: at most so many of each. learning_rate: its peak in both phases. decays: after a short
     warm-up, along a cosine to zero; otherwise it is constant. steps: of the rollout, where the effort and not the seed
-    decides them.
+    decides them. groups: of weights that are rounded together (core.codec.rounding), 0 for rounding to nearest.
+    tuning_iterations: between two groups.
     """
 
     iterations: int
@@ -55,19 +68,33 @@ class Schedule:
     decays: bool = True
     optimizer: OptimizerName = OptimizerName.SOAP
     steps: int | None = None
+    groups: int = 1
+    tuning_iterations: int = 0
 
     @property
     def total(self) -> int:
         """Iterations of both phases."""
         return self.iterations + self.noisy_iterations
 
+    @property
+    def tuning(self) -> int:
+        """Iterations between all roundings."""
+        return max(0, self.groups - 1) * self.tuning_iterations
+
+    def work(self, shape: RuleShape, levels: int = 1) -> float:
+        """What training and rounding take, in iterations: following one weight's tangent costs about a third of one."""
+        tangents = (self.groups + 1) / 2 * shape.parameters if self.groups else 0.0
+        return self.total + levels * (self.tuning + _TANGENT * tangents)
+
+
+_TANGENT = 0.3
 
 SCHEDULES = {
     Effort.DRAFT: Schedule(iterations=100, noisy_iterations=200),
-    Effort.STANDARD: Schedule(iterations=1500, noisy_iterations=1500),
-    Effort.THOROUGH: Schedule(iterations=4000, noisy_iterations=4000),
+    Effort.STANDARD: Schedule(iterations=1500, noisy_iterations=1500, groups=4, tuning_iterations=100),
+    Effort.THOROUGH: Schedule(iterations=4000, noisy_iterations=4000, groups=8, tuning_iterations=200),
     # Batch 8 in the paper: with one seed and synchronous updates its eight items are identical, so one is enough.
     Effort.PAPER: Schedule(
-        iterations=40_000, learning_rate=2e-3, decays=False, optimizer=OptimizerName.ADAM, steps=224
+        iterations=40_000, learning_rate=2e-3, decays=False, optimizer=OptimizerName.ADAM, steps=224, groups=0
     ),
 }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from core.codec.encoded import Encoded
 from core.codec.images import Picture
-from core.codec.metrics import Quality, compression_ratio
+from core.codec.metrics import compression_ratio
 from core.codec.settings import EncodeSettings
 
 
@@ -13,7 +14,8 @@ class Report(BaseModel):
     """psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
 
     cr_original, cr_raw: the paper's CR against the uploaded file and against width · height · channels bytes.
-    patch_iterations: training iterations, summed over the patches. fit_seconds: summed over the batches.
+    patch_iterations: training iterations, summed over the patches. fit_seconds: summed over the batches. presets: how
+    many patches use which. target_psnr, max_bytes: what was asked for; target_met: whether it was, None without one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,7 +27,12 @@ class Report(BaseModel):
     effort: str
     seed: str
     seed_number: int
+    coder: str
+    target_psnr: float | None
+    max_bytes: int | None
+    target_met: bool | None
     patches: int
+    presets: dict[str, int]
     psnr: float
     ssim: float | None
     mse: float
@@ -42,24 +49,29 @@ class Report(BaseModel):
 def make_report(
     picture: Picture,
     settings: EncodeSettings,
-    quality: Quality,
+    encoded: Encoded,
     *,
     patches: int,
-    stored_bytes: int,
     original_bytes: int,
     patch_iterations: int,
     fit_seconds: float,
 ) -> Report:
     """Put the figures together."""
+    quality, stored_bytes = encoded.quality, len(encoded.bundle)
     return Report(
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
-        preset=settings.preset,
+        preset=settings.preset_name,
         effort=settings.effort,
         seed=settings.seed,
         seed_number=settings.seed_number,
+        coder=settings.coder,
+        target_psnr=settings.target_psnr,
+        max_bytes=settings.max_bytes,
+        target_met=encoded.target_met,
         patches=patches,
+        presets=encoded.presets,
         psnr=quality.psnr,
         ssim=quality.ssim,
         mse=quality.mse,

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
+from core.errors import InvalidSettings
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
     """seed: what pictures are grown from. seed_number: of the random numbers that start and train the rules.
 
-    fire_rate: share of cells that update at each step; 0 for synchronous updates.
+    fire_rate: share of cells that update at each step; 0 for synchronous updates. coder: how weights are written.
+    target_psnr: dB that the picture shall reach in as few bytes as possible; max_bytes: that the whole file may have,
+    for a picture as good as possible. With either, each patch gets the preset and the quantisation steps that serve
+    the picture best, and `preset` is not used. Raises InvalidSettings.
     """
 
     preset: Preset = Preset.SMALL
@@ -20,3 +25,26 @@ class EncodeSettings:
     seed: SeedKind = SeedKind.SCAFFOLD
     seed_number: int = 0
     fire_rate: float = 0.0
+    coder: Coder = Coder.ANS
+    target_psnr: float | None = None
+    max_bytes: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.target_psnr is not None and self.max_bytes is not None:
+            raise InvalidSettings("give a target PSNR or a number of bytes, not both")
+        if self.target_psnr is not None and not 10 <= self.target_psnr <= 55:
+            raise InvalidSettings(f"a target PSNR must be from 10 to 55 dB, not {self.target_psnr:g}")
+        if self.max_bytes is not None and self.max_bytes < 1:
+            raise InvalidSettings(f"the number of bytes must be at least 1, not {self.max_bytes}")
+        if self.searches and self.coder is not Coder.ANS:
+            raise InvalidSettings("a target needs entropy coding: leave the coder at ans")
+
+    @property
+    def preset_name(self) -> str:
+        """For people: the preset, or that presets are chosen."""
+        return "auto" if self.searches else str(self.preset)
+
+    @property
+    def searches(self) -> bool:
+        """Whether presets and steps are chosen per patch."""
+        return self.target_psnr is not None or self.max_bytes is not None

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+
 from pydantic import BaseModel, ConfigDict
 
+from core.codec.allocation import Candidate
+from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
+from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 
@@ -30,9 +35,20 @@ class JobDocument(_Document):
     effort: Effort
     seed: SeedKind
     seed_number: int
+    coder: Coder = Coder.ANS
+    target_psnr: float | None = None
+    max_bytes: int | None = None
 
     def settings(self) -> EncodeSettings:
-        return EncodeSettings(self.preset, self.effort, self.seed, self.seed_number)
+        return EncodeSettings(
+            self.preset,
+            self.effort,
+            self.seed,
+            self.seed_number,
+            coder=self.coder,
+            target_psnr=self.target_psnr,
+            max_bytes=self.max_bytes,
+        )
 
 
 class PlanDocument(_Document):
@@ -41,11 +57,36 @@ class PlanDocument(_Document):
     batches: list[list[int]]
 
 
+class CandidateDocument(_Document):
+    """One encoding of a patch (core.codec.allocation.Candidate). payload: base64."""
+
+    channels: int
+    hidden: int
+    visible: int
+    payload: str
+    error: int
+
+    @classmethod
+    def of(cls, candidate: Candidate) -> CandidateDocument:
+        shape = candidate.shape
+        return cls(
+            channels=shape.channels,
+            hidden=shape.hidden,
+            visible=shape.visible,
+            payload=base64.b64encode(candidate.payload).decode(),
+            error=candidate.error,
+        )
+
+    def candidate(self) -> Candidate:
+        shape = RuleShape(self.channels, self.hidden, self.visible)
+        return Candidate(shape, base64.b64decode(self.payload), self.error)
+
+
 class PartDocument(_Document):
-    """`parts/<k>`: the result of batch k. payloads: base64, in the order of the batch; seconds: of fitting."""
+    """`parts/<k>`: the result of batch k. patches: each one's candidates, in the batch's order; seconds: of fitting."""
 
     batch: int
-    payloads: list[str]
+    patches: list[list[CandidateDocument]]
     patch_iterations: int
     seconds: float
 

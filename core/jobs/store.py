@@ -94,7 +94,7 @@ class JobStore:
         """Enter a job as queued."""
         fields = {
             "state": JobState.QUEUED,
-            "preset": document.preset,
+            "preset": document.settings().preset_name,
             "effort": document.effort,
             "seed": document.seed,
             "width": document.width,

@@ -12,8 +12,12 @@ from core.codec.engines.base import Array, Rollout, Targets
 from core.codec.presets import OptimizerName
 from core.codec.rule import RuleShape
 
-NOISE_STEPS = 127
-"""Weight noise is one quantisation step wide, the tensor's largest weight divided by this (core.codec.quantization)."""
+NOISE_SHARE = 0.2
+"""Weight noise is so much of a quantisation step wide. Rounding that compensates its errors disturbs a rule less than
+noise of a whole step would, and training against less noise ends higher."""
+
+RATE_SHARE = 0.25
+"""How much training with noise cares for bits: 1 where halving all weights is worth as much as halving the loss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class Training:
     """G rules to train.
 
     seed: float32 (channels, height, width). weights: float32 (G, parameters), where to start. keys: int64 (G,), of the
-    rules' weight noise (core.codec.noise).
+    rules' weight noise (core.codec.noise). frozen: bool (G, parameters), weights that stay as they are, or None.
     """
 
     shape: RuleShape
@@ -31,17 +35,29 @@ class Training:
     optimizer: OptimizerName
     weights: Array
     keys: npt.NDArray[np.int64]
+    frozen: npt.NDArray[np.bool_] | None = None
+
+
+SMALLEST_SQUARE = 1e-12
+"""Added to a tensor's mean square, which may be zero."""
 
 
 class Trainer(Protocol):
     """Holds the rules' weights, the best of them so far, and the optimizer's state."""
 
     def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
-        """One iteration for every rule, with or without weight noise; the losses that led to it, float32 (G,)."""
+        """One iteration for every rule; the losses that led to it, float32 (G,).
+
+        noisy: with weight noise, and with a gradient towards weights that cost fewer bits.
+        """
         ...
 
     def keep(self, indices: npt.NDArray[np.intp]) -> None:
         """Go on with these rules only, which are then numbered in this order."""
+        ...
+
+    def current(self) -> Array:
+        """The rules' weights as they are, float32 (G, parameters)."""
         ...
 
     def best(self) -> tuple[Array, Array]:

@@ -13,8 +13,9 @@ from core.codec.noise import UNIFORM_BITS, uniform_bits
 from core.codec.optimizers.adam import Adam
 from core.codec.optimizers.torch_soap import TorchSoap
 from core.codec.presets import OptimizerName
+from core.codec.quantization import STEP_SHARES
 from core.codec.rule import RuleShape, tensor_slices
-from core.codec.trainers.base import NOISE_STEPS, Training
+from core.codec.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
 
 
 class DeviceTrainer:
@@ -31,6 +32,7 @@ class DeviceTrainer:
         self._weights = torch.tensor(training.weights, device=device)
         self._best = self._weights.clone()
         self._best_losses = torch.full((len(self._weights),), torch.inf, device=device)
+        self._frozen = None if training.frozen is None else torch.as_tensor(training.frozen, device=device)
         self._positions = torch.arange(training.shape.parameters, device=device)[None]
         self._optimizer = _make_optimizer(training.optimizer, training.shape, len(self._weights), device)
 
@@ -43,8 +45,14 @@ class DeviceTrainer:
         better = result.losses < self._best_losses
         self._best = torch.where(better[:, None], self._weights, self._best)
         self._best_losses = torch.where(better, result.losses, self._best_losses)
+        gradients = result.weights + self._rate_gradient(result.losses) if noisy else result.weights
         rates = torch.full_like(self._best_losses, learning_rate)
-        self._optimizer.step(self._weights, result.weights, rates)
+        if self._frozen is None:
+            self._optimizer.step(self._weights, gradients, rates)
+        else:
+            kept = self._weights.clone()
+            self._optimizer.step(self._weights, gradients.masked_fill(self._frozen, 0.0), rates)
+            self._weights.copy_(torch.where(self._frozen, kept, self._weights))
         losses: Array = result.losses.cpu().numpy()
         return losses
 
@@ -53,7 +61,12 @@ class DeviceTrainer:
         self._weights, self._keys = self._weights[kept], self._keys[kept]
         self._best, self._best_losses = self._best[kept], self._best_losses[kept]
         self._pixels, self._extents = self._pixels[kept], self._extents[kept]
+        self._frozen = None if self._frozen is None else self._frozen[kept]
         self._optimizer.keep(kept)
+
+    def current(self) -> Array:
+        weights: Array = self._weights.cpu().numpy()
+        return weights
 
     def best(self) -> tuple[Array, Array]:
         return self._best.cpu().numpy(), self._best_losses.cpu().numpy()
@@ -61,9 +74,21 @@ class DeviceTrainer:
     def _noise(self, iteration: int) -> Tensor:
         bits = uniform_bits(self._keys[:, None], iteration, self._positions)
         noise: Tensor = bits.to(torch.float32) * 2.0**-UNIFORM_BITS - 0.5
+        for part, share in zip(tensor_slices(self._training.shape), STEP_SHARES, strict=True):
+            noise[:, part] *= NOISE_SHARE * share * self._mean_squares(part).sqrt()
+        return noise if self._frozen is None else noise.masked_fill(self._frozen, 0.0)
+
+    def _rate_gradient(self, losses: Tensor) -> Tensor:
+        """As HostTrainer's."""
+        gradient = torch.empty_like(self._weights)
+        worth = 2 * RATE_SHARE / self._training.shape.parameters * losses[:, None]
         for part in tensor_slices(self._training.shape):
-            noise[:, part] *= self._weights[:, part].abs().amax(dim=1, keepdim=True) / NOISE_STEPS
-        return noise
+            gradient[:, part] = worth * self._weights[:, part] / self._mean_squares(part)
+        return gradient
+
+    def _mean_squares(self, part: slice) -> Tensor:
+        """Of each rule's tensor; (G, 1)."""
+        return self._weights[:, part].square().mean(dim=1, keepdim=True) + SMALLEST_SQUARE
 
 
 def _make_optimizer(name: OptimizerName, shape: RuleShape, count: int, device: torch.device) -> TorchSoap | Adam:

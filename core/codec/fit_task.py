@@ -1,0 +1,77 @@
+"""What a fit is asked for, and what it asks and tells while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.engines.base import Array, Rollout, Targets
+from core.codec.fit_phase import GOOD_ENOUGH_PSNR
+from core.codec.presets import Schedule
+from core.codec.rule import RuleShape
+from core.codec.seeds import SeedKind, make_seed
+
+
+@dataclass(frozen=True, slots=True)
+class FitProgress:
+    """share: of each rule's iterations, in [0, 1]; mse: each rule's lowest loss so far, brightness in [0, 1]; (G,)."""
+
+    share: npt.NDArray[np.float64]
+    mse: Array
+
+
+def _never() -> bool:
+    return False
+
+
+def nobody() -> Collection[int]:
+    return ()
+
+
+def _ignore(progress: FitProgress) -> None:
+    del progress
+
+
+@dataclass(frozen=True, slots=True)
+class FitHooks:
+    """What a fit asks and tells every few iterations.
+
+    should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
+    leave the batch. deadline: time.monotonic() at which the fit ends with the best weights so far. on_progress: called
+    with what is done.
+    """
+
+    should_stop: Callable[[], bool] = _never
+    leaving: Callable[[], Collection[int]] = nobody
+    deadline: float = math.inf
+    on_progress: Callable[[FitProgress], None] = _ignore
+
+
+@dataclass(frozen=True, slots=True)
+class FitTask:
+    """What to fit.
+
+    seed: what pictures are grown from. identities: a (seed number, patch number) per target; a rule's random numbers
+    follow from it alone. target_psnr: dB, of the unrounded rule, at which it is good enough. levels: how coarse to
+    round, as factors of the usual quantisation steps; each rule is rounded once for each. one_byte: use all values of
+    a byte instead, whatever the levels.
+    """
+
+    shape: RuleShape
+    seed: SeedKind
+    targets: Targets
+    rollout: Rollout
+    schedule: Schedule
+    identities: tuple[tuple[int, int], ...]
+    target_psnr: float = GOOD_ENOUGH_PSNR
+    levels: tuple[float, ...] = (1.0,)
+    one_byte: bool = False
+
+    @property
+    def state(self) -> Array:
+        """The seed; float32 (channels, height, width)."""
+        return make_seed(self.seed, self.shape, self.targets.pixels.shape[2])
