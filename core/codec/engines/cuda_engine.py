@@ -5,29 +5,34 @@ Under Triton's interpreter (TRITON_INTERPRET=1) the same kernels run on CPU tens
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from core.codec.engines.base import Array, LossAndGradients, Rollout, Targets
+from core.codec.engines.cuda_launch import constants, fire_arguments, row_stride, rows_of
 from core.codec.engines.cuda_scratch import Layout, Scratch
-from core.codec.engines.cuda_tuning import launch_options, padded_size
+from core.codec.engines.cuda_tuning import padded_size
+from core.codec.engines.triton_jacobian import tangent_kernel
 from core.codec.engines.triton_kernels import backward_kernel, grow_kernel
 from core.codec.engines.triton_products import INTERPRETED
-from core.codec.fire import threshold
 from core.codec.rule import VISIBLE_OFFSET, RuleShape
 from core.errors import InvalidSettings
 
 Precision = Literal["bf16x3", "tf32x3", "ieee"]
 
 # Work memory for states per launch; larger batches are split. 8 GiB hold 5,400 patches of 40x40, 14 channels, 12 steps.
+# As much again for the tangents of `curvature`: 38,000 of such a patch.
 STATE_BYTES = 8 << 30
-# Of the adjoints: two in turns, each of the state, the Sobel-x and the Sobel-y response.
+# Of the adjoints: two in turns, each of the state, the Sobel-x and the Sobel-y response. Of a tangent: two in turns.
 ADJOINT_SLOTS = 6
+TANGENT_SLOTS = 2
 
 
 class DeviceGradients(NamedTuple):
@@ -59,6 +64,10 @@ class CudaEngine:
         self.precision = precision
         self._states = Scratch(self.device)
         self._adjoints = Scratch(self.device)
+        # Of `curvature` alone, which several threads may call: one of them is at it at a time.
+        self._curvature = threading.Lock()
+        self._history = Scratch(self.device)
+        self._tangents = Scratch(self.device)
 
     def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
         """The states after `rollout.steps` updates; float32 (G, channels, height, width)."""
@@ -86,6 +95,23 @@ class CudaEngine:
         )
         seeds_result = None if result.seeds is None else self._to_numpy(result.seeds)
         return LossAndGradients(self._to_numpy(result.losses), self._to_numpy(result.weights), seeds_result)
+
+    def curvature(
+        self,
+        shape: RuleShape,
+        weights: Array,
+        seed: Array,
+        extent: npt.NDArray[np.int32],
+        rollout: Rollout,
+        chosen: npt.NDArray[np.intp],
+    ) -> Array:
+        """The Gauss-Newton matrix JJᵀ of one rule; float32 (n, n). Its product is plain float32 in every precision."""
+        with self._curvature, self._on_device():
+            which = torch.as_tensor(chosen, dtype=torch.int32, device=self.device)
+            counted = torch.as_tensor(extent, dtype=torch.int32, device=self.device)
+            jacobian = self._jacobian(shape, self._tensor(weights), self._tensor(seed), counted, rollout, which)
+            # The lock is held until the result is here, and the device through with the work memory.
+            return self._to_numpy(gram(jacobian))
 
     def rollout_device(self, shape: RuleShape, weights: Tensor, seeds: Tensor, rollout: Rollout) -> Tensor:
         """`rollout` for contiguous float32 tensors on the device: weights (G or 1, parameters), seeds (G or 1, ...)."""
@@ -133,7 +159,7 @@ class CudaEngine:
                     SEED_GRADIENTS=seed_gradients,
                     VISIBLE=shape.visible,
                     OFFSET=VISIBLE_OFFSET,
-                    **self._constants(shape, height, width, rollout),
+                    **constants(shape, height, width, rollout, self.precision),
                 )
         # A sum over rows adds them up in an order that depends on the sizes only.
         shared = len(weights) == 1 and count > 1
@@ -145,37 +171,54 @@ class CudaEngine:
         """Grow as many patches at a time as the work memory holds; the patches' numbers and their states."""
         height, width = seeds.shape[2:]
         layout = Layout(slots, height, width, padded_size(shape.channels))
-        at_once = min(count, max(1, STATE_BYTES // (4 * layout.values)))
-        for start in range(0, count, at_once):
-            part = slice(start, min(start + at_once, count))
-            states = self._states.get(at_once, layout)
-            with self._on_device():
-                grow_kernel[(part.stop - part.start,)](
-                    rows_of(weights, part),
-                    rows_of(seeds, part),
-                    states,
-                    row_stride(weights),
-                    row_stride(seeds),
-                    slots,
-                    rollout.steps,
-                    *fire_arguments(rollout),
-                    HISTORY=slots > 2,
-                    **self._constants(shape, height, width, rollout),
-                )
+        for part, states in parts_of(count, layout, self._states):
+            self._grow(shape, rows_of(weights, part), rows_of(seeds, part), part.stop - part.start, rollout, states)
             yield part, states
 
-    def _constants(self, shape: RuleShape, height: int, width: int, rollout: Rollout) -> dict[str, Any]:
-        """What both kernels are compiled for."""
-        return {
-            "SYNCHRONOUS": threshold(rollout.fire_rate) >= 1 << 32,
-            "CHANNELS": shape.channels,
-            "HIDDEN": shape.hidden,
-            "HEIGHT": height,
-            "WIDTH": width,
-            "PADDED": padded_size(shape.channels),
-            "PRECISION": self.precision,
-            **launch_options(shape),
-        }
+    def _grow(
+        self, shape: RuleShape, weights: Tensor, seeds: Tensor, count: int, rollout: Rollout, states: Tensor
+    ) -> None:
+        """Grow `count` patches into `states`: all steps where there is a slot for each, else in turns."""
+        slots, (height, width) = states.shape[1], seeds.shape[2:]
+        with self._on_device():
+            grow_kernel[(count,)](
+                weights,
+                seeds,
+                states,
+                row_stride(weights),
+                row_stride(seeds),
+                slots,
+                rollout.steps,
+                *fire_arguments(rollout),
+                HISTORY=slots > 2,
+                **constants(shape, height, width, rollout, self.precision),
+            )
+
+    def _jacobian(
+        self, shape: RuleShape, weights: Tensor, seed: Tensor, extent: Tensor, rollout: Rollout, chosen: Tensor
+    ) -> Tensor:
+        """The chosen weights' rows of one rule's Jacobian, (n, visible · height · width), zeros beyond the extent."""
+        _, height, width = seed.shape
+        slots, padded = rollout.steps + 1, padded_size(shape.channels)
+        states = self._history.get(1, Layout(slots, height, width, padded))
+        self._grow(shape, weights[None], seed[None], 1, rollout, states)
+        jacobian = torch.empty(len(chosen), shape.visible * height * width, device=self.device)
+        layout = Layout(TANGENT_SLOTS, height, width, padded)
+        for part, tangents in parts_of(len(chosen), layout, self._tangents):
+            tangent_kernel[(part.stop - part.start,)](
+                weights,
+                states,
+                extent,
+                chosen,
+                tangents,
+                jacobian,
+                part.start,
+                rollout.steps,
+                *fire_arguments(rollout),
+                VISIBLE=shape.visible,
+                **constants(shape, height, width, rollout, self.precision),
+            )
+        return jacobian
 
     def _on_device(self) -> AbstractContextManager[Any]:
         return torch.cuda.device(self.device) if self.device.type == "cuda" else nullcontext()
@@ -188,18 +231,19 @@ class CudaEngine:
         return result
 
 
-def row_stride(rows: Tensor) -> int:
-    """Values from one patch's row to the next; 0 where all patches share one row."""
-    return 0 if len(rows) == 1 else rows.stride(0)
+def parts_of(count: int, layout: Layout, scratch: Scratch) -> Iterator[tuple[slice, Tensor]]:
+    """As many of `count` patches or tangents at a time as STATE_BYTES hold: their numbers, and work memory for them."""
+    at_once = max(1, min(count, STATE_BYTES // (4 * layout.values)))
+    for start in range(0, count, at_once):
+        yield slice(start, min(start + at_once, count)), scratch.get(at_once, layout)
 
 
-def rows_of(rows: Tensor, part: slice) -> Tensor:
-    """The rows of some patches, or the only row that there is."""
-    return rows if len(rows) == 1 else rows[part]
-
-
-def fire_arguments(rollout: Rollout) -> tuple[int, int]:
-    """The kernels' fire_start and fire_threshold: unsigned 32-bit values, as signed ones to keep one type."""
-    values = np.array([rollout.fire_key * 0x9E3779B1 & 0xFFFFFFFF, threshold(rollout.fire_rate) & 0xFFFFFFFF])
-    start, limit = values.astype(np.uint32).view(np.int32).tolist()
-    return start, limit
+def gram(rows: Tensor) -> Tensor:
+    """rows · rowsᵀ in plain float32, also in a process that lets PyTorch take TF32 for its products."""
+    setting = torch.backends.cuda.matmul
+    before = setting.fp32_precision
+    setting.fp32_precision = "ieee"
+    try:
+        return torch.mm(rows, rows.T)
+    finally:
+        setting.fp32_precision = before

@@ -34,7 +34,7 @@ def padded_size(size: int) -> int:
 
 
 def launch_options(shape: RuleShape) -> dict[str, Any]:
-    """Tile sizes and compiler options for rules of one shape; the same for both kernels."""
+    """Tile sizes and compiler options for rules of one shape; the same for all kernels."""
     padded = padded_size(shape.channels)
     units = min(padded_size(shape.hidden), MOST_UNITS, MOST_WEIGHTS // padded)
     small = padded * units <= LARGE_RULE

@@ -1,4 +1,4 @@
-"""Device functions that the forward and the backward kernel share: cells, neighbourhoods, fire masks.
+"""Device functions that the kernels share: cells, neighbourhoods, fire masks.
 
 A patch's state lies in memory cell by cell: `padded` channels of one cell side by side (`padded` is a power of two, at
 least 16; the channels beyond the rule's are zero), rows of width + 2 cells, and a ring of zero cells around the patch.

@@ -21,16 +21,20 @@ def split(values, PRECISION: tl.constexpr):
     "bf16x3": two bfloat16, 16 bits of significand together. "tf32x3": two float32 whose leading 11 bits count, 21 bits
     together. The subtraction is exact, and bfloat16 has float32's range, so that tiny adjoints do not vanish.
     """
+    # One return at the end: the compiler looks at the types of all, also of those behind one that is taken.
     if PRECISION == "bf16x3":
         # Rounded by hand, as the compiler would convert each value twice, and not in pairs, to get the low part.
         high = ((values.to(tl.uint32, bitcast=True) + 0x8000) & 0xFFFF0000).to(tl.float32, bitcast=True)
         if WIDENED:
-            return high, (values - high).to(tl.bfloat16).to(tl.float32)
-        return high.to(tl.bfloat16), (values - high).to(tl.bfloat16)
-    if PRECISION == "tf32x3":
+            parts = high, (values - high).to(tl.bfloat16).to(tl.float32)
+        else:
+            parts = high.to(tl.bfloat16), (values - high).to(tl.bfloat16)
+    elif PRECISION == "tf32x3":
         high = (values.to(tl.uint32, bitcast=True) & 0xFFFFE000).to(tl.float32, bitcast=True)
-        return high, values - high
-    return values, values
+        parts = high, values - high
+    else:
+        parts = values, values
+    return parts
 
 
 @triton.jit
@@ -43,7 +47,9 @@ def transpose(parts):
 def multiply(a, b, total, PRECISION: tl.constexpr):
     """`total` + a·b in float32, for split a and b. The product of the low parts is below the others' rounding."""
     if PRECISION == "ieee":
-        return tl.dot(a[0], b[0], total, input_precision="ieee")
-    total = tl.dot(a[1], b[0], total, input_precision="tf32")
-    total = tl.dot(a[0], b[1], total, input_precision="tf32")
-    return tl.dot(a[0], b[0], total, input_precision="tf32")
+        total = tl.dot(a[0], b[0], total, input_precision="ieee")
+    else:
+        total = tl.dot(a[1], b[0], total, input_precision="tf32")
+        total = tl.dot(a[0], b[1], total, input_precision="tf32")
+        total = tl.dot(a[0], b[0], total, input_precision="tf32")
+    return total
