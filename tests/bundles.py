@@ -1,20 +1,45 @@
-"""Bundles of random weights, made without any training."""
+"""Bundles of random rules, made without any training."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from core.codec.bundle import BundleHeader, pack_payloads, write_bundle
+from core.codec.bundle import BundleHeader, write_bundle
 from core.codec.engines.base import Rollout
-from core.codec.quantization import quantize
+from core.codec.fixed_point import IntegerRule, Scales
+from core.codec.payload import Coder, write_payload
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 
+SHAPE = RuleShape(6, 5)
+
+
+def random_rule(shape: RuleShape, seed: int) -> IntegerRule:
+    """A rule that grows something neither flat nor all black and white."""
+    rng = np.random.default_rng(seed)
+    symbols = np.rint(rng.logistic(0, 6, shape.parameters)).clip(-127, 127).astype(np.int8)
+    precision = int(rng.integers(10, 14))
+    return IntegerRule(symbols, Scales(int(rng.integers(80, 96)), precision, precision - 1, int(rng.integers(4, 7))))
+
 
 def random_bundle(
-    height: int, width: int, *, shape: RuleShape | None = None, fire_rate: float = 0.0, patch_size: int = 40
+    height: int,
+    width: int,
+    *,
+    shapes: Sequence[RuleShape] = (SHAPE,),
+    seed_kind: SeedKind = SeedKind.SCAFFOLD,
+    rollout: Rollout | None = None,
+    coder: Coder = Coder.ANS,
+    patch_size: int = 40,
+    seed: int = 1,
 ) -> bytes:
-    shape = shape or RuleShape(6, 5)
-    header = BundleHeader(height, width, patch_size, SeedKind.PIXEL, shape, Rollout(4, fire_rate, 5))
-    weights = np.random.default_rng(1).normal(0, 0.2, (header.grid.count, shape.parameters))
-    return write_bundle(header, pack_payloads(quantize(weights, shape)))
+    """A bundle whose patches take turns with the presets."""
+    header = BundleHeader(height, width, patch_size, seed_kind, rollout or Rollout(4), coder, tuple(shapes))
+    payloads = []
+    for patch in range(header.grid.count):
+        preset = patch % len(shapes)
+        rule = random_rule(shapes[preset], 1000 * seed + patch)
+        payloads.append(write_payload(shapes[preset], rule, coder, preset))
+    return write_bundle(header, payloads)

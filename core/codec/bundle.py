@@ -23,17 +23,18 @@ MAGIC = b"GNCA"
 VERSION = 1
 MAX_SIDE = 16_384
 MAX_PATCHES = 200_000
-MAX_PRESETS = 8
+MAX_PRESETS = 7
 MAX_PAYLOAD = 0xFFFF
 
 OnDamage = Literal["refuse", "conceal"]
 
-# version, profile, prior, coder and flags, seed kind, visible, patch size, presets, steps, width, height
-_HEADER = struct.Struct("<4sBBBBBBBBHHH")
+# magic, version, profile, prior, coding, patch size, presets, steps, width, height
+_HEADER = struct.Struct("<4sBBBBBBHHH")
 _FIRE = struct.Struct("<HI")
 _PRESET = struct.Struct("<BB")
 _CRC = struct.Struct("<I")
 _TABLE_ENTRY = struct.Struct("<HI")
+# The coding byte: coder in bits 0 and 1, seed kind in bits 2 and 3, visible channels in bits 4 to 6, then this flag.
 _FIRE_FLAG = 0x80
 _FIRE_UNIT = 1 << 16
 
@@ -118,9 +119,10 @@ def write_bundle(header: BundleHeader, payloads: Sequence[bytes]) -> bytes:
         VERSION,
         0,  # profile: one rule per patch
         0,  # prior: none
-        _CODER_CODES[header.coder] | (_FIRE_FLAG if rollout.fire_rate else 0),
-        _SEED_CODES[header.seed],
-        header.visible,
+        _CODER_CODES[header.coder]
+        | _SEED_CODES[header.seed] << 2
+        | header.visible << 4
+        | (_FIRE_FLAG if rollout.fire_rate else 0),
         header.patch_size,
         len(header.presets),
         rollout.steps,
@@ -178,11 +180,12 @@ def _parse_header(data: bytes) -> tuple[BundleHeader, int]:
     """The header, and where it ends."""
     if len(data) < _HEADER.size:
         raise DamagedBundle("the bundle ends inside its header")
-    _, _, profile, prior, coding, seed, visible, size, presets, steps, width, height = _HEADER.unpack_from(data)
+    _, _, profile, prior, coding, size, presets, steps, width, height = _HEADER.unpack_from(data)
+    coder, seed, visible = coding & 3, coding >> 2 & 3, coding >> 4 & 7
     for name, value, known in (
         ("profile", profile, (0,)),
         ("prior", prior, (0,)),
-        ("coder", coding & ~_FIRE_FLAG, _CODERS_BY_CODE),
+        ("coder", coder, _CODERS_BY_CODE),
         ("seed kind", seed, _SEEDS_BY_CODE),
     ):
         if value not in known:
@@ -204,8 +207,7 @@ def _parse_header(data: bytes) -> tuple[BundleHeader, int]:
         rollout = Rollout(steps, fire / _FIRE_UNIT, key)
     except InvalidSettings as error:
         raise DamagedBundle(f"the header is wrong: {error}") from error
-    coder = _CODERS_BY_CODE[coding & ~_FIRE_FLAG]
-    header = BundleHeader(height, width, size, _SEEDS_BY_CODE[seed], rollout, coder, shapes)
+    header = BundleHeader(height, width, size, _SEEDS_BY_CODE[seed], rollout, _CODERS_BY_CODE[coder], shapes)
     if header.grid.count > MAX_PATCHES:
         raise DamagedBundle(f"the header asks for {header.grid.count} patches, more than {MAX_PATCHES}")
     return header, end

@@ -39,8 +39,8 @@ class RuleShape:
             raise InvalidSettings(f"visible channels must be 1, 3 or 4, not {self.visible}")
         if not self.visible < self.channels <= 64:
             raise InvalidSettings(f"channels must be from {self.visible + 1} to 64, not {self.channels}")
-        if not 1 <= self.hidden <= 256:
-            raise InvalidSettings(f"hidden must be from 1 to 256, not {self.hidden}")
+        if not 1 <= self.hidden <= 255:
+            raise InvalidSettings(f"hidden must be from 1 to 255, not {self.hidden}")
 
     @property
     def perceived(self) -> int:
