@@ -16,13 +16,14 @@ from benchmarks.pictures import SIDE, targets_of
 from core.codec.engines import make_engine
 from core.codec.engines.base import Engine, Rollout, Targets
 from core.codec.engines.torch_engine import TorchEngine
-from core.codec.fit import FitTask, fit
+from core.codec.fit import fit
+from core.codec.fit_task import FitTask
+from core.codec.fit_training import train
 from core.codec.images import Picture
 from core.codec.presets import Preset, Schedule
-from core.codec.quantization import dequantize, quantize
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS as SEED_STEPS
-from core.codec.seeds import SeedKind, make_seed
+from core.codec.seeds import SeedKind
 from core.codec.trainers import Training, make_trainer
 
 PAPER_PSNR = 28.06
@@ -163,18 +164,19 @@ def _time_to_goal(pictures: list[Picture], seed: SeedKind, paper_total: float) -
 
 
 def _fit_all(pictures: list[Picture], seed: SeedKind, schedule: Schedule, *, stored: bool) -> tuple[float, float]:
-    """Seconds per patch, and the mean PSNR of the patches."""
+    """Seconds per patch, and the mean PSNR of the patches; stored: with rounding to one byte a weight."""
     # The CPU engine, wherever this runs: the paper's loop that it is compared with runs on the CPU too.
     shape, targets, engine = Preset.SMALL.shape(), targets_of(pictures), make_engine("numba")
-    start_state, rollout = make_seed(seed, shape, SIDE), Rollout(SEED_STEPS[seed])
+    rollout = Rollout(SEED_STEPS[seed])
     identities = tuple((0, number) for number in range(len(pictures)))
-    task = FitTask(shape, start_state, targets, rollout, schedule, identities, target_psnr=1000.0)
+    task = FitTask(shape, seed, targets, rollout, schedule, identities, target_psnr=1000.0, one_byte=True)
     start = time.perf_counter()
-    weights = fit(engine, task).weights
-    seconds = (time.perf_counter() - start) / len(pictures)
     if stored:
-        weights = dequantize(quantize(weights, shape), shape)
-    losses = engine.loss_and_gradients(shape, weights, start_state[None], targets, rollout).losses
+        errors = [rules[0].error for rules in fit(engine, task).rules]
+        losses = np.array(errors) / (255**2 * targets.pixels[0].size)
+    else:
+        losses = train(engine, task).float_mse
+    seconds = (time.perf_counter() - start) / len(pictures)
     return seconds, float(np.mean(-10 * np.log10(losses)))
 
 

@@ -1,4 +1,4 @@
-"""`regrow bench quality`: PSNR of every preset, unrounded and of one-byte weights, against the paper's table."""
+"""`regrow bench quality`: PSNR of every preset, unrounded and of the stored file, against the paper's table."""
 
 from __future__ import annotations
 
@@ -10,21 +10,29 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.pictures import SIDE, targets_of
+from core.codec.bundle import BundleHeader, write_bundle
 from core.codec.engines import make_engine
-from core.codec.engines.base import Array, Rollout
-from core.codec.fit import FitTask, fit
+from core.codec.engines.base import Rollout
+from core.codec.fit_task import FitHooks, FitTask
+from core.codec.fit_training import train
 from core.codec.images import Picture
-from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
-from core.codec.quantization import dequantize, quantize
-from core.codec.seeds import STEPS, SeedKind, make_seed
+from core.codec.metrics import psnr_from_mse
+from core.codec.payload import Coder, write_payload
+from core.codec.presets import SCHEDULES, Effort, Preset
+from core.codec.rounding import RoundedRule, round_rules
+from core.codec.rule import RuleShape
+from core.codec.seeds import STEPS, SeedKind
 
 PAPER_PSNR = {Preset.SMALL: 28.06, Preset.MEDIUM: 32.58, Preset.LARGE: 34.66}
 """The paper's Table II at 40×40."""
 
+_OVERHEAD = 28
+"""Bytes of a file of one patch beside the patch's own: header, patch table, checksum (docs/FORMAT.md)."""
+
 
 def bench_quality(pictures: list[Picture], seed: SeedKind, effort: Effort, *, rounded: bool = True) -> dict[str, Any]:
-    """One patch per picture, all presets. rounded: train with weight noise too, and round."""
-    schedule = SCHEDULES[effort] if rounded else replace(SCHEDULES[effort], noisy_iterations=0)
+    """One patch per picture, all presets. rounded: train with weight noise too, and round and store."""
+    schedule = SCHEDULES[effort]
     return {
         "machine": machine(),
         "engine": make_engine().name,
@@ -33,25 +41,43 @@ def bench_quality(pictures: list[Picture], seed: SeedKind, effort: Effort, *, ro
         "effort": str(effort),
         "steps": schedule.steps or STEPS[seed],
         "iterations": schedule.iterations,
-        "noisy_iterations": schedule.noisy_iterations,
-        "presets": [_row(pictures, preset, seed, schedule) for preset in Preset],
+        "noisy_iterations": schedule.noisy_iterations if rounded else 0,
+        "presets": [_row(pictures, preset, seed, effort, rounded=rounded) for preset in Preset],
     }
 
 
-def _row(pictures: list[Picture], preset: Preset, seed: SeedKind, schedule: Schedule) -> dict[str, Any]:
+def _row(pictures: list[Picture], preset: Preset, seed: SeedKind, effort: Effort, *, rounded: bool) -> dict[str, Any]:
     shape, targets, engine = preset.shape(), targets_of(pictures), make_engine()
-    start_state = make_seed(seed, shape, SIDE)
+    schedule = SCHEDULES[effort] if rounded else replace(SCHEDULES[effort], noisy_iterations=0)
     rollout = Rollout(schedule.steps or STEPS[seed])
     identities = tuple((0, number) for number in range(len(pictures)))
+    task = FitTask(shape, seed, targets, rollout, schedule, identities)
     start = time.perf_counter()
-    fitted = fit(engine, FitTask(shape, start_state, targets, rollout, schedule, identities))
-    seconds = time.perf_counter() - start
+    trained = train(engine, task)
+    row: dict[str, Any] = {
+        "preset": str(preset),
+        "float_psnr": float(np.mean(-10 * np.log10(trained.float_mse))),
+        "paper_psnr": PAPER_PSNR.get(preset),
+        "training_seconds_per_patch": (time.perf_counter() - start) / len(pictures),
+    }
+    if not rounded:
+        return row
+    start = time.perf_counter()
+    rules = round_rules(engine, task, trained.weights, FitHooks(), trained.float_mse)
+    seconds = (time.perf_counter() - start) / len(pictures)
+    rule_errors = np.array([rounded_rule.error for (rounded_rule,) in rules]) / targets.pixels[0].size
+    sizes = [
+        len(_stored(picture, shape, seed, rollout, rule)) for picture, (rule,) in zip(pictures, rules, strict=True)
+    ]
+    return row | {
+        "stored_psnr": float(np.mean([psnr_from_mse(float(mse)) for mse in rule_errors])),
+        "stored_bytes": float(np.mean(sizes)),
+        "bits_per_weight": 8 * float(np.mean(sizes) - _OVERHEAD) / shape.parameters,
+        "rounding_seconds_per_patch": seconds,
+    }
 
-    def mean_psnr(weights: Array) -> float:
-        losses = engine.loss_and_gradients(shape, weights, start_state[None], targets, rollout).losses
-        return float(np.mean(-10 * np.log10(losses)))
 
-    row: dict[str, Any] = {"preset": str(preset), "float_psnr": mean_psnr(fitted.float_weights)}
-    if schedule.noisy_iterations:  # without noise, nearest rounding would be told for something nobody stores
-        row["one_byte_psnr"] = mean_psnr(dequantize(quantize(fitted.weights, shape), shape))
-    return row | {"paper_psnr": PAPER_PSNR[preset], "seconds_per_patch": seconds / len(pictures)}
+def _stored(picture: Picture, shape: RuleShape, seed: SeedKind, rollout: Rollout, rounded: RoundedRule) -> bytes:
+    """The whole file of a picture of one patch."""
+    header = BundleHeader(picture.height, picture.width, SIDE, seed, rollout, Coder.ANS, (shape,))
+    return write_bundle(header, [write_payload(shape, rounded.rule, Coder.ANS, 0)])

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.machine import machine
-from benchmarks.pictures import SIDE, targets_of
+from benchmarks.pictures import targets_of
 from core.codec.engines import make_engine
 from core.codec.engines.base import Rollout
-from core.codec.fit import FitTask, fit
+from core.codec.fit_task import FitTask
+from core.codec.fit_training import train
 from core.codec.images import Picture
 from core.codec.presets import Preset, Schedule
-from core.codec.seeds import SeedKind, make_seed
+from core.codec.seeds import SeedKind
 
 TRIED = {SeedKind.SCAFFOLD: (6, 8, 12, 16, 24), SeedKind.PIXEL: (24, 32, 40, 56)}
 STEP_ITERATIONS = {SeedKind.SCAFFOLD: 9600, SeedKind.PIXEL: 40_000}
@@ -31,13 +32,13 @@ def _row(pictures: list[Picture], seed: SeedKind, steps: int) -> dict[str, Any]:
     shape, targets = Preset.SMALL.shape(), targets_of(pictures)
     iterations = STEP_ITERATIONS[seed] // steps
     identities = tuple((0, number) for number in range(len(pictures)))
-    task = FitTask(shape, make_seed(seed, shape, SIDE), targets, Rollout(steps), Schedule(iterations), identities)
+    task = FitTask(shape, seed, targets, Rollout(steps), Schedule(iterations), identities)
     start = time.perf_counter()
-    fitted = fit(make_engine(), task)
+    trained = train(make_engine(), task)
     return {
         "seed": str(seed),
         "steps": steps,
         "iterations": iterations,
-        "mean_psnr": float(np.mean(-10 * np.log10(fitted.mse))),
+        "mean_psnr": float(np.mean(-10 * np.log10(trained.mse))),
         "seconds_per_patch": (time.perf_counter() - start) / len(pictures),
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from core.codec.engines.base import Rollout, Targets
-from core.codec.fit import FitTask
+from core.codec.fit_task import FitTask
 from core.codec.presets import Schedule
 from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind, make_seed
+from core.codec.seeds import SeedKind
 from tests.pictures import smooth_pixels
 
 SHAPE = RuleShape(8, 8)
@@ -23,13 +24,13 @@ def small_task(
     *,
     seed: SeedKind = SeedKind.SCAFFOLD,
     schedule: Schedule | None = None,
-    **changes: float,
+    **changes: Any,
 ) -> FitTask:
     """One rule for each of these numbered pictures of 12×12."""
     pixels = [smooth_pixels(SIZE, SIZE, seed=number).transpose(2, 0, 1) / np.float32(255) for number in pictures]
     return FitTask(
         shape=SHAPE,
-        seed=make_seed(seed, SHAPE, SIZE),
+        seed=seed,
         targets=Targets(np.stack(pixels), np.full((len(pixels), 2), SIZE, dtype=np.int32)),
         rollout=Rollout(6),
         schedule=schedule or Schedule(iterations),

@@ -31,8 +31,8 @@ class DeviceSpeed:
     ) -> int:
         """How many patches one message carries, to take `batch_seconds` on this device; at least one.
 
-        work: iterations that a patch takes, for each size of rule. Raises TooSlow where a single patch takes longer than
-        `limit` seconds.
+        work: iterations that a patch takes, for each size of rule. Raises TooSlow where a single patch takes longer
+        than `limit` seconds.
         """
 
         def seconds(count: int) -> float:

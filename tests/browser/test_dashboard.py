@@ -11,17 +11,13 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
-from core.codec.bundle import BundleHeader, pack_payloads, write_bundle
-from core.codec.engines.base import Rollout
-from core.codec.quantization import quantize
-from core.codec.rule import RuleShape, initial_weights
-from core.codec.seeds import SeedKind
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobFailure, JobState
 from core.jobs.store import JobStore, connect
 from core.jobs.workers import WorkerRecord, WorkerRegistry
 from tests import services
+from tests.bundles import random_bundle
 from tests.pictures import smooth_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
@@ -61,11 +57,7 @@ def backend(tmp_path: Path) -> Iterator[tuple[httpx.Client, JobStore, WorkerRegi
 
 def _finish(store: JobStore, blobs: FilesBlobStore, job_id: str) -> None:
     """What a worker would do, without the training."""
-    shape = RuleShape(6, 4)
-    weights = initial_weights(shape, [])
-    weights.resize((1, shape.parameters), refcheck=False)
-    header = BundleHeader(30, 20, 40, SeedKind.PIXEL, shape, Rollout(2))
-    blobs.put(JobKeys(job_id).bundle, write_bundle(header, pack_payloads(quantize(weights, shape))))
+    blobs.put(JobKeys(job_id).bundle, random_bundle(30, 20))
     for state in (JobState.PLANNING, JobState.FITTING, JobState.ASSEMBLING):
         store.move(job_id, state, {"batches_total": 1})
     store.move(job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})

@@ -8,14 +8,42 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
+from core.codec.bundle import BundleHeader, write_bundle
 from core.codec.decoder import decode, reference_grower
 from core.codec.engines.base import Rollout
-from core.codec.payload import Coder
-from core.codec.rule import RuleShape
+from core.codec.entropy_coding import encode_symbols
+from core.codec.fixed_point import Scales
+from core.codec.payload import HEAD_BYTES, Coder
+from core.codec.rule import RuleShape, tensor_slices
 from core.codec.seeds import SeedKind
 from tests.bundles import random_bundle
 
 FOLDER = Path(__file__).parent / "golden"
+
+
+def _extremes() -> bytes:
+    """Rules at the edges of what a payload may say: shifts, models, symbols, states that saturate, no coded bytes."""
+    shape, rng = RuleShape(5, 3), np.random.default_rng(0)
+    rules = [
+        (Scales(0, 4, 0, 2), (63, 63, 63)),  # the smallest update shift: states saturate
+        (Scales(255, 15, 23, 0), (0, 8, 63)),  # the largest
+        (Scales(40, 15, 14, 0), (8, 8, 8)),
+        (Scales(100, 4, 3, 15), (40, 0, 50)),
+        (Scales(90, 12, 11, 5), (0, 0, 0)),
+        (Scales(63, 9, 16, 7), (20, 63, 8)),
+    ]
+    payloads = []
+    for scales, models in rules:
+        symbols = rng.integers(-127, 128, shape.parameters).astype(np.int8)
+        tensors = [symbols[part] for part in tensor_slices(shape)]
+        head = bytes([scales.gain, scales.precision | scales.hidden_shift << 4, scales.bias_shift, *models])
+        payloads.append(head + encode_symbols(tensors, models))
+    payloads.append(payloads[4][:HEAD_BYTES])
+    payloads.append(payloads[2][:HEAD_BYTES])
+    header = BundleHeader(18, 36, 9, SeedKind.SCAFFOLD, Rollout(30), Coder.ANS, (shape,))
+    return write_bundle(header, payloads)
 
 
 def golden_bundles() -> dict[str, bytes]:
@@ -34,6 +62,12 @@ def golden_bundles() -> dict[str, bytes]:
         "grey": random_bundle(33, 70, shapes=[grey]),
         "alpha": random_bundle(20, 45, shapes=[alpha], patch_size=16),
         "one-pixel": random_bundle(1, 1, shapes=[RuleShape(4, 1)], patch_size=1),
+        "extremes": _extremes(),
+        "pixel-seed-fire": random_bundle(
+            30, 30, seed_kind=SeedKind.PIXEL, rollout=Rollout(60, 1 / 65536, 7), coder=Coder.BYTES
+        ),
+        "seven-presets": random_bundle(255, 256, shapes=[RuleShape(4 + n, 2 + n) for n in range(7)], patch_size=255),
+        "many-steps": random_bundle(8, 8, rollout=Rollout(1024), patch_size=8),
         "large-rule": random_bundle(40, 40, shapes=[RuleShape(64, 255)], rollout=Rollout(3)),
     }
 

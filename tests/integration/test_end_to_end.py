@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.codec import assemble, fit_task, pack
+from core.codec.codec import assemble
 from core.codec.decoder import decode
+from core.codec.encoder import encode_patches
 from core.codec.engines import make_engine
 from core.codec.fit import fit
+from core.codec.fit_task import FitHooks
 from core.codec.images import read_picture
 from core.codec.settings import EncodeSettings
 from tests import services
@@ -68,7 +70,7 @@ def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
         assert psnr > 18
         bundle = stack.get(job["links"]["bundle"]).content
         assert len(bundle) == job["bytes"]
-        np.testing.assert_array_equal(decode(bundle).pixels, regrown)
+        np.testing.assert_array_equal(decode(bundle).picture.pixels, regrown)
         assert job["patches_done"] == job["patches_total"] == -(-height // 40) * -(-width // 40)
         assert job["progress"] == 1
         assert job["created_at"] <= job["started_at"] <= job["finished_at"]
@@ -80,9 +82,9 @@ def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     path = stack.post("/encode", content=data).raise_for_status().headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
     picture, settings = read_picture(data), EncodeSettings()
-    task = fit_task(picture, range(4), settings)
-    expected, _ = assemble(picture, settings, pack(task, fit(make_engine("numba"), task)).payloads)
-    assert stack.get(path + "/bundle").content == expected
+    engine = make_engine("numba")
+    encoded = encode_patches(picture, range(4), settings, lambda task, hooks: fit(engine, task, hooks), FitHooks())
+    assert stack.get(path + "/bundle").content == assemble(picture, settings, encoded.candidates).bundle
 
 
 def test_a_job_that_no_worker_can_finish_in_time_fails_with_a_reason(stack: httpx.Client) -> None:

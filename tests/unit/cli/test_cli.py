@@ -43,7 +43,7 @@ def test_encode_decode_and_inspect_agree(tmp_path: Path) -> None:
     done = _regrow("decode", bundle, "-o", tmp_path / "back.png")
     assert done.returncode == 0, done.stderr
     back = read_picture((tmp_path / "back.png").read_bytes())
-    assert (back.pixels == decode(bundle.read_bytes()).pixels).all()
+    assert (back.pixels == decode(bundle.read_bytes()).picture.pixels).all()
 
     done = _regrow("inspect", bundle, "--json")
     facts = json.loads(done.stdout)

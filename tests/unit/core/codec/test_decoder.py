@@ -1,31 +1,45 @@
-"""The numpy decoder against the torch reference engine."""
-
 from __future__ import annotations
+
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-import torch
 
-from core.codec.decoder import decode, grow
+from core.codec.bundle import read_bundle
+from core.codec.decoder import at_step, decode, decode_bundle, reference_grower
 from core.codec.engines.base import Rollout
-from core.codec.engines.torch_engine import TorchEngine
 from core.codec.rule import RuleShape
 from tests.bundles import random_bundle
 
 
-@pytest.mark.parametrize("fire_rate", [0.0, 0.4])
-@pytest.mark.parametrize("visible", [1, 3, 4])
-def test_growth_is_that_of_the_reference_engine(fire_rate: float, visible: int) -> None:
-    shape, rollout = RuleShape(9, 7, visible), Rollout(6, fire_rate, 77)
-    rng = np.random.default_rng(0)
-    weights = rng.normal(0, 0.2, (1, shape.parameters)).astype(np.float32)
-    seed = rng.normal(0, 0.5, (9, 8, 11)).astype(np.float32)
-    oracle = TorchEngine(dtype=torch.float64).rollout(shape, weights, seed[None], rollout)[0]
-    np.testing.assert_allclose(grow(shape, weights[0], seed, rollout), oracle, rtol=1e-4, atol=1e-5)
-
-
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (39, 41), (40, 40), (41, 41), (120, 120)])
-def test_exactly_the_original_size_comes_back(size: tuple[int, int]) -> None:
-    """I7"""
-    picture = decode(random_bundle(*size))
+def test_i7_exactly_the_original_size_comes_back(size: tuple[int, int]) -> None:
+    picture = decode(random_bundle(*size)).picture
     assert (picture.height, picture.width) == size
+
+
+def test_patches_of_a_large_picture_are_grown_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = random_bundle(30, 50, patch_size=5, shapes=[RuleShape(4, 2), RuleShape(5, 3)])
+    whole = decode(data).picture.pixels
+    monkeypatch.setattr("core.codec.decoder.PATCHES_AT_ONCE", 7)
+    np.testing.assert_array_equal(decode(data).picture.pixels, whole)
+
+
+def test_a_step_of_the_growth_is_a_shorter_rollout() -> None:
+    bundle = read_bundle(random_bundle(12, 12, rollout=Rollout(5), patch_size=12))
+    pictures = [decode_bundle(at_step(bundle, step), grower=reference_grower).picture.pixels for step in (1, 3, 5, 99)]
+    assert (pictures[0] != pictures[1]).any()
+    np.testing.assert_array_equal(pictures[2], pictures[3])
+
+
+def test_decoding_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from core.codec.decoder import decode\n"
+        "print(decode(sys.stdin.buffer.read()).picture.pixels.sum())"
+    )
+    data = random_bundle(20, 30)
+    done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    assert int(done.stdout) == decode(data).picture.pixels.sum()

@@ -1,3 +1,5 @@
+"""Training rules, unrounded."""
+
 from __future__ import annotations
 
 import time
@@ -6,34 +8,29 @@ from dataclasses import replace
 import numba
 import numpy as np
 import pytest
-from skimage import data
 
-from core.codec import codec
-from core.codec.codec import assemble, fit_task, pack
-from core.codec.decoder import decode
+from core.codec.budget import rollout_of
 from core.codec.engines import make_engine
 from core.codec.engines.base import Array, LossAndGradients
 from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.fit import FitHooks, FitProgress, fit
 from core.codec.fit_phase import Phase
-from core.codec.images import Picture
-from core.codec.metrics import measure
+from core.codec.fit_task import FitHooks, FitProgress
+from core.codec.fit_training import train
 from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped
 from tests.fits import small_task
-from tests.pictures import smooth_picture
 
 
 def test_fitting_lowers_the_error() -> None:
     engine = make_engine("numba")
-    assert (fit(engine, small_task([1, 2], 150)).mse < 0.2 * fit(engine, small_task([1, 2], 1)).mse).all()
+    assert (train(engine, small_task([1, 2], 150)).mse < 0.2 * train(engine, small_task([1, 2], 1)).mse).all()
 
 
 @pytest.mark.parametrize("name", ["numba", "torch"])
 def test_the_same_input_gives_the_same_bytes(name: str) -> None:
-    first, second = (fit(make_engine(name), small_task([1, 2])) for _ in range(2))
+    first, second = (train(make_engine(name), small_task([1, 2])) for _ in range(2))
     assert first.weights.tobytes() == second.weights.tobytes()
 
 
@@ -41,8 +38,8 @@ def test_the_same_input_gives_the_same_bytes(name: str) -> None:
 @pytest.mark.parametrize("optimizer", OptimizerName)
 def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: OptimizerName) -> None:
     engine, schedule = make_engine("numba"), Schedule(40, 20, optimizer=optimizer)
-    alone = [fit(engine, small_task([number], seed=seed, schedule=schedule)) for number in range(5)]
-    together = fit(engine, small_task(range(5), seed=seed, schedule=schedule))
+    alone = [train(engine, small_task([number], seed=seed, schedule=schedule)) for number in range(5)]
+    together = train(engine, small_task(range(5), seed=seed, schedule=schedule))
     for number, one in enumerate(alone):
         assert one.weights.tobytes() == together.weights[number : number + 1].tobytes()
 
@@ -52,7 +49,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
     try:
         for threads in (1, 2) if before > 1 else (1,):
             numba.set_num_threads(threads)
-            found.append(fit(make_engine("numba"), small_task(range(5), schedule=Schedule(30, 10))).weights.tobytes())
+            found.append(train(make_engine("numba"), small_task(range(5), schedule=Schedule(30, 10))).weights.tobytes())
     finally:
         numba.set_num_threads(before)
     assert len(set(found)) == 1
@@ -61,7 +58,7 @@ def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
 def test_seed_numbers_and_patches_start_differently() -> None:
     task = small_task([1, 1], 5)
     other = replace(task, identities=((0, 1), (1, 1)))
-    fitted = fit(make_engine("numba"), other)
+    fitted = train(make_engine("numba"), other)
     assert not np.array_equal(fitted.weights[0], fitted.weights[1])
 
 
@@ -74,7 +71,7 @@ def test_rules_that_reach_the_target_leave_the_batch() -> None:
             return super().loss_and_gradients(shape, weights, *rest, **options)
 
     task = small_task(range(6), 400, target_psnr=24.0)
-    fitted = fit(Watched(), task)
+    fitted = train(Watched(), task)
     assert (10 * np.log10(1 / fitted.mse) >= 24.0).all()
     assert sizes[0] == 6
     assert sizes[-1] < 6
@@ -86,7 +83,7 @@ def test_a_rule_on_a_plateau_stops() -> None:
     """A flat picture cannot gain for ever."""
     task = small_task([0], 2000, target_psnr=1000.0)
     task.targets.pixels[:] = 0.5
-    assert fit(make_engine("numba"), task).iterations[0] < 2000
+    assert train(make_engine("numba"), task).iterations[0] < 2000
 
 
 class _Sabotaged(NumbaEngine):
@@ -107,8 +104,8 @@ class _Sabotaged(NumbaEngine):
 
 @pytest.mark.parametrize("loss", [np.nan, np.inf, 100.0])
 def test_a_diverging_rule_is_restarted_and_harms_no_neighbour(loss: float) -> None:
-    sound = fit(make_engine("numba"), small_task([0, 1, 2], 100))
-    fitted = fit(_Sabotaged(10, 20, loss), small_task([0, 1, 2], 100))
+    sound = train(make_engine("numba"), small_task([0, 1, 2], 100))
+    fitted = train(_Sabotaged(10, 20, loss), small_task([0, 1, 2], 100))
     for number in (0, 2):
         assert fitted.weights[number].tobytes() == sound.weights[number].tobytes()
     assert np.isfinite(fitted.weights).all()
@@ -127,7 +124,7 @@ def test_a_rule_that_diverges_twice_is_kept_at_its_best() -> None:
                 result.losses[:] = np.nan
             return result
 
-    fitted = fit(Always(), small_task([0], 100))
+    fitted = train(Always(), small_task([0], 100))
     assert np.isfinite(fitted.mse).all()
     assert np.isfinite(fitted.weights).all()
 
@@ -135,7 +132,7 @@ def test_a_rule_that_diverges_twice_is_kept_at_its_best() -> None:
 def test_stop_is_obeyed_at_once() -> None:
     seen: list[FitProgress] = []
     with pytest.raises(FitStopped):
-        fit(
+        train(
             make_engine("numba"),
             small_task([1], 1000),
             FitHooks(should_stop=lambda: len(seen) >= 2, on_progress=seen.append),
@@ -145,12 +142,14 @@ def test_stop_is_obeyed_at_once() -> None:
 
 def test_rules_nobody_waits_for_leave() -> None:
     looks = iter(range(1000))
-    fitted = fit(make_engine("numba"), small_task([0, 1], 50), FitHooks(leaving=lambda: [0] if next(looks) > 3 else []))
+    fitted = train(
+        make_engine("numba"), small_task([0, 1], 50), FitHooks(leaving=lambda: [0] if next(looks) > 3 else [])
+    )
     assert fitted.iterations.tolist() == [20, 50]
 
 
 def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
-    fitted = fit(make_engine("numba"), small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
+    fitted = train(make_engine("numba"), small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
     assert 0 < fitted.iterations[0] < 100_000
     assert np.isfinite(fitted.mse).all()
 
@@ -158,14 +157,14 @@ def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
 def test_progress_runs_from_nothing_to_all() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
-    fit(make_engine("numba"), small_task([1], 20), hooks)
+    train(make_engine("numba"), small_task([1], schedule=Schedule(20, groups=0)), hooks)
     assert seen == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_progress_spans_both_phases() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
-    fit(make_engine("numba"), small_task([1], schedule=Schedule(10, 10)), hooks)
+    train(make_engine("numba"), small_task([1], schedule=Schedule(10, 10, groups=0)), hooks)
     assert seen == [0.0, 0.25, 0.5, 0.5, 0.75, 1.0]
 
 
@@ -184,37 +183,12 @@ def test_the_papers_loop_is_the_papers() -> None:
     assert paper.optimizer is OptimizerName.ADAM
     assert not paper.decays
     settings = EncodeSettings(effort=Effort.PAPER, seed=SeedKind.PIXEL)
-    assert codec.header_of(smooth_picture(40, 40), settings).rollout.steps == 224
-
-
-def test_weight_noise_makes_weights_that_survive_rounding(monkeypatch: pytest.MonkeyPatch) -> None:
-    picture, psnr = Picture(data.astronaut()[100:140, 200:240]), {}
-    for schedule in (Schedule(900), Schedule(300, 600)):
-        monkeypatch.setitem(codec.SCHEDULES, Effort.DRAFT, schedule)
-        task = fit_task(picture, [0], EncodeSettings())
-        payloads = pack(task, fit(make_engine("numba"), task)).payloads
-        psnr[schedule] = assemble(picture, EncodeSettings(), payloads)[1].psnr
-    assert psnr[Schedule(300, 600)] > psnr[Schedule(900)] + 1
+    assert rollout_of(settings).steps == 224
 
 
 def test_the_unrounded_best_is_told_beside_the_noisy_one() -> None:
-    plain = fit(make_engine("numba"), small_task([0, 1], 60))
-    both = fit(make_engine("numba"), small_task([0, 1], schedule=Schedule(60, 40)))
+    plain = train(make_engine("numba"), small_task([0, 1], 60))
+    both = train(make_engine("numba"), small_task([0, 1], schedule=Schedule(60, 40)))
     assert both.float_weights.tobytes() == plain.weights.tobytes()
     assert (both.iterations == 100).all()
     assert (both.weights != both.float_weights).any()
-
-
-@pytest.mark.parametrize("channels", [1, 3, 4])
-@pytest.mark.parametrize("seed", SeedKind)
-def test_the_pipeline_reports_what_the_decoder_makes_of_the_file(
-    monkeypatch: pytest.MonkeyPatch, channels: int, seed: SeedKind
-) -> None:
-    settings = EncodeSettings(seed=seed)
-    monkeypatch.setitem(codec.SCHEDULES, settings.effort, Schedule(5))
-    picture = smooth_picture(41, 20, channels)
-    task = fit_task(picture, [0, 1], settings)
-    fitted = pack(task, fit(make_engine("numba"), task))
-    assert fitted.patch_iterations == 10
-    bundle, quality = assemble(picture, settings, fitted.payloads)
-    assert quality == measure(picture.pixels, decode(bundle).pixels)

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from core.codec.allocation import Candidate, allocate
+from core.codec.budget import presets_of, refuse_impossible
+from core.codec.codec import assemble
+from core.codec.encoder import encode_patches
+from core.codec.engines import make_engine
+from core.codec.fit import fit
+from core.codec.fit_task import FitHooks, FitProgress
+from core.codec.images import Picture
+from core.codec.payload import Coder
+from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
+from core.codec.rule import RuleShape
+from core.codec.settings import EncodeSettings
+from core.errors import BudgetTooSmall, InvalidSettings
+from tests.pictures import smooth_picture
+
+SHAPE = RuleShape(6, 4)
+
+
+def _patches(count: int, seed: int = 0) -> list[list[Candidate]]:
+    """Patches of different difficulty, each with candidates on a falling curve."""
+    rng = np.random.default_rng(seed)
+    return [
+        [
+            Candidate(SHAPE, bytes(size), int(difficulty * 2 ** (-size / 40)))
+            for size in sorted(rng.integers(20, 300, 4).tolist())
+        ]
+        for difficulty in rng.uniform(1e3, 1e6, count)
+    ]
+
+
+def _totals(patches: list[list[Candidate]], choice: tuple[int, ...] | list[int]) -> tuple[int, int]:
+    chosen = [some[number] for some, number in zip(patches, choice, strict=True)]
+    return sum(each.error for each in chosen), sum(len(each.payload) for each in chosen)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_choice_is_close_to_the_best_of_all(seed: int) -> None:
+    patches = _patches(5, seed)
+    everything = [_totals(patches, choice) for choice in product(range(4), repeat=5)]
+    limit = float(np.median([error for error, _ in everything]))
+    choice, met = allocate(patches, max_error=limit)
+    error, size = _totals(patches, choice)
+    assert met
+    assert error <= limit
+    # No choice is both smaller and better: it lies on the convex hull.
+    assert not any(other < error and less < size for other, less in everything)
+
+
+def test_a_budget_is_kept_and_used() -> None:
+    patches = _patches(30)
+    choice, met = allocate(patches, max_bytes=lambda some: _totals(patches, some)[1] <= 4000)
+    assert met
+    assert 3500 < _totals(patches, choice)[1] <= 4000
+
+
+def test_a_target_out_of_reach_gets_the_best_there_is() -> None:
+    patches = _patches(5)
+    choice, met = allocate(patches, max_error=0.0)
+    assert not met
+    assert choice == [3] * 5
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCHEDULES, Effort.DRAFT, Schedule(40, 10))
+
+
+def _encode(picture: Picture, settings: EncodeSettings) -> tuple[object, list[list[Candidate]]]:
+    engine, seen = make_engine("numba"), []
+    count = -(-picture.height // 40) * -(-picture.width // 40)
+
+    def watch(progress: FitProgress) -> None:
+        seen.append(float(progress.share.mean()))
+
+    hooks = FitHooks(on_progress=watch)
+    encoded = encode_patches(picture, range(count), settings, lambda task, hooks: fit(engine, task, hooks), hooks)
+    assert seen[-1] == 1
+    return assemble(picture, settings, encoded.candidates), encoded.candidates
+
+
+@pytest.mark.usefixtures("short")
+def test_flat_patches_cost_little_at_a_target() -> None:
+    """One patch of grey, one of waves."""
+    pixels = smooth_picture(40, 80).pixels.copy()
+    pixels[:, :40] = 90
+    pixels[:, 40:] = np.random.default_rng(0).integers(0, 40, (40, 40, 3)) + pixels[:, 40:] // 2
+    settings = EncodeSettings(target_psnr=22.0)
+    encoded, candidates = _encode(Picture(pixels), settings)
+    assert encoded.target_met  # type: ignore[attr-defined]
+    assert encoded.quality.psnr >= 22  # type: ignore[attr-defined]
+    assert len(candidates[0]) == 3, "the flat patch was good enough with the smallest preset"
+    assert len(candidates[1]) > 3
+
+
+@pytest.mark.usefixtures("short")
+def test_a_number_of_bytes_is_kept() -> None:
+    settings = EncodeSettings(max_bytes=400)
+    encoded, candidates = _encode(smooth_picture(40, 80), settings)
+    assert len(encoded.bundle) <= 400  # type: ignore[attr-defined]
+    assert presets_of(smooth_picture(40, 80), settings)[-1] is Preset.SMALL, "larger ones cannot fit"
+    tiny = EncodeSettings(max_bytes=60)
+    with pytest.raises(BudgetTooSmall, match="smallest bundle takes"):
+        assemble(smooth_picture(40, 80), tiny, candidates)
+
+
+def test_impossible_budgets_are_refused_before_training() -> None:
+    with pytest.raises(BudgetTooSmall, match="50 bytes are too few for 4 patches"):
+        refuse_impossible(smooth_picture(80, 80), EncodeSettings(max_bytes=50))
+    refuse_impossible(smooth_picture(80, 80), EncodeSettings(max_bytes=5000))
+    assert presets_of(smooth_picture(40, 40), EncodeSettings(Preset.LARGE)) == [Preset.LARGE]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"target_psnr": 30.0, "max_bytes": 1000},
+        {"target_psnr": 5.0},
+        {"target_psnr": float("nan")},
+        {"max_bytes": 0},
+        {"target_psnr": 30.0, "coder": Coder.BYTES},
+    ],
+)
+def test_targets_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(InvalidSettings):
+        EncodeSettings(**options)  # type: ignore[arg-type]
