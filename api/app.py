@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from api.dependencies import make_service
 from api.errors import install_error_handlers
 from api.routes import admin, decode, encode, health, jobs
 from api.settings import ApiSettings
+from core.codec.decoder import warm_up
 from core.version import VERSION
 
 SECURITY_HEADERS = {
@@ -44,6 +46,9 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         if request.url.path.startswith("/admin"):
             response.headers["Content-Security-Policy"] = ADMIN_CSP
         return response
+
+    # The first decode of a process imports and compiles the fast decoder, which takes seconds: not while somebody waits.
+    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
     for module in (encode, jobs, decode, health, admin):
         app.include_router(module.router)

@@ -1,4 +1,4 @@
-# The API: decodes and queues, never trains, so neither torch nor numba is installed.
+# The API: decodes and queues, never trains, so torch is not installed.
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
@@ -11,8 +11,10 @@ COPY cli cli
 COPY benchmarks benchmarks
 RUN pip install --constraint constraints.txt .
 
-RUN useradd --system --no-create-home regrow
+RUN useradd --system --create-home regrow
 USER regrow
+# The compiled decoder is kept here between restarts.
+ENV NUMBA_CACHE_DIR=/home/regrow/.cache/numba
 
 # Inside a container, loopback would reach no one. What may connect is decided by the network around it: the compose
 # file publishes the port on the host's loopback only.

@@ -12,9 +12,10 @@ import numpy.typing as npt
 from core.codec.bundle import Bundle, OnDamage, read_bundle
 from core.codec.conceal import conceal
 from core.codec.engines.base import Rollout
-from core.codec.fixed_point import IntegerRule, Integers, grow, integer_seed, visible_pixels
+from core.codec.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
 from core.codec.images import Picture, Pixels
 from core.codec.rule import RuleShape
+from core.codec.seeds import SeedKind
 from core.errors import DamagedBundle
 
 PATCHES_AT_ONCE = 512
@@ -49,6 +50,13 @@ def fast_grower() -> Grower:
     from core.codec.engines.numba_integer import grow_batch  # half a second to import, which not every process needs
 
     return grow_batch
+
+
+def warm_up() -> None:
+    """Import and compile the fast decoder, so that the first picture need not wait for it."""
+    shape = RuleShape(4, 2)
+    rule = IntegerRule(np.zeros(shape.parameters, dtype=np.int8), Scales(64, 12, 12, 0))
+    fast_grower()(shape, [rule], integer_seed(SeedKind.SCAFFOLD, shape, 40), Rollout(1))
 
 
 def decode(data: bytes, on_damage: OnDamage = "refuse", *, grower: Grower | None = None) -> Decoded:

@@ -108,7 +108,7 @@ def test_bad_bundles_are_one_line_and_exit_1(tmp_path: Path) -> None:
 
 
 def test_wrong_usage_is_exit_2(tmp_path: Path) -> None:
-    assert _regrow("encode", tmp_path / "a.png", "--preset", "huge").returncode == 2
+    assert _regrow("encode", tmp_path / "a.png", "--preset", "gigantic").returncode == 2
     assert _regrow("fly").returncode == 2
 
 

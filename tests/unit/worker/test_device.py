@@ -20,13 +20,13 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> DeviceSpeed:
 
 
 def test_a_batch_is_as_long_as_asked(speed: DeviceSpeed) -> None:
-    assert speed.patches_per_batch(SHAPE, Rollout(12), 1000, batch_seconds=60, limit=300) == 60
-    assert speed.patches_per_batch(SHAPE, Rollout(12), 70_000, batch_seconds=60, limit=300) == 1
+    assert speed.patches_per_batch([(SHAPE, 1000)], Rollout(12), batch_seconds=60, limit=300) == 60
+    assert speed.patches_per_batch([(SHAPE, 70_000)], Rollout(12), batch_seconds=60, limit=300) == 1
 
 
 def test_a_patch_that_outlasts_its_message_is_refused(speed: DeviceSpeed) -> None:
     with pytest.raises(TooSlow, match="one patch would take 400 s"):
-        speed.patches_per_batch(SHAPE, Rollout(12), 100_000, batch_seconds=60, limit=300)
+        speed.patches_per_batch([(SHAPE, 60_000), (SHAPE, 40_000)], Rollout(12), batch_seconds=60, limit=300)
 
 
 def test_the_real_measurement_is_kept() -> None:

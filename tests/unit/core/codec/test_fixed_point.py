@@ -86,7 +86,7 @@ def test_grows_as_specified(data: st.DataObject) -> None:
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_largest_sums_fit_32_bits(sign: int) -> None:
     """As the fast engines count on; plain_growth asserts it."""
-    shape = RuleShape(64, 256)
+    shape = RuleShape(64, 255)
     rule = IntegerRule(np.full(shape.parameters, 127 * sign, dtype=np.int8), Scales(255, 15, 23, 0))
     seed = np.full((64, 2, 2), 2**30 * sign)
     assert grow(shape, rule, seed.astype(np.int32), Rollout(1)).tolist() == plain_growth(

@@ -102,7 +102,7 @@ def test_equal_the_reference_to_the_last_bit(case: Case) -> None:
         np.testing.assert_array_equal(found, visible_pixels(expected[:, : case.shape.visible]))
 
 
-@pytest.mark.parametrize(("channels", "hidden"), [(14, 20), (16, 32), (16, 40), (64, 256)])
+@pytest.mark.parametrize(("channels", "hidden"), [(14, 20), (16, 32), (16, 40), (64, 255)])
 def test_equal_the_reference_at_full_patch_size(channels: int, hidden: int) -> None:
     numbers = [Scales(136, 12, 12, 3), Scales(255, 15, 23, 0)]
     case = Case(RuleShape(channels, hidden), (40, 40), Rollout(2), numbers, 127, np.random.default_rng(9))
@@ -114,7 +114,7 @@ def test_equal_the_reference_at_full_patch_size(channels: int, hidden: int) -> N
 @pytest.mark.parametrize("sign", [-1, 1])
 @pytest.mark.parametrize("state", [-(2**30), 2**30])
 def test_the_largest_sums_do_not_overflow(sign: int, state: int) -> None:
-    shape = RuleShape(64, 256, 1)
+    shape = RuleShape(64, 255, 1)
     symbols = np.full(shape.parameters, 127 * sign, dtype=np.int8)
     symbols[tensor_slices(shape)[2]] = 127
     seed = np.full((64, 5, 3), state, dtype=np.int32)
