@@ -47,7 +47,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             response.headers["Content-Security-Policy"] = ADMIN_CSP
         return response
 
-    # The first decode of a process imports and compiles the fast decoder, which takes seconds: not while somebody waits.
+    # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
     for module in (encode, jobs, decode, health, admin):

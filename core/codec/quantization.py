@@ -120,5 +120,5 @@ def _perceived(state: Array) -> Array:
     across = padded[:, :, :-2] + 2 * padded[:, :, 1:-1] + padded[:, :, 2:]
     sobel_x = (down[:, :, 2:] - down[:, :, :-2]) / np.float32(8)
     sobel_y = (across[:, 2:] - across[:, :-2]) / np.float32(8)
-    z: Array = np.concatenate((state, sobel_x, sobel_y)).reshape(3 * len(state), -1)
+    z: Array = np.concatenate((state, sobel_x, sobel_y), dtype=np.float32).reshape(3 * len(state), -1)
     return z

@@ -123,3 +123,27 @@ def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> No
         wait_until(lambda: redis.hlen("unacked") == 0, "the last acknowledgement")
         for queue in ("regrow.plan", "regrow.fit", "regrow.assemble"):
             assert redis.llen(queue) == 0
+
+
+def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
+    """A PSNR to reach, a size to keep to, and a size that no bundle can have."""
+    data = smooth_file(40, 80, seed=3)
+    quality = stack.post("/encode", params={"target_psnr": 24}, content=data).raise_for_status().headers["location"]
+    size = stack.post("/encode", params={"max_bytes": 260}, content=data).raise_for_status().headers["location"]
+    assert stack.post("/encode", params={"max_bytes": 20}, content=data).json()["type"] == "/problems/budget-too-small"
+    wait_until(lambda: _ended(stack, quality) and _ended(stack, size), "the end of two jobs", 240)
+    jobs = [_ended(stack, path) for path in (quality, size)]
+    assert [job and job["state"] for job in jobs] == ["succeeded", "succeeded"]
+    assert [job and job["preset"] for job in jobs] == ["auto", "auto"]
+    assert jobs[0] is not None
+    assert jobs[0]["psnr"] >= 24
+    assert jobs[1] is not None
+    assert jobs[1]["bytes"] <= 260
+
+
+def test_a_plain_byte_per_weight_is_the_papers_accounting(stack: httpx.Client) -> None:
+    path = stack.post("/encode", params={"coder": "bytes"}, content=smooth_file(40, 40)).headers["location"]
+    wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
+    job = _ended(stack, path)
+    assert job is not None
+    assert job["bytes"] == 22 + 6 + 6 + 1140
