@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.console import console as errors
-from core.codec.presets import Effort
+from core.codec.images import Picture
+from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
+from core.errors import InvalidSettings
 
 app = typer.Typer(help="Measure this machine. Ratios are measured in one run.", no_args_is_help=True)
 
@@ -75,6 +77,38 @@ def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdow
 
 
 @app.command()
+def decode(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
+    """How fast pictures are regrown: kernel, whole picture, cold start; against this machine's peak and JPEG."""
+    from benchmarks.decode import SIDE, bench_decode
+
+    with errors.status("measuring"):
+        result = bench_decode(_pictures(images, SIDE)[0])
+    _show(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
+def rd(
+    images: Images = None,
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+    side: Annotated[int, typer.Option(min=11, max=1024, help="Photos are resized to so many pixels a side")] = 40,
+    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.STANDARD,
+    presets: Annotated[list[Preset] | None, typer.Option(help="Sizes of rules; give it several times")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
+) -> None:
+    """Bytes against PSNR: every preset and the best of them, beside JPEG, JPEG 2000, WebP and AVIF."""
+    from benchmarks.rd import bench_rd
+
+    if plot is not None:  # before minutes of fitting: it may not be installed
+        from benchmarks.rd_plot import plot_rd
+    with errors.status("fitting"):
+        result = bench_rd(_pictures(images, side), effort, presets or tuple(Preset))
+    if plot is not None:
+        plot_rd(result, plot)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
 def show(
     results: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files that --json wrote")],
     as_markdown: AsMarkdown = False,
@@ -82,6 +116,16 @@ def show(
     """Print saved results as tables."""
     for path in results:
         _show(json.loads(path.read_text()), as_json=False, as_markdown=as_markdown)
+
+
+def _pictures(folder: Path | None, side: int) -> list[Picture]:
+    """Square photos of side × side pixels. Raises InvalidSettings where the folder holds none."""
+    from benchmarks.pictures import load_pictures
+
+    pictures = load_pictures(folder, side)
+    if not pictures:
+        raise InvalidSettings(f"{folder}: there is no photo in this folder (.jpg, .png or .webp)")
+    return pictures
 
 
 def _show(result: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:
@@ -124,6 +168,8 @@ def _markdown(name: str, rows: list[dict[str, Any]]) -> str:
 
 
 def _text(value: object) -> str:
+    if value is None:
+        return "–"
     if not isinstance(value, float):
         return str(value)
     return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"

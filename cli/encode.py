@@ -13,16 +13,16 @@ import typer
 from rich.progress import Progress, TaskID
 
 from cli.console import progress_bar
-from cli.files import write_whole
+from cli.files import read_image, write_whole
 from core.codec.budget import refuse_impossible
-from core.codec.images import Picture, read_picture
+from core.codec.images import Picture
 from core.codec.metrics import psnr_from_mse
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.errors import ImageError, InvalidSettings
+from core.errors import InvalidSettings
 
 if TYPE_CHECKING:
     from core.codec.allocation import Candidate
@@ -56,7 +56,7 @@ def encode(
     )
     targets = [_output_path(image, output, several=len(images) > 1) for image in images]
     _refuse_clashes(images, targets)
-    pictures = [_read(image) for image in images]  # all are checked before the first is trained
+    pictures = [read_image(image) for image in images]  # all are checked before the first is trained
     for picture, _ in pictures:
         refuse_impossible(picture, settings)
     with progress_bar() as bars:
@@ -87,14 +87,6 @@ def _refuse_clashes(images: list[Path], targets: list[Path]) -> None:
         other = first.setdefault(target.resolve(), image)
         if other is not image:
             raise InvalidSettings(f"{other} and {image} would both become {target}: encode one of them elsewhere")
-
-
-def _read(image: Path) -> tuple[Picture, int]:
-    data = image.read_bytes()
-    try:
-        return read_picture(data), len(data)
-    except ImageError as error:
-        raise type(error)(f"{image}: {error}") from error
 
 
 def _encode_one(

@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+from core.codec.images import Picture, read_picture
+from core.errors import ImageError
+
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
@@ -19,3 +22,12 @@ def write_whole(path: Path, data: bytes) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def read_image(path: Path) -> tuple[Picture, int]:
+    """The picture in an image file, and the file's bytes. Raises ImageError."""
+    data = path.read_bytes()
+    try:
+        return read_picture(data), len(data)
+    except ImageError as error:
+        raise type(error)(f"{path}: {error}") from error

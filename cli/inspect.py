@@ -8,48 +8,61 @@ from typing import Annotated
 
 import typer
 
-from core.codec.bundle import VERSION, read_bundle
-from core.errors import BundleError
+from cli.files import read_image, write_whole
+from cli.inspect_facts import Facts, facts_of
+from core.codec.bundle import Bundle, read_bundle
+from core.errors import BundleError, InvalidSettings
 
 
 def inspect(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="Draw the bytes of each patch, into a .png file")
+    ] = None,
+    original: Annotated[Path | None, typer.Option(help="With --map: the image, to draw each patch's PSNR too")] = None,
 ) -> None:
     """Check a bundle and show its header and sizes."""
+    if original is not None and map_file is None:
+        raise InvalidSettings("--original is compared on the map: say with --map where that goes")
+    if map_file is not None and map_file.suffix.lower() != ".png":
+        raise InvalidSettings(f"{map_file}: maps are written as PNG, so the name must end in .png")
     data = bundle.read_bytes()
     try:
         parsed = read_bundle(data)
+        facts = facts_of(parsed, len(data))
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
-    header = parsed.header
-    payload_bytes = sum(len(payload) for payload in parsed.payloads)
-    facts = {
-        "version": VERSION,
-        "width": header.width,
-        "height": header.height,
-        "visible_channels": header.shape.visible,
-        "patch_size": header.patch_size,
-        "patches": header.grid.count,
-        "patch_rows": header.grid.rows,
-        "patch_columns": header.grid.columns,
-        "seed": str(header.seed),
-        "steps": header.rollout.steps,
-        "fire_rate": header.rollout.fire_rate,
-        "channels": header.shape.channels,
-        "hidden": header.shape.hidden,
-        "parameters_per_patch": header.shape.parameters,
-        "bytes": len(data),
-        "payload_bytes": payload_bytes,
-        "overhead_bytes": len(data) - payload_bytes,
-        "bits_per_pixel": 8 * len(data) / (header.width * header.height),
-    }
+    if map_file is not None:
+        _write_map(parsed, map_file, original)
     if as_json:
         print(json.dumps(facts))
     else:
-        for name, value in facts.items():
-            print(
-                f"{name.replace('_', ' '):22} {value:.3f}"
-                if isinstance(value, float)
-                else f"{name.replace('_', ' '):22} {value}"
-            )
+        _show(facts)
+
+
+def _write_map(bundle: Bundle, target: Path, original: Path | None) -> None:
+    from cli.inspect_map import draw_map
+
+    picture = None if original is None else read_image(original)[0]
+    write_whole(target, draw_map(bundle, picture).to_png())
+
+
+def _show(facts: Facts) -> None:
+    """One line a fact, one a preset, and one for each group of numbers."""
+    for name, value in facts.items():
+        label = name.replace("_", " ")
+        if isinstance(value, dict):
+            print(f"{label:22} " + ", ".join(f"{key.replace('_', ' ')} {_text(item)}" for key, item in value.items()))
+        elif isinstance(value, list):
+            for row in value:
+                print(
+                    f"{'preset':22} "
+                    + "{preset}: {patches} patches of {channels}×{hidden}, {parameters} weights".format(**row)
+                )
+        else:
+            print(f"{label:22} {_text(value)}")
+
+
+def _text(value: object) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, decode, encode, inspect, serve
+from cli import bench, decode, encode, grow, inspect, serve
 from core.errors import RegrowError
 from core.version import VERSION
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
+app.command("grow")(grow.grow)
 app.command("inspect")(inspect.inspect)
 app.add_typer(bench.app, name="bench")
 

@@ -1,0 +1,91 @@
+"""What a bundle says of itself, and where its bytes go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from core.codec.bundle import VERSION, Bundle, BundleHeader, bundle_size
+from core.codec.entropy_coding import bits_of
+from core.codec.payload import HEAD_BYTES, Coder
+from core.codec.presets import Preset
+from core.codec.rule import RuleShape, tensor_slices
+
+TENSORS = ("W1", "b1", "W2")
+CRC_BYTES = 4
+
+Facts = dict[str, Any]
+
+
+def facts_of(bundle: Bundle, size: int) -> Facts:
+    """Everything that `regrow inspect` shows. size: of the whole file, bytes. Raises DamagedBundle."""
+    header = bundle.header
+    lengths = [len(payload) for payload in bundle.payloads]
+    shapes = [bundle.shape(index) for index in range(len(lengths))]
+    return {
+        "version": VERSION,
+        "width": header.width,
+        "height": header.height,
+        "visible_channels": header.visible,
+        "patch_size": header.patch_size,
+        "patches": header.grid.count,
+        "patch_rows": header.grid.rows,
+        "patch_columns": header.grid.columns,
+        "seed": str(header.seed),
+        "steps": header.rollout.steps,
+        "fire_rate": header.rollout.fire_rate,
+        "coder": str(header.coder),
+        "parameters_per_patch": float(np.mean([shape.parameters for shape in shapes])),
+        "bytes": size,
+        "payload_bytes": sum(lengths),
+        "overhead_bytes": size - sum(lengths),
+        "bits_per_pixel": 8 * size / (header.width * header.height),
+        "presets": _presets(header, shapes),
+        "bits_per_weight": _bits_per_weight(bundle, shapes),
+        "bytes_of_parts": _parts(header, size),
+        "bytes_per_patch": {"min": min(lengths), "mean": float(np.mean(lengths)), "max": max(lengths)},
+    }
+
+
+def _presets(header: BundleHeader, shapes: list[RuleShape]) -> list[Facts]:
+    """The presets that the header lists, and how many patches use each."""
+    names = {preset.shape(header.visible): str(preset) for preset in Preset}
+    return [
+        {
+            "preset": names.get(shape, "unnamed"),
+            "channels": shape.channels,
+            "hidden": shape.hidden,
+            "parameters": shape.parameters,
+            "patches": shapes.count(shape),
+        }
+        for shape in header.presets
+    ]
+
+
+def _bits_per_weight(bundle: Bundle, shapes: list[RuleShape]) -> dict[str, float]:
+    """What a weight of each tensor costs, mean over all patches."""
+    if bundle.header.coder is Coder.BYTES:
+        return dict.fromkeys(TENSORS, 8.0)
+    bits, weights = [0.0] * len(TENSORS), [0] * len(TENSORS)
+    for index, shape in enumerate(shapes):
+        symbols, models = bundle.rule(index).symbols, bundle.payloads[index][HEAD_BYTES - len(TENSORS) : HEAD_BYTES]
+        for tensor, (part, model) in enumerate(zip(tensor_slices(shape), models, strict=True)):
+            bits[tensor] += bits_of(symbols[part], model)
+            weights[tensor] += part.stop - part.start
+    return {name: cost / count for name, cost, count in zip(TENSORS, bits, weights, strict=True)}
+
+
+def _parts(header: BundleHeader, size: int) -> dict[str, int]:
+    """The file's bytes by what they are for; they add up to all of it."""
+    count = header.grid.count
+    start = bundle_size([], len(header.presets), header.rollout)
+    table = bundle_size([0] * count, len(header.presets), header.rollout) - start
+    checksums = CRC_BYTES * (1 + count)
+    parts = {
+        "header": start - CRC_BYTES,
+        "table": table - CRC_BYTES * count,
+        "checksums": checksums,
+        "patch_heads": HEAD_BYTES * count,
+    }
+    return parts | {"symbols": size - sum(parts.values())}
