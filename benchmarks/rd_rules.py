@@ -26,7 +26,7 @@ from core.codec.rounding import round_rules
 from core.codec.settings import EncodeSettings
 
 USUAL = 1.0
-LEVELS = (0.6, USUAL, 1.7, 2.6)
+LEVELS = (0.6, USUAL, 1.7)
 """How coarse rules are rounded, as factors of the usual steps."""
 
 PRICES = tuple(np.geomspace(1.0, 1e6, 61).tolist())
