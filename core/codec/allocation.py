@@ -30,6 +30,24 @@ class Candidate:
     error: int
 
 
+def hull(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that some price makes the best choice: the lower convex hull of error over bytes, smallest first."""
+    kept: list[Candidate] = []
+    for each in sorted(candidates, key=lambda candidate: (len(candidate.payload), candidate.error)):
+        if kept and each.error >= kept[-1].error:
+            continue
+        while len(kept) > 1 and _gain(kept[-2], kept[-1]) <= _gain(kept[-1], each):
+            kept.pop()
+        kept.append(each)
+    return kept
+
+
+def _gain(smaller: Candidate, larger: Candidate) -> float:
+    """Error saved per byte spent."""
+    bytes_spent = len(larger.payload) - len(smaller.payload)
+    return (smaller.error - larger.error) / bytes_spent if bytes_spent else float("inf")
+
+
 def allocate(
     patches: Sequence[Sequence[Candidate]],
     *,

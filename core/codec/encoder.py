@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.codec.allocation import Candidate
+from core.codec.allocation import Candidate, hull
 from core.codec.budget import presets_of
 from core.codec.codec import candidates_of, fit_task, is_good_enough
 from core.codec.fit import Fitted
@@ -20,7 +20,7 @@ Fitter = Callable[[FitTask, FitHooks], Fitted]
 
 @dataclass(frozen=True, slots=True)
 class EncodedPatches:
-    """candidates: of each patch asked for. patch_iterations: run in all, summed over the patches."""
+    """candidates: of each patch asked for, those that can be chosen at all. patch_iterations: summed over the patches."""
 
     candidates: list[list[Candidate]]
     patch_iterations: int
@@ -52,7 +52,7 @@ def encode_patches(
         if not waiting:
             break
     progress.end()
-    return EncodedPatches(candidates, iterations)
+    return EncodedPatches([hull(some) for some in candidates], iterations)
 
 
 class _Progress:

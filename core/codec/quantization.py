@@ -77,13 +77,14 @@ def integer_rule(
 ) -> IntegerRule:
     """The rule of these symbols, with as much precision as its states and hidden layers leave room for.
 
-    seed: float32 (channels, height, width). Raises DamagedBundle where no scales can say the steps.
+    seed: float32 (channels, height, width). Whatever the weights, the rule is one that a bundle can hold.
     """
     weights = (symbols * steps.per_weight(shape)).astype(np.float32)
     largest_state, largest_hidden = _ranges(shape, weights, seed, rollout)
     precision = _clip(math.floor(math.log2(CODE_LIMIT / max(largest_state, _SMALLEST))), 4, 15)
     codes = largest_hidden / steps.w1 * 2**precision / CODE_LIMIT
-    hidden_shift = _clip(math.ceil(math.log2(max(codes, _SMALLEST))), 0, 15)
+    largest_shift = precision - 2 - (-steps.gain // GAINS_PER_OCTAVE)  # or the update's shift would be below 1
+    hidden_shift = _clip(math.ceil(math.log2(max(codes, _SMALLEST))), 0, min(15, largest_shift))
     bias_shift = _clip(precision + steps.bias_octave, 0, 23)
     return IntegerRule(symbols, Scales(steps.gain, precision, bias_shift, hidden_shift))
 

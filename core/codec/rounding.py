@@ -167,9 +167,13 @@ class _Rounding:
         order = _by_sensitivity(curvature, sizes)
         matrix = curvature.astype(np.float64) * sizes[:, None] * sizes
         matrix[np.diag_indices(len(matrix))] += damping * np.mean(np.diag(matrix)) + 1e-30
-        factor = np.linalg.cholesky(matrix[np.ix_(order, order)])
-        codes = np.empty(len(order))
-        codes[order] = nearest_plane(factor, (weights / sizes)[order], count, SYMBOL_LIMIT)
+        codes = weights / sizes
+        try:
+            factor = np.linalg.cholesky(matrix[np.ix_(order, order)])
+        except np.linalg.LinAlgError:  # a rule that has run wild: its curvature is not finite
+            codes[order[-count:]] = np.rint(codes[order[-count:]]).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+            return codes
+        codes[order] = nearest_plane(factor, codes[order], count, SYMBOL_LIMIT)
         return codes
 
     def _curvature(self, i: int, weights: Array, chosen: npt.NDArray[np.intp]) -> Array:

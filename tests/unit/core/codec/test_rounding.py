@@ -11,6 +11,7 @@ from core.codec.budget import rollout_of
 from core.codec.codec import assemble, candidates_of, fit_task
 from core.codec.decoder import decode
 from core.codec.engines import make_engine
+from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.entropy_coding import best_scale_code, bits_of
 from core.codec.fit import Fitted, fit
 from core.codec.fit_task import FitHooks, FitProgress, FitTask
@@ -99,6 +100,18 @@ def test_rounding_with_the_curvature_loses_far_less_than_rounding_to_nearest() -
     grouped = _error(replace(task, schedule=replace(task.schedule, groups=4, tuning_iterations=50)), weights)
     assert at_once < 0.7 * nearest
     assert grouped <= at_once
+
+
+def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
+    class Wild(NumbaEngine):
+        def curvature(self, shape, weights, seed, extent, rollout, chosen) -> np.ndarray:  # type: ignore[no-untyped-def]
+            return np.full((len(chosen), len(chosen)), np.nan, dtype=np.float32)
+
+    task = small_task([0], schedule=GROUPED)
+    weights = train(make_engine("numba"), task).weights
+    (rules,) = round_rules(Wild(), task, weights, FitHooks(), np.ones(1, dtype=np.float32))
+    assert np.isfinite(rules[0].error)
+    assert (rules[0].rule.symbols != 0).any()
 
 
 def test_coarser_levels_cost_fewer_bits() -> None:
