@@ -20,7 +20,7 @@ Fitter = Callable[[FitTask, FitHooks], Fitted]
 
 @dataclass(frozen=True, slots=True)
 class EncodedPatches:
-    """candidates: of each patch asked for, those that can be chosen at all. patch_iterations: summed over the patches."""
+    """candidates: of each patch asked for, those that can be chosen. patch_iterations: summed over the patches."""
 
     candidates: list[list[Candidate]]
     patch_iterations: int

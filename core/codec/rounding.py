@@ -168,12 +168,11 @@ class _Rounding:
         matrix = curvature.astype(np.float64) * sizes[:, None] * sizes
         matrix[np.diag_indices(len(matrix))] += damping * np.mean(np.diag(matrix)) + 1e-30
         codes = weights / sizes
-        try:
+        if np.isfinite(matrix).all():
             factor = np.linalg.cholesky(matrix[np.ix_(order, order)])
-        except np.linalg.LinAlgError:  # a rule that has run wild: its curvature is not finite
+            codes[order] = nearest_plane(factor, codes[order], count, SYMBOL_LIMIT)
+        else:  # a rule that has run wild
             codes[order[-count:]] = np.rint(codes[order[-count:]]).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT)
-            return codes
-        codes[order] = nearest_plane(factor, codes[order], count, SYMBOL_LIMIT)
         return codes
 
     def _curvature(self, i: int, weights: Array, chosen: npt.NDArray[np.intp]) -> Array:
