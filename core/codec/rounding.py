@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import product
 from typing import TypeVar
 
 import numba
@@ -30,7 +29,9 @@ from core.codec.quantization import Steps, integer_rule, one_byte_steps, usual_s
 from core.codec.trainers import Training, make_trainer
 from core.errors import FitStopped
 
-TILTS = (-0.5, 0.0, 0.5)
+TILTS = (0.0, -0.5, 0.5)
+"""Octaves by which W2's step is made coarser, and W1's finer to make up for it. The first is the usual one."""
+
 DAMPINGS = (1e-3, 1e-2)
 """Added to the curvature's diagonal, over its mean: how little a linear model of the rule is trusted."""
 
@@ -101,38 +102,39 @@ class _Rounding:
             return list(pool.map(unless_stopped, range(count)))
 
     def _nearest(self, i: int, weights: Array) -> RoundedRule:
-        steps = self._steps(weights)[0]
+        steps = self._choices(weights)[0][0]
         return self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
 
-    def _steps(self, weights: Array) -> list[Steps]:
-        """One set of steps per level."""
-        shape = self._task.shape
-        if self._task.one_byte:
-            return [one_byte_steps(weights, shape)]
-        return [usual_steps(weights, shape, level) for level in self._task.levels]
+    def _choices(self, weights: Array) -> list[list[Steps]]:
+        """For each level, the steps that may be chosen."""
+        task = self._task
+        if task.one_byte:
+            return [[one_byte_steps(weights, task.shape)]]
+        return [[usual_steps(weights, task.shape, level, tilt) for tilt in TILTS] for level in task.levels]
 
     def _first_group(self, i: int, weights: Array) -> list[_Draft]:
-        """Choose steps and damping by rounding everything at once, then round the first group; one draft per level."""
-        task = self._task
-        everything = np.arange(task.shape.parameters)
+        """Round the first group, with steps and damping chosen by rounding everything at once; one draft per level."""
+        everything = np.arange(self._task.shape.parameters)
         curvature = self._curvature(i, weights, everything)
         drafts = []
-        for number, level_steps in enumerate(self._steps(weights)):
-            choices = [level_steps]
-            if not task.one_byte:
-                choices = [usual_steps(weights, task.shape, task.levels[number], tilt) for tilt in TILTS]
-            best: _Draft | None = None
-            for steps, damping in product(choices, DAMPINGS):
-                whole = self._nearest_plane(curvature, weights, everything, steps, damping, len(everything))
-                rounded = self._rounded(i, whole, steps)
-                if best is None or rounded.error < best.best.error:
-                    unfrozen = np.zeros(len(weights), dtype=np.bool_)
-                    best = _Draft(steps, weights.astype(np.float64), unfrozen, damping, rounded)
-            assert best is not None  # noqa: S101
-            if task.schedule.groups > 1:
-                self._round_group(best, curvature, everything, len(everything) // task.schedule.groups)
-            drafts.append(best)
+        for choices in self._choices(weights):
+            draft = self._best(i, weights, curvature, [(steps, DAMPINGS[0]) for steps in choices])
+            others = [(draft.steps, damping) for damping in DAMPINGS[1:]]
+            draft = min(draft, self._best(i, weights, curvature, others), key=lambda each: each.best.error)
+            if self._task.schedule.groups > 1:
+                self._round_group(draft, curvature, everything, len(everything) // self._task.schedule.groups)
+            drafts.append(draft)
         return drafts
+
+    def _best(self, i: int, weights: Array, curvature: Array, choices: list[tuple[Steps, float]]) -> _Draft:
+        """The steps and damping with which rounding everything at once leaves the smallest error."""
+        everything = np.arange(len(weights))
+        drafts = []
+        for steps, damping in choices:
+            whole = self._nearest_plane(curvature, weights, everything, steps, damping, len(weights))
+            unfrozen = np.zeros(len(weights), dtype=np.bool_)
+            drafts.append(_Draft(steps, weights.astype(np.float64), unfrozen, damping, self._rounded(i, whole, steps)))
+        return min(drafts, key=lambda draft: draft.best.error)
 
     def _next_group(self, i: int, draft: _Draft, group: int) -> None:
         """Round another group of the free weights; with the last one, keep the result where it is better."""

@@ -43,7 +43,7 @@ def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempP
             running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
         server = running.enter_context(services.api(environment, folder))
         client = running.enter_context(httpx.Client(base_url=server.url, timeout=30))
-        wait_until(lambda: len(client.get("/admin/workers").json()["workers"]) == 2, "two workers' start")
+        wait_until(lambda: len(client.get("/admin/workers").json()["workers"]) == 2, "two workers' start", 180)
         yield client
 
 
