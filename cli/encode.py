@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.errors import InvalidSettings
+from core.errors import BudgetTooSmall, InvalidSettings
 
 if TYPE_CHECKING:
     from core.codec.allocation import Candidate
@@ -37,7 +38,9 @@ def encode(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="The bundle, or a folder for several images")
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Size of the rules")] = Preset.SMALL,
+    preset: Annotated[
+        Preset, typer.Option(help="Size of the rules; with a target it is chosen per patch")
+    ] = Preset.SMALL,
     effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
     seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
     seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
@@ -57,17 +60,28 @@ def encode(
     targets = [_output_path(image, output, several=len(images) > 1) for image in images]
     _refuse_clashes(images, targets)
     pictures = [read_image(image) for image in images]  # all are checked before the first is trained
-    for picture, _ in pictures:
-        refuse_impossible(picture, settings)
+    for image, (picture, _) in zip(images, pictures, strict=True):
+        with _naming(image):
+            refuse_impossible(picture, settings)
     with progress_bar() as bars:
         for image, (picture, original_bytes), target in zip(images, pictures, targets, strict=True):
-            report = _encode_one(image.name, picture, original_bytes, settings, target, bars)
+            with _naming(image):
+                report = _encode_one(image.name, picture, original_bytes, settings, target, bars)
             if as_json:
                 print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
             else:
                 print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
             if report.target_met is False:
                 print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _naming(image: Path) -> Iterator[None]:
+    """Say which image it is whose budget is too small."""
+    try:
+        yield
+    except BudgetTooSmall as error:
+        raise BudgetTooSmall(f"{image}: {error}") from error
 
 
 def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:

@@ -23,6 +23,7 @@ from core.errors import BundleError, InvalidSettings
 
 FRAME_MS = 80
 LAST_FRAME_MS = 1500
+MOST_FRAMES = 60
 LONGEST_SIDE = 8192
 """Pixels of a frame; GIF itself could hold 65,535."""
 
@@ -34,6 +35,8 @@ def grow(
 ) -> None:
     """Show how the picture in a bundle grows, step by step (BUNDLE.gif beside it, unless -o says where)."""
     target = output or bundle.with_suffix(".gif")
+    if output is None and target.exists():
+        raise InvalidSettings(f"{target} is there already: say with -o where the animation goes")
     if target.suffix.lower() != ".gif":
         raise InvalidSettings(f"{target}: growth is written as GIF, so the name must end in .gif")
     try:
@@ -45,13 +48,18 @@ def grow(
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     size = f"{scale * header.width}×{scale * header.height}"
-    print(f"{target}: {size}, {header.rollout.steps + 1} frames")
+    print(f"{target}: {size}, from the seed to step {header.rollout.steps}")
+
+
+def shown_steps(steps: int) -> list[int]:
+    """The steps after the seed that are shown: all, or so many evenly spread ones, as each is grown from the start."""
+    return sorted({round(step) for step in np.linspace(1, steps, min(steps, MOST_FRAMES))})
 
 
 def frames(bundle: Bundle) -> Iterator[Picture]:
-    """The picture at step 0, 1, ... to the last. Raises DamagedBundle."""
+    """The seed, then the picture at the steps shown. Raises DamagedBundle."""
     yield decode_bundle(bundle, grower=_seed_pixels).picture
-    for step in range(1, bundle.header.rollout.steps + 1):
+    for step in shown_steps(bundle.header.rollout.steps):
         yield decode_bundle(at_step(bundle, step)).picture
 
 
@@ -65,8 +73,8 @@ def _seed_pixels(
 
 def _gif(bundle: Bundle, scale: int) -> bytes:
     images = (_image(picture, scale) for picture in frames(bundle))
-    steps, buffer = bundle.header.rollout.steps, io.BytesIO()
-    durations = [FRAME_MS] * steps + [LAST_FRAME_MS]
+    steps, buffer = shown_steps(bundle.header.rollout.steps), io.BytesIO()
+    durations = [FRAME_MS] * len(steps) + [LAST_FRAME_MS]
     next(images).save(buffer, "GIF", save_all=True, append_images=images, duration=durations, loop=0)
     return buffer.getvalue()
 

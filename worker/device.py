@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import numpy as np
 
+from core.codec.codec import Work
 from core.codec.engines.base import Engine, Rollout, Targets
 from core.codec.presets import PATCH_SIZE, OptimizerName
 from core.codec.rule import RuleShape
@@ -13,6 +15,10 @@ from core.codec.trainers import Training, make_trainer
 from core.errors import RegrowError
 
 PROBE_SECONDS = 0.2
+
+
+ROUNDING_FLOPS = 1e10
+"""Double-precision operations a second that rounding gets out of one core, at least."""
 
 
 class TooSlow(RegrowError):
@@ -26,17 +32,19 @@ class DeviceSpeed:
         self._engine = engine
         self._known: dict[tuple[RuleShape, int, bool, int], float] = {}
 
-    def patches_per_batch(
-        self, work: list[tuple[RuleShape, float]], rollout: Rollout, batch_seconds: float, limit: float
-    ) -> int:
+    def patches_per_batch(self, work: list[Work], rollout: Rollout, batch_seconds: float, limit: float) -> int:
         """How many patches one message carries, to take `batch_seconds` on this device; at least one.
 
-        work: iterations that a patch takes, for each size of rule. Raises TooSlow where a single patch takes longer
-        than `limit` seconds.
+        work: what a patch takes, for each size of rule. Raises TooSlow where a single patch takes longer than `limit`
+        seconds.
         """
 
         def seconds(count: int) -> float:
-            return sum(self._seconds_per_patch_iteration(shape, rollout, count) * times for shape, times in work)
+            training = sum(
+                self._seconds_per_patch_iteration(each.shape, rollout, count) * each.iterations for each in work
+            )
+            cores = min(count, os.cpu_count() or 1)
+            return training + sum(each.rounding_flops for each in work) / (ROUNDING_FLOPS * cores)
 
         alone = seconds(1)
         if alone > limit:

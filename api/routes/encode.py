@@ -17,7 +17,7 @@ from api.submission import submit
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
+from core.codec.settings import MOST_BYTES, EncodeSettings
 from core.errors import UnsupportedImage
 
 router = APIRouter(tags=["encode"])
@@ -32,7 +32,7 @@ class EncodeOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules (the paper's Table I)")
+    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules; with a target it is chosen per patch")
     effort: Effort = Field(default=Effort.DRAFT, description="How long to train")
     seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
     seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
@@ -42,7 +42,10 @@ class EncodeOptions(BaseModel):
         default=None, ge=10, le=55, description="dB to reach in as few bytes as possible; presets are chosen per patch"
     )
     max_bytes: int | None = Field(
-        default=None, ge=1, description="Size of the whole file, for a picture as good as possible within it"
+        default=None,
+        ge=1,
+        le=MOST_BYTES,
+        description="Of the whole file, for a picture as good as possible within it",
     )
 
     def settings(self) -> EncodeSettings:

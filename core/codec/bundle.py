@@ -111,9 +111,14 @@ def write_bundle(header: BundleHeader, payloads: Sequence[bytes]) -> bytes:
         raise InvalidSettings(f"a bundle holds pictures up to {MAX_SIDE} pixels a side")
     if not 1 <= len(header.presets) <= MAX_PRESETS:
         raise InvalidSettings(f"a bundle holds 1 to {MAX_PRESETS} presets, not {len(header.presets)}")
-    if max(map(len, payloads)) > MAX_PAYLOAD:
-        raise InvalidSettings(f"a patch takes at most {MAX_PAYLOAD} bytes, not {max(map(len, payloads))}")
+    if not 1 <= header.patch_size <= 255 or header.grid.count > MAX_PATCHES:
+        raise InvalidSettings(f"a bundle holds up to {MAX_PATCHES} patches of 1 to 255 pixels a side")
+    longest = max(len(payload) for payload in payloads)
+    if longest > MAX_PAYLOAD:
+        raise InvalidSettings(f"a patch takes at most {MAX_PAYLOAD} bytes, not {longest}")
     rollout = header.rollout
+    if rollout.fire_rate != encodable_fire_rate(rollout.fire_rate):
+        raise InvalidSettings(f"a bundle cannot hold a fire rate of {rollout.fire_rate}: see encodable_fire_rate")
     head = _HEADER.pack(
         MAGIC,
         VERSION,

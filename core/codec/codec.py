@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.codec.allocation import Candidate, allocate
 from core.codec.budget import grid_of, presets_of, rollout_of
-from core.codec.bundle import BundleHeader, bundle_size, write_bundle
+from core.codec.bundle import MAX_PRESETS, BundleHeader, bundle_size, write_bundle
 from core.codec.decoder import decode
 from core.codec.encoded import Encoded
 from core.codec.engines.base import Targets
@@ -31,11 +32,20 @@ ENOUGH = 0.5
 hardly any patch is worth making better than that."""
 
 
-def work_of(picture: Picture, settings: EncodeSettings) -> list[tuple[RuleShape, float]]:
-    """The most that one patch may take: each size of rule that may be fitted for it, with its iterations."""
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What fitting one size of rule for one patch takes: training iterations, and operations of rounding on the CPU."""
+
+    shape: RuleShape
+    iterations: float
+    rounding_flops: float
+
+
+def work_of(picture: Picture, settings: EncodeSettings) -> list[Work]:
+    """The most that one patch may take."""
     schedule, levels = SCHEDULES[settings.effort], len(SEARCH_LEVELS) if settings.searches else 1
     shapes = [preset.shape(picture.channels) for preset in presets_of(picture, settings)]
-    return [(shape, schedule.work(shape, levels)) for shape in shapes]
+    return [Work(shape, schedule.work(shape, levels), schedule.rounding_flops(shape, levels)) for shape in shapes]
 
 
 def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings, preset: Preset) -> FitTask:
@@ -52,7 +62,7 @@ def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings,
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, index) for index in indices),
         levels=SEARCH_LEVELS if settings.searches else (1.0,),
-        one_byte=settings.coder is Coder.BYTES,
+        one_byte=settings.coder is Coder.BYTES or SCHEDULES[settings.effort].groups == 0,
     )
 
 
@@ -83,11 +93,14 @@ def assemble(picture: Picture, settings: EncodeSettings, patches: Sequence[Seque
         values = picture.pixels.size
         choice, met = allocate(patches, max_error=values * 255**2 * 10 ** (-settings.target_psnr / 10))
     elif settings.max_bytes is not None:
+        # A bundle lists each preset that it uses: two bytes for each that may be.
+        overhead = bundle_size([0] * len(patches), min(len(patches), MAX_PRESETS), rollout_of(settings))
         limit = settings.max_bytes
-        choice, met = allocate(patches, max_bytes=lambda some: _size(settings, patches, some) <= limit)
-        if not met:
-            least = _size(settings, patches, choice)
+        choice, met = allocate(patches, max_bytes=limit - overhead)
+        least = _size(settings, patches, choice)
+        if least > limit:
             raise BudgetTooSmall(f"{limit} bytes are too few for this picture: the smallest bundle takes {least}")
+        met = True
     bundle = _bundle(picture, settings, patches, choice)
     shapes = [candidates[number].shape for candidates, number in zip(patches, choice, strict=True)]
     return Encoded(bundle, measure(picture.pixels, decode(bundle).picture.pixels), _counts(shapes), met)

@@ -73,7 +73,8 @@ def decode_bundle(bundle: Bundle, on_damage: OnDamage = "refuse", *, grower: Gro
     header = bundle.header
     pixels = np.zeros((header.height, header.width, header.visible), dtype=np.uint8)
     damaged = list(bundle.damaged)
-    whole = [index for index in range(header.grid.count) if index not in set(damaged)]
+    lost = set(bundle.damaged)
+    whole = [index for index in range(header.grid.count) if index not in lost]
     for start in range(0, len(whole), PATCHES_AT_ONCE):
         some = whole[start : start + PATCHES_AT_ONCE]
         grown, failed = _grow_patches(bundle, some, on_damage, grower or fast_grower())

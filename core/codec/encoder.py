@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from core.codec.allocation import Candidate, hull
+from core.codec.allocation import Candidate, front
 from core.codec.budget import presets_of
 from core.codec.codec import candidates_of, fit_task, is_good_enough
 from core.codec.fit import Fitted
@@ -52,7 +52,7 @@ def encode_patches(
         if not waiting:
             break
     progress.end()
-    return EncodedPatches([hull(some) for some in candidates], iterations)
+    return EncodedPatches([front(some) for some in candidates], iterations)
 
 
 class _Progress:

@@ -33,7 +33,7 @@ DIVERGED = 4.0
 
 
 class Hooks(Protocol):
-    """What a phase asks for (core.codec.fit.FitHooks)."""
+    """What a phase asks for (core.codec.fit_task.FitHooks)."""
 
     @property
     def should_stop(self) -> Callable[[], bool]: ...

@@ -41,8 +41,8 @@ class FitHooks:
     """What a fit asks and tells every few iterations.
 
     should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
-    leave the batch. deadline: time.monotonic() at which the fit ends with the best weights so far. on_progress: called
-    with what is done.
+    leave the training. deadline: time.monotonic() at which training ends with the best weights so far, to be rounded.
+    on_progress: called with what is done.
     """
 
     should_stop: Callable[[], bool] = _never

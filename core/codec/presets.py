@@ -81,6 +81,11 @@ class Schedule:
         """Iterations between all roundings."""
         return max(0, self.groups - 1) * self.tuning_iterations
 
+    def rounding_flops(self, shape: RuleShape, levels: int = 1) -> float:
+        """Of the Cholesky factors of one patch's rounding: a third of n³ each, n shrinking with every group."""
+        groups = sum((left / self.groups) ** 3 for left in range(1, self.groups + 1)) if self.groups else 0.0
+        return levels * (_TRIAL_FACTORS + groups) * shape.parameters**3 / 3
+
     def work(self, shape: RuleShape, levels: int = 1) -> float:
         """What training and rounding take, in iterations: following one weight's tangent costs about a third of one."""
         tangents = (self.groups + 1) / 2 * shape.parameters if self.groups else 0.0
@@ -88,6 +93,7 @@ class Schedule:
 
 
 _TANGENT = 0.3
+_TRIAL_FACTORS = 4  # that choose tilt and damping
 
 SCHEDULES = {
     Effort.DRAFT: Schedule(iterations=100, noisy_iterations=200),

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from core.codec.engines.base import Array, Engine
 from core.codec.engines.numba_integer import grow_batch
-from core.codec.fit_phase import LOOK_EVERY, Phase
+from core.codec.fit_phase import DIVERGED, LOOK_EVERY, Phase
 from core.codec.fit_task import FitHooks, FitProgress, FitTask
 from core.codec.fixed_point import SYMBOL_LIMIT, IntegerRule, integer_seed
 from core.codec.noise import rule_keys
@@ -36,6 +36,9 @@ DAMPINGS = (1e-3, 1e-2)
 """Added to the curvature's diagonal, over its mean: how little a linear model of the rule is trusted."""
 
 TUNING_RATE = 3e-3
+
+MATRIX_MEMORY, MATRICES = 2 << 30, 4
+"""Bytes that all threads may use for matrices of all weights by all weights, and how many such a thread holds."""
 
 _Result = TypeVar("_Result")
 
@@ -79,7 +82,7 @@ class _Rounding:
     def run(self, weights: Array) -> tuple[tuple[RoundedRule, ...], ...]:
         groups = self._task.schedule.groups
         if groups == 0:
-            return tuple((self._nearest(i, row),) for i, row in enumerate(weights))
+            return tuple((rule,) for rule in self._for_each(lambda i: self._nearest(i, weights[i]), len(weights)))
         first = self._for_each(lambda i: self._first_group(i, weights[i]), len(weights))
         levels = [[drafts[level] for drafts in first] for level in range(len(first[0]))]
         for number, drafts in enumerate(levels):
@@ -98,7 +101,9 @@ class _Rounding:
                 raise FitStopped("the fit was asked to stop")
             return work(i)
 
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(numba.get_num_threads()) as pool:
+        matrix_bytes = 8 * self._task.shape.parameters**2
+        threads = max(1, min(numba.get_num_threads(), MATRIX_MEMORY // (MATRICES * matrix_bytes)))
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
             return list(pool.map(unless_stopped, range(count)))
 
     def _nearest(self, i: int, weights: Array) -> RoundedRule:
@@ -167,11 +172,13 @@ class _Rounding:
         """The free weights (n,) in units of their steps, the `count` most sensitive ones rounded."""
         sizes = steps.per_weight(self._task.shape)[free]
         order = _by_sensitivity(curvature, sizes)
-        matrix = curvature.astype(np.float64) * sizes[:, None] * sizes
+        matrix = curvature[np.ix_(order, order)].astype(np.float64)
+        matrix *= sizes[order][:, None]
+        matrix *= sizes[order]
         matrix[np.diag_indices(len(matrix))] += damping * np.mean(np.diag(matrix)) + 1e-30
         codes = weights / sizes
         if np.isfinite(matrix).all():
-            factor = np.linalg.cholesky(matrix[np.ix_(order, order)])
+            factor = np.linalg.cholesky(matrix)
             codes[order] = nearest_plane(factor, codes[order], count, SYMBOL_LIMIT)
         else:  # a rule that has run wild
             codes[order[-count:]] = np.rint(codes[order[-count:]]).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT)
@@ -200,9 +207,11 @@ class _Rounding:
         for iteration in range(phase.iterations):
             if iteration % LOOK_EVERY == 0 and self._hooks.should_stop():
                 raise FitStopped("the fit was asked to stop")
-            trainer.step(group * phase.iterations + iteration, phase.rate(iteration), noisy=True)
-        for draft, tuned in zip(drafts, trainer.current(), strict=True):
-            if np.isfinite(tuned).all():
+            losses = trainer.step(group * phase.iterations + iteration, phase.rate(iteration), noisy=True)
+            if iteration == 0:
+                first = losses
+        for draft, tuned, sound in zip(drafts, trainer.current(), losses < DIVERGED * first, strict=True):
+            if sound and np.isfinite(tuned).all():
                 draft.weights[~draft.frozen] = tuned[~draft.frozen]
 
     def _rounded(self, i: int, codes: npt.NDArray[np.floating], steps: Steps) -> RoundedRule:

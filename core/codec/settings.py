@@ -9,6 +9,8 @@ from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import InvalidSettings
 
+MOST_BYTES = 1 << 40
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
@@ -34,10 +36,12 @@ class EncodeSettings:
             raise InvalidSettings("give a target PSNR or a number of bytes, not both")
         if self.target_psnr is not None and not 10 <= self.target_psnr <= 55:
             raise InvalidSettings(f"a target PSNR must be from 10 to 55 dB, not {self.target_psnr:g}")
-        if self.max_bytes is not None and self.max_bytes < 1:
-            raise InvalidSettings(f"the number of bytes must be at least 1, not {self.max_bytes}")
+        if self.max_bytes is not None and not 1 <= self.max_bytes <= MOST_BYTES:
+            raise InvalidSettings(f"the number of bytes must be from 1 to {MOST_BYTES}, not {self.max_bytes}")
         if self.searches and self.coder is not Coder.ANS:
             raise InvalidSettings("a target needs entropy coding: leave the coder at ans")
+        if self.searches and self.effort is Effort.PAPER:
+            raise InvalidSettings("effort paper rounds as the paper does and knows no targets: choose another effort")
 
     @property
     def preset_name(self) -> str:

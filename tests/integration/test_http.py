@@ -105,7 +105,14 @@ def test_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
 @pytest.mark.usefixtures("empty")
 @pytest.mark.parametrize(
     "parameters",
-    [{"preset": "gigantic"}, {"target_psnr": "99"}, {"max_bytes": "0"}, {"seed_number": "-1"}, {"colour": "red"}],
+    [
+        {"preset": "gigantic"},
+        {"target_psnr": "99"},
+        {"max_bytes": "0"},
+        {"max_bytes": "9" * 400},
+        {"seed_number": "-1"},
+        {"colour": "red"},
+    ],
 )
 def test_bad_options_are_named(client: httpx.Client, parameters: dict[str, str]) -> None:
     for answer in (

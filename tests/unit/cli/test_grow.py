@@ -38,7 +38,7 @@ def test_the_file_holds_every_step_and_stays_on_the_last(tmp_path: Path, visible
     bundle, target = tmp_path / "x.gnca", tmp_path / "growth.gif"
     data = random_bundle(30, 20, shapes=(RuleShape(8, 8, visible),))
     bundle.write_bytes(data)
-    assert "60×90, 5 frames" in _grow(bundle, "-o", target, "--scale", 3)
+    assert "60×90, from the seed to step 4" in _grow(bundle, "-o", target, "--scale", 3)
     animation, durations = Image.open(target), []
     assert (animation.size, animation.n_frames, animation.info["loop"]) == ((60, 90), 5, 0)
     for frame in range(5):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.codec.codec import Work
 from core.codec.engines import make_engine
 from core.codec.engines.base import Rollout
 from core.codec.rule import RuleShape
@@ -20,13 +21,21 @@ def speed(monkeypatch: pytest.MonkeyPatch) -> DeviceSpeed:
 
 
 def test_a_batch_is_as_long_as_asked(speed: DeviceSpeed) -> None:
-    assert speed.patches_per_batch([(SHAPE, 1000)], Rollout(12), batch_seconds=60, limit=300) == 60
-    assert speed.patches_per_batch([(SHAPE, 70_000)], Rollout(12), batch_seconds=60, limit=300) == 1
+    assert speed.patches_per_batch([Work(SHAPE, 1000, 0)], Rollout(12), batch_seconds=60, limit=300) == 60
+    assert speed.patches_per_batch([Work(SHAPE, 70_000, 0)], Rollout(12), batch_seconds=60, limit=300) == 1
+
+
+def test_rounding_on_the_cpu_counts_too(speed: DeviceSpeed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device.os, "cpu_count", lambda: 4)
+    rounding = [Work(SHAPE, 1000, 4 * device.ROUNDING_FLOPS)]
+    assert speed.patches_per_batch(rounding, Rollout(12), batch_seconds=60, limit=300) == 30
 
 
 def test_a_patch_that_outlasts_its_message_is_refused(speed: DeviceSpeed) -> None:
     with pytest.raises(TooSlow, match="one patch would take 400 s"):
-        speed.patches_per_batch([(SHAPE, 60_000), (SHAPE, 40_000)], Rollout(12), batch_seconds=60, limit=300)
+        speed.patches_per_batch(
+            [Work(SHAPE, 60_000, 0), Work(SHAPE, 40_000, 0)], Rollout(12), batch_seconds=60, limit=300
+        )
 
 
 def test_the_real_measurement_is_kept() -> None:

@@ -99,7 +99,7 @@ def test_rounding_with_the_curvature_loses_far_less_than_rounding_to_nearest() -
     at_once = _error(task, weights)
     grouped = _error(replace(task, schedule=replace(task.schedule, groups=4, tuning_iterations=50)), weights)
     assert at_once < 0.7 * nearest
-    assert grouped <= at_once
+    assert grouped < 0.95 * at_once
 
 
 def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
@@ -112,6 +112,15 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
     (rules,) = round_rules(Wild(), task, weights, FitHooks(), np.ones(1, dtype=np.float32))
     assert np.isfinite(rules[0].error)
     assert (rules[0].rule.symbols != 0).any()
+
+
+def test_zero_weights_and_single_pixels_are_rounded() -> None:
+    task = small_task([0, 1, 2], schedule=GROUPED)
+    task.targets.extents[:] = [[1, 1], [1, 12], [12, 3]]
+    trained = train(make_engine("numba"), task).weights
+    for weights in (trained, np.zeros_like(trained)):
+        rules = round_rules(make_engine("numba"), task, weights, FitHooks(), np.ones(3, dtype=np.float32))
+        assert all(0 <= rounded.error < 255**2 * 36 * 3 for (rounded,) in rules)
 
 
 def test_coarser_levels_cost_fewer_bits() -> None:
