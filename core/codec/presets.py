@@ -83,12 +83,19 @@ class Schedule:
 
     def rounding_flops(self, shape: RuleShape, levels: int = 1) -> float:
         """Of the Cholesky factors of one patch's rounding: a third of n³ each, n shrinking with every group."""
-        groups = sum((left / self.groups) ** 3 for left in range(1, self.groups + 1)) if self.groups else 0.0
-        return levels * (_TRIAL_FACTORS + groups) * shape.parameters**3 / 3
+        if not self.groups:
+            return 0.0
+        factors = _TRIAL_FACTORS + sum(share**3 for share in self.free_shares)
+        return levels * factors * shape.parameters**3 / 3
+
+    @property
+    def free_shares(self) -> list[float]:
+        """Of the weights, before each group and after the last."""
+        return [left / self.groups for left in range(self.groups, -1, -1)] if self.groups else [1.0]
 
     def work(self, shape: RuleShape, levels: int = 1) -> float:
         """What training and rounding take, in iterations: following one weight's tangent costs about a third of one."""
-        tangents = (self.groups + 1) / 2 * shape.parameters if self.groups else 0.0
+        tangents = sum(self.free_shares) * shape.parameters if self.groups else 0.0
         return self.total + levels * (self.tuning + _TANGENT * tangents)
 
 

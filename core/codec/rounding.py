@@ -127,7 +127,7 @@ class _Rounding:
             others = [(draft.steps, damping) for damping in DAMPINGS[1:]]
             draft = min(draft, self._best(i, weights, curvature, others), key=lambda each: each.best.error)
             if self._task.schedule.groups > 1:
-                self._round_group(draft, curvature, everything, len(everything) // self._task.schedule.groups)
+                self._round_group(draft, curvature, everything, len(everything) - self._left_after(0))
             drafts.append(draft)
         return drafts
 
@@ -144,14 +144,17 @@ class _Rounding:
     def _next_group(self, i: int, draft: _Draft, group: int) -> None:
         """Round another group of the free weights; with the last one, keep the result where it is better."""
         free = np.flatnonzero(~draft.frozen)
-        last = group == self._task.schedule.groups - 1
+        left = self._left_after(group)
         curvature = self._curvature(i, draft.weights.astype(np.float32), free)
-        count = len(free) if last else self._task.shape.parameters // self._task.schedule.groups
-        self._round_group(draft, curvature, free, count)
-        if last:
+        self._round_group(draft, curvature, free, len(free) - left)
+        if left == 0:
             rounded = self._rounded(i, draft.weights / draft.steps.per_weight(self._task.shape), draft.steps)
             if rounded.error < draft.best.error:
                 draft.best = rounded
+
+    def _left_after(self, group: int) -> int:
+        """How many weights are still free after a group."""
+        return round(self._task.schedule.free_shares[group + 1] * self._task.shape.parameters)
 
     def _round_group(self, draft: _Draft, curvature: Array, free: npt.NDArray[np.intp], count: int) -> None:
         """Round the `count` most sensitive of the free weights, and move the others to make up for it."""

@@ -51,9 +51,11 @@ def _add_row(arena, out, gate, source, factor):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _tangent_hidden(arena, at, weight, h, z):  # type: ignore[no-untyped-def]
-    """The tangent of a block's hidden layer into at.dh, from that of its perception in at.z."""
-    row, tiles = 0, (at.hidden + ROWS - 1) // ROWS
+def _tangent_hidden(arena, at, weight, h, z, first):  # type: ignore[no-untyped-def]
+    """The tangent of a block's hidden layer into at.dh, from that of its perception in at.z; zero at the first step."""
+    if first:
+        arena[at.dh : at.dh + at.hidden * BLOCK] = np.float32(0.0)
+    row, tiles = 0, 0 if first else (at.hidden + ROWS - 1) // ROWS
     for tile in range(tiles):
         rows = (at.hidden - row + tiles - tile - 1) // (tiles - tile)
         out, gate = at.dh + row * BLOCK, h + row * BLOCK
@@ -78,10 +80,10 @@ def _tangent_step(arena, at, weight, step, old, new):  # type: ignore[no-untyped
         cells = at.lead + block * BLOCK
         h = at.h + (step * at.blocks + block) * at.hidden * BLOCK
         kept = at.size + (step * at.blocks + block) * 3 * group
-        for c in range(at.channels):
+        for c in range(0 if step == 0 else at.channels):
             z = at.z + c * BLOCK
             perceive_block(arena, old + cells + c * at.plane, at.stride, z, z + group, z + 2 * group)
-        _tangent_hidden(arena, at, weight, h, kept)
+        _tangent_hidden(arena, at, weight, h, kept, step == 0)
         row, tiles = 0, (at.channels + ROWS - 1) // ROWS
         for tile in range(tiles):
             rows = (at.channels - row + tiles - tile - 1) // (tiles - tile)
