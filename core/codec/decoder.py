@@ -14,6 +14,7 @@ from core.codec.conceal import conceal
 from core.codec.engines.base import Rollout
 from core.codec.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
 from core.codec.images import Picture, Pixels
+from core.codec.patches import paste
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.errors import DamagedBundle
@@ -80,8 +81,7 @@ def decode_bundle(bundle: Bundle, on_damage: OnDamage = "refuse", *, grower: Gro
         grown, failed = _grow_patches(bundle, some, on_damage, grower or fast_grower())
         damaged += failed
         for index, patch in grown.items():
-            (top, left), (height, width) = header.grid.origin(index), header.grid.extent(index)
-            pixels[top : top + height, left : left + width] = patch[:, :height, :width].transpose(1, 2, 0)
+            paste(pixels, header.grid, index, patch)
     conceal(pixels, header.grid, sorted(damaged))
     return Decoded(Picture(pixels), tuple(sorted(damaged)))
 

@@ -52,12 +52,7 @@ def cut(picture: Picture, grid: PatchGrid, indices: Sequence[int]) -> npt.NDArra
     return patches
 
 
-def join(patches: npt.NDArray[np.float32], grid: PatchGrid) -> Pixels:
-    """All patches put together and cropped; (count, channels, size, size) in [0, 1] to uint8 (height, width, channels).
-
-    Brightness is clipped to [0, 1], scaled to 255 and rounded half to even.
-    """
-    _, channels, size, _ = patches.shape
-    whole = patches.reshape(grid.rows, grid.columns, channels, size, size).transpose(0, 3, 1, 4, 2)
-    pixels = whole.reshape(grid.rows * size, grid.columns * size, channels)[: grid.height, : grid.width]
-    return np.rint(pixels.clip(0, 1) * np.float32(255)).astype(np.uint8)
+def paste(pixels: Pixels, grid: PatchGrid, index: int, patch: Pixels) -> None:
+    """Write one patch, uint8 (channels, size, size), to its place in a picture (height, width, channels), cropped."""
+    (top, left), (height, width) = grid.origin(index), grid.extent(index)
+    pixels[top : top + height, left : left + width] = patch[:, :height, :width].transpose(1, 2, 0)

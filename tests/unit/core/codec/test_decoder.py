@@ -13,7 +13,9 @@ from core.codec.rule import RuleShape
 from tests.bundles import random_bundle
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 4000), (39, 41), (40, 40), (41, 41), (120, 120)])
+@pytest.mark.parametrize(
+    "size", [(1, 1), (1, 4000), (1, 16_384), (16_384, 3), (39, 41), (40, 40), (41, 41), (120, 120)]
+)
 def test_i7_exactly_the_original_size_comes_back(size: tuple[int, int]) -> None:
     picture = decode(random_bundle(*size)).picture
     assert (picture.height, picture.width) == size
