@@ -10,9 +10,10 @@ from fastapi import Depends, Path, Request
 from api.settings import ApiSettings
 from core.errors import JobNotFound
 from core.jobs.blobs import make_blob_store
-from core.jobs.blobs.base import BlobStore
+from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.store import JobStore, connect
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
 
 
@@ -21,9 +22,7 @@ class Service:
     """The API's connections."""
 
     settings: ApiSettings
-    store: JobStore
-    blobs: BlobStore
-    sender: Sender
+    jobs: Jobs
     workers: WorkerRegistry
 
 
@@ -33,9 +32,7 @@ def make_service(settings: ApiSettings) -> Service:
     redis = connect(url)
     return Service(
         settings=settings,
-        store=JobStore(redis),
-        blobs=make_blob_store(settings),
-        sender=Sender(make_celery(url)),
+        jobs=Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url))),
         workers=WorkerRegistry(redis),
     )
 

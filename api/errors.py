@@ -37,6 +37,13 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
     errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
     errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
+    errors.JobEnded: Kind(HTTPStatus.CONFLICT, "job-ended"),
+    errors.JobNotRetryable: Kind(HTTPStatus.CONFLICT, "job-not-retryable"),
+    errors.IdempotencyConflict: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
+    errors.IdempotencyInFlight: Kind(HTTPStatus.CONFLICT, "idempotency-key-in-flight", retry=True),
+    errors.TooBusy: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-patches", retry=True),
+    errors.VersionSkew: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "version-skew"),
+    errors.StorageFull: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "storage-full"),
     errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""

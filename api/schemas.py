@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from core.jobs.model import PHASES, Job, JobState
+from core.jobs.model import PHASES, Job, JobState, Priority
 from core.jobs.workers import WorkerRecord
 
 
@@ -25,13 +25,14 @@ class JobBody(BaseModel):
     """A job. What is not known yet is null.
 
     progress: share of the work done, 0 to 1. psnr: dB; an estimate from the unrounded rules until the job has
-    succeeded, then that of the stored file. bytes: the stored file's size. attempts: batches started, redeliveries
-    included.
+    succeeded, then that of the stored file. bytes: the stored file's size. attempts: steps handed to workers,
+    repetitions included. queue_position: 1 for the first of the jobs that no worker has begun.
     """
 
     id: str
     state: JobState
     phase: str
+    priority: Priority
     preset: str
     effort: str
     seed: str
@@ -53,18 +54,17 @@ class JobBody(BaseModel):
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job, queue_position: int | None = None) -> JobBody:
+    def of(cls, job: Job) -> JobBody:
         return cls(
             **{name: getattr(job, name) for name in _COPIED},
             phase=PHASES[job.state],
-            queue_position=queue_position,
             error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
             links=JobLinks(self=f"/jobs/{job.id}", picture=f"/decode/{job.id}.png", bundle=f"/jobs/{job.id}/bundle"),
         )
 
 
 _COPIED = (
-    *("id", "state", "preset", "effort", "seed", "width", "height", "progress"),
+    *("id", "state", "priority", "queue_position", "preset", "effort", "seed", "width", "height", "progress"),
     *("patches_done", "patches_total", "patches_failed", "psnr", "bytes", "eta_seconds", "attempts"),
     *("created_at", "started_at", "finished_at"),
 )
@@ -80,6 +80,10 @@ class WorkerList(BaseModel):
     """The workers that are alive."""
 
     workers: list[WorkerRecord]
+
+
+class Health(BaseModel):
+    status: str
 
 
 class Problem(BaseModel):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from pydantic import Field
 
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
+from core.jobs.store import Limits
 
 
 class ApiSettings(ServiceSettings):
-    """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header."""
+    """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header. max_patches_per_owner,
+    max_patches: accepted and not done at a time; 0 for no limit.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
@@ -20,7 +25,16 @@ class ApiSettings(ServiceSettings):
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)
+    max_patches_per_owner: int = Field(default=200_000, ge=0)
+    max_patches: int = Field(default=1_000_000, ge=0)
+    # Somebody waits for each answer: a store that is down is said to be within two seconds.
+    s3_connect_timeout: timedelta = timedelta(milliseconds=500)
+    s3_attempts: int = Field(default=2, ge=1, le=10)
 
     @property
     def image_limits(self) -> ImageLimits:
         return ImageLimits(max_side=self.max_side, max_pixels=self.max_pixels)
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(owned=self.max_patches_per_owner, in_all=self.max_patches)

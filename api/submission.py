@@ -1,36 +1,73 @@
-"""Taking an image in: validated and stored before anything is queued, removed again if queueing fails."""
+"""Taking an image in: validated before anything is stored, stored before it is queued, removed if queueing fails."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+from dataclasses import dataclass
 
 from api.dependencies import Service
-from core.codec.budget import refuse_impossible
-from core.codec.images import read_picture
-from core.codec.patches import PatchGrid
-from core.codec.presets import PATCH_SIZE
+from core.codec.budget import grid_of, patch_cost
+from core.codec.images import Picture, read_picture
 from core.codec.settings import EncodeSettings
-from core.errors import RegrowError, ServiceUnavailable
-from core.jobs.blobs.base import delete_all
-from core.jobs.documents import JobDocument, JobKeys
-from core.jobs.model import Job, new_job_id, now
+from core.errors import RegrowError
+from core.jobs.documents import LOCAL, JobDocument
+from core.jobs.idempotency import reserve
+from core.jobs.model import Job, OnFailure, Priority, now_ms
 
 
-def submit(service: Service, data: bytes, settings: EncodeSettings) -> Job:
-    """Make a job of an image file's bytes.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for beside the picture. timeout: seconds; idempotency_key: None for none."""
 
-    Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, ServiceUnavailable where
-    the broker or the blob store is down; in all cases nothing is queued or stored.
+    settings: EncodeSettings
+    priority: Priority = Priority.NORMAL
+    on_failure: OnFailure = OnFailure.FAIL
+    timeout: float | None = None
+    idempotency_key: str | None = None
+    owner: str = LOCAL
+
+
+def submit(service: Service, data: bytes, order: Order) -> tuple[Job, bool]:
+    """Make a job of an image file's bytes; the job, and whether an earlier request with the same key had made it.
+
+    Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
+    outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
+    blob store is down; in all cases nothing is queued or stored.
     """
     picture = read_picture(data, service.settings.image_limits)
-    refuse_impossible(picture, settings)
-    document = JobDocument(
-        id=new_job_id(),
-        created_at=now(),
+    cost = patch_cost(picture, order.settings)
+    service.workers.check_skew()
+    jobs = service.jobs
+    reservation = reserve(jobs, order.owner, order.idempotency_key, _fingerprint(data, order))
+    if reservation.done:
+        return jobs.get(reservation.job_id), True
+    try:
+        document = _document(reservation.job_id, picture, len(data), cost, order)
+        jobs.accept(document, picture.to_png(), service.settings.limits)
+    except RegrowError:
+        if reservation.blob is not None:
+            with contextlib.suppress(RegrowError):
+                jobs.blobs.delete(reservation.blob)
+        raise
+    return jobs.get(reservation.job_id), False
+
+
+def _document(job_id: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
+    settings = order.settings
+    return JobDocument(
+        id=job_id,
+        owner=order.owner,
+        created_ms=now_ms(),
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
-        source_bytes=len(data),
+        source_bytes=source_bytes,
+        patches=grid_of(picture).count,
+        patch_cost=cost,
+        priority=order.priority,
+        on_failure=order.on_failure,
+        timeout=order.timeout,
         preset=settings.preset,
         effort=settings.effort,
         seed=settings.seed,
@@ -39,21 +76,7 @@ def submit(service: Service, data: bytes, settings: EncodeSettings) -> Job:
         target_psnr=settings.target_psnr,
         max_bytes=settings.max_bytes,
     )
-    keys = JobKeys(document.id)
-    try:
-        service.blobs.put(keys.source, picture.to_png())
-        service.blobs.put(keys.job, document.model_dump_json().encode())
-        service.store.create(document, PatchGrid(picture.height, picture.width, PATCH_SIZE).count)
-        service.sender.plan(document.id)
-        return service.store.get(document.id)
-    except ServiceUnavailable:
-        _undo(service, document.id)
-        raise
 
 
-def _undo(service: Service, job_id: str) -> None:
-    """Leave nothing behind, as far as what is still up allows."""
-    with contextlib.suppress(RegrowError):
-        service.store.forget(job_id)
-    with contextlib.suppress(RegrowError):
-        delete_all(service.blobs, JobKeys(job_id).prefix)
+def _fingerprint(data: bytes, order: Order) -> str:
+    return hashlib.sha256(repr(order).encode() + b"\n" + data).hexdigest()

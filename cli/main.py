@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, decode, encode, grow, inspect, serve
+from cli import bench, decode, encode, grow, inspect, serve, worker
 from core.errors import RegrowError
 from core.version import VERSION
 
@@ -19,6 +19,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker")(worker.worker)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("grow")(grow.grow)

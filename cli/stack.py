@@ -18,7 +18,8 @@ from typing import IO
 from urllib.parse import quote
 
 from core.errors import RegrowError, ServiceUnavailable
-from core.jobs.store import JobStore, connect
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
 
 START_SECONDS = 60

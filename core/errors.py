@@ -74,5 +74,33 @@ class ServiceUnavailable(RegrowError):
     """The broker or the blob store cannot be reached."""
 
 
+class StorageFull(ServiceUnavailable):
+    """The blob store has no room left."""
+
+
+class VersionSkew(RegrowError):
+    """API and workers are of releases that do not understand each other."""
+
+
+class TooBusy(RegrowError):
+    """More patches are outstanding than are allowed at a time."""
+
+
+class JobEnded(JobError):
+    """The job has ended already, so it cannot be stopped."""
+
+
+class JobNotRetryable(JobError):
+    """The job has not failed, and was not cancelled."""
+
+
+class IdempotencyConflict(RegrowError):
+    """The idempotency key was used for another request."""
+
+
+class IdempotencyInFlight(RegrowError):
+    """The first request with this idempotency key is not answered yet."""
+
+
 class BlobNotFound(RegrowError):
     """The blob store has no object under this key."""

@@ -8,57 +8,91 @@ from typing import Any
 
 from celery import Celery, signals
 
+from core.codec.checkpoint import Checkpoints
+from core.codec.encoder import EncodedPatches, encode_patches
 from core.codec.engines import make_engine
+from core.codec.fit_task import FitHooks
+from core.codec.images import Picture
+from core.codec.settings import EncodeSettings
 from core.jobs.blobs import make_blob_store
+from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.store import JobStore, connect
+from core.jobs.queue import StepQueue
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
-from worker.device import DeviceSpeed
-from worker.encode_job import EncodeJob
+from worker.encode_job import EncodeJob, PatchEncoder
 from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
+from worker.leases import Leases
 from worker.settings import WorkerSettings
-from worker.tasks import StepRunner, register_tasks
+from worker.sources import Sources
+from worker.speed import Speed
+from worker.tasks import StepRunner, register_task
 
 log = logging.getLogger("regrow.worker")
 
 
-def build_worker(settings: WorkerSettings) -> Celery:
-    """A Celery application with the tasks registered and the heartbeat hooked to its start and end."""
+def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -> Celery:
+    """A Celery application with its task registered and the heartbeat hooked to its start and end.
+
+    encode: what fits patches, if not this machine's fastest engine.
+    """
     url = settings.redis_url.get_secret_value()
     app = make_celery(url)
-    redis = connect(url)
-    stopping = threading.Event()
     fitter = FitGatherer(make_engine())
     batch_seconds = settings.batch_time.total_seconds()
     if fitter.engine.name == "cuda":
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    job = EncodeJob(
-        store=JobStore(redis),
-        blobs=make_blob_store(settings),
-        sender=Sender(app),
-        fitter=fitter,
-        speed=DeviceSpeed(fitter.engine),
-        batch_seconds=batch_seconds,
-        stopping=stopping,
-    )
-    runner = StepRunner(job)
-    register_tasks(app, job, runner)
-    heartbeat = Heartbeat(
-        WorkerRegistry(redis), job.fitter.engine.name, settings.heartbeat.total_seconds(), lambda: runner.current
-    )
+    runner = _make_runner(settings, app, fitter, encode or _encoder(fitter), batch_seconds)
+    register_task(app, runner)
+    registry = WorkerRegistry(connect(url))
+    heartbeat = Heartbeat(registry, runner, fitter.engine.name, settings.heartbeat.total_seconds())
 
     def on_ready(**_: Any) -> None:
         heartbeat.start()
-        log.info("worker ready: engine %s", job.fitter.engine.name)
+        log.info("worker ready: engine %s", fitter.engine.name)
 
-    def on_stop(**_: Any) -> None:
-        stopping.set()  # the running fit hands its batch back
+    def on_stopping(**_: Any) -> None:
+        runner.stopping.set()  # the running fit hands its batch back
+
+    def on_stopped(**_: Any) -> None:
         heartbeat.stop()
 
     # Celery keeps weak references to receivers unless told otherwise.
     signals.worker_ready.connect(on_ready, weak=False)
-    signals.worker_shutting_down.connect(on_stop, weak=False)
+    signals.worker_shutting_down.connect(on_stopping, weak=False)
+    signals.worker_shutdown.connect(on_stopped, weak=False)
     return app
+
+
+def _encoder(fitter: FitGatherer) -> PatchEncoder:
+    """Fits on this worker's device."""
+
+    def encode(
+        picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+    ) -> EncodedPatches:
+        return encode_patches(picture, patches, settings, fitter.fit, hooks, checkpoints)
+
+    return encode
+
+
+def _make_runner(
+    settings: WorkerSettings, app: Celery, fitter: FitGatherer, encode: PatchEncoder, batch_seconds: float
+) -> StepRunner:
+    redis = connect(settings.redis_url.get_secret_value())
+    jobs = Jobs(JobStore(redis), make_blob_store(settings), Sender(app))
+    leases = Leases(StepQueue(redis, settings.lease.total_seconds()))
+    speed, stopping = Speed(fitter.engine.name), threading.Event()
+    job = EncodeJob(
+        jobs=jobs,
+        leases=leases,
+        sources=Sources(jobs.blobs),
+        encode=encode,
+        speed=speed,
+        checkpoint_seconds=settings.checkpoint_time.total_seconds(),
+        stopping=stopping,
+    )
+    return StepRunner(jobs, leases, speed, batch_seconds, stopping, job.run)

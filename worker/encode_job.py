@@ -1,190 +1,193 @@
-"""The three steps of an encode: plan, fit a batch, assemble. Knows no Celery.
+"""The steps of an encode: fit some patches, assemble the bundle, give up what cannot be done. Knows no Celery.
 
-Each step may run twice, at once or hours apart: the first object written wins, and a step that finds its result
-written only passes the job on.
+Each step may run twice, at once or hours apart: the first object written wins, and a step that finds its result written
+only counts it.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from core.codec.codec import assemble, grid_of, rollout_of, work_of
-from core.codec.encoder import encode_patches
-from core.codec.fit_task import FitHooks, FitProgress
-from core.codec.images import ImageLimits, Picture, read_picture
+from core.codec.checkpoint import Checkpoints
+from core.codec.codec import assemble
+from core.codec.encoder import EncodedPatches
+from core.codec.fit_task import FitHooks
+from core.codec.flat import flat_candidate
+from core.codec.images import Picture
 from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
-from core.errors import BlobNotFound, FitStopped, JobNotFound, ServiceUnavailable
-from core.jobs.blobs.base import BlobStore, delete_all
-from core.jobs.documents import CandidateDocument, JobDocument, JobKeys, PartDocument, PlanDocument
-from core.jobs.messages import VISIBILITY_TIMEOUT, Sender
-from core.jobs.model import FINAL_STATES, JobState, now
-from core.jobs.store import JobStore
-from worker.device import DeviceSpeed
-from worker.gather import FitGatherer
+from core.errors import BlobNotFound, BudgetTooSmall, JobNotFound, ServiceUnavailable
+from core.jobs.blobs.base import BlobStore
+from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
+from core.jobs.lifecycle import Jobs
+from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
+from core.jobs.steps import StepKind
+from worker.leases import Hold, Leases
+from worker.sources import Source, Sources
+from worker.speed import Speed
+from worker.watch import Watch
 
 log = logging.getLogger("regrow.worker")
 
-PROGRESS_SECONDS = 0.5
 WRITE_WAITS = (1.0, 2.0, 4.0, 8.0)
+READERS = 16
 
-LONGEST_PATCH_SECONDS = VISIBILITY_TIMEOUT / 2
-"""A batch that lasts longer than the visibility timeout is handed to a second worker while the first still works."""
+PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints], EncodedPatches]
+"""As core.codec.encoder.encode_patches, on this worker's device."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
-    """The steps, with what they work on. stopping: set when this process is asked to end."""
+    """The steps, with what they work on. stopping: set when this process is asked to end. checkpoint_seconds: how much
+    fitting a kill may cost at most."""
 
-    store: JobStore
-    blobs: BlobStore
-    sender: Sender
-    fitter: FitGatherer
-    speed: DeviceSpeed
-    batch_seconds: float
+    jobs: Jobs
+    leases: Leases
+    sources: Sources
+    encode: PatchEncoder
+    speed: Speed
+    checkpoint_seconds: float
     stopping: threading.Event
 
-    def plan(self, job_id: str) -> None:
-        """Decide the batches, once and for all, and send one `fit` message for each that is not sent yet."""
-        if self.store.state(job_id) in FINAL_STATES:
-            return
-        self.store.move(job_id, JobState.PLANNING, {"started_at": now(), "started_clock": time.time()})
-        keys = JobKeys(job_id)
-        picture, settings = self._picture(keys), self._document(keys).settings()
-        plan = PlanDocument(batches=self._batches(picture, settings))
-        self.blobs.put_if_absent(keys.plan, plan.model_dump_json().encode())
-        plan = self._plan(keys)  # an earlier delivery's plan counts, if there was one
-        self.store.move(job_id, JobState.FITTING, {"batches_total": len(plan.batches)})
-        log.info("job %s: %d batches", job_id, len(plan.batches))
-        # An earlier delivery of this message may have sent some of them.
-        for batch in range(self.store.batches_sent(job_id), len(plan.batches)):
-            self.sender.fit(job_id, batch)
-            self.store.note_batches_sent(job_id, batch + 1)
+    def run(self, hold: Hold) -> None:
+        """Do a step that was claimed. Raises FitStopped when it must not go on, or the process is to end."""
+        job_id = hold.step.job_id
+        try:
+            match hold.step.kind:
+                case StepKind.FIT:
+                    self._fit(hold, self.sources.get(job_id))
+                case StepKind.ASSEMBLE:
+                    self._assemble(job_id, self.sources.get(job_id))
+                case StepKind.ABANDON:
+                    self._abandon(hold, self.sources.get(job_id))
+        except (BlobNotFound, JobNotFound):
+            if self._exists(job_id):
+                raise
+            log.warning("job %s is gone: its step is dropped", job_id)
+            self.jobs.store.forget(job_id)
+        except BudgetTooSmall as error:
+            self.jobs.fail(job_id, JobFailure("budget-too-small", str(error)))
 
-    def fit(self, job_id: str, batch: int) -> None:
-        """Fit one batch of patches and store its part. Raises FitStopped when the process is shutting down."""
-        if self.store.state(job_id) in FINAL_STATES:
-            return
-        keys = JobKeys(job_id)
-        plan = self._plan(keys)
-        if not self.blobs.exists(keys.part(batch)):
-            try:
-                part = self._fit_part(job_id, batch, plan.batches[batch], keys)
-            except FitStopped:
-                if self.stopping.is_set():
-                    raise
-                return  # the job itself has ended
-            self._persist(lambda: self.blobs.put_if_absent(keys.part(batch), part.model_dump_json().encode()))
-        self._finish_part(job_id, batch, plan)
+    def _fit(self, hold: Hold, source: Source) -> None:
+        step, keys = hold.step, JobKeys(hold.step.job_id)
+        try:
+            part = PartDocument.model_validate_json(self._blobs.get(keys.part(step.patches)))
+            error_sum = 0.0  # somebody died between storing it and counting it
+        except BlobNotFound:
+            part, error_sum = self._fit_part(hold, source)
+        self._store_part(hold, part, error_sum)
+        self._blobs.delete(keys.checkpoint(step.patches))
 
-    def assemble(self, job_id: str) -> None:
+    def _fit_part(self, hold: Hold, source: Source) -> tuple[PartDocument, float]:
+        """The part, and the sum of its patches' mean squared errors so far as they are known."""
+        step = hold.step
+        watch = Watch(hold, self.leases, self._blobs, self.checkpoint_seconds, self.stopping)
+        hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
+        start = time.monotonic()
+        encoded = self.encode(source.picture, step.patches, source.settings, hooks, watch.checkpoints())
+        seconds = time.monotonic() - start
+        if not watch.resumed:
+            self.speed.learn(len(step.patches) * source.document.patch_cost, encoded.patch_iterations, seconds)
+        part = PartDocument(
+            start=step.start,
+            stop=step.stop,
+            patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
+            patch_iterations=encoded.patch_iterations,
+            seconds=seconds,
+        )
+        return part, watch.error_sum
+
+    def _store_part(self, hold: Hold, part: PartDocument, error_sum: float = 0.0) -> None:
+        key = JobKeys(hold.step.job_id).part(hold.step.patches)
+        self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
+        if self.leases.queue.finish(hold.step, failed=part.failed, error_sum=error_sum):
+            return
+        if self._state(hold.step.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
+            self._blobs.delete(key)
+
+    def _assemble(self, job_id: str, source: Source) -> None:
         """Write the bundle and its report, and end the job."""
-        if self.store.state(job_id) in FINAL_STATES:
+        document, settings, keys = source.document, source.settings, JobKeys(job_id)
+        parts = self._parts(keys)
+        patches = {patch: found for part in parts for patch, found in _numbered(part)}
+        if len(patches) < document.patches:
+            log.warning("job %s: parts are missing; they are made again", job_id)
+            self.jobs.store.forget(job_id)
+            self.jobs.restore(job_id)
             return
-        keys = JobKeys(job_id)
-        document = self._document(keys)
-        picture, settings = self._picture(keys), document.settings()
-        plan = self._plan(keys)
-        parts = [self._part(keys, batch) for batch in range(len(plan.batches))]
-        patches = [[each.candidate() for each in patch] for part in parts for patch in part.patches]
-        encoded = assemble(picture, settings, patches)
+        chosen = [[each.candidate() for each in patches[patch]] for patch in range(document.patches)]
+        encoded = assemble(source.picture, settings, chosen)
         report = make_report(
-            picture,
+            source.picture,
             settings,
             encoded,
-            patches=len(patches),
+            patches=document.patches,
             original_bytes=document.source_bytes,
             patch_iterations=sum(part.patch_iterations for part in parts),
             fit_seconds=sum(part.seconds for part in parts),
         )
-        self._persist(lambda: self.blobs.put(keys.bundle, encoded.bundle))
-        self._persist(lambda: self.blobs.put(keys.report, report.model_dump_json().encode()))
-        self.store.move(job_id, JobState.SUCCEEDED, {"psnr": report.psnr, "bytes": report.bytes})
-        delete_all(self.blobs, keys.parts)
+        if self._state(job_id) in FINAL_STATES:
+            return
+        self._persist(lambda: self._blobs.put(keys.bundle, encoded.bundle))
+        self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
+        self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes))
+        self.sources.drop(job_id)
         log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
 
-    def _batches(self, picture: Picture, settings: EncodeSettings) -> list[list[int]]:
-        with self.fitter.device():
-            size = self.speed.patches_per_batch(
-                work_of(picture, settings), rollout_of(settings), self.batch_seconds, limit=LONGEST_PATCH_SECONDS
-            )
-        indices = list(range(grid_of(picture).count))
-        return [indices[start : start + size] for start in range(0, len(indices), size)]
-
-    def _fit_part(self, job_id: str, batch: int, indices: list[int], keys: JobKeys) -> PartDocument:
-        picture, settings = self._picture(keys), self._document(keys).settings()
-        watch = _Watch(self, job_id, batch)
-        start = time.monotonic()
-        hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
-        encoded = encode_patches(picture, indices, settings, self.fitter.fit, hooks)
-        return PartDocument(
-            batch=batch,
-            patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
-            patch_iterations=encoded.patch_iterations,
-            seconds=time.monotonic() - start,
+    def _abandon(self, hold: Hold, source: Source) -> None:
+        """Give up one patch, which becomes flat if the job asked for that, or the whole job."""
+        step, document = hold.step, source.document
+        failure = self.jobs.store.last_failure(step.job_id)
+        if step.stop == 0 or document.on_failure is OnFailure.FAIL:
+            what = f"patch {step.start} could not be fitted" if step.stop else "the bundle could not be assembled"
+            self.jobs.fail(step.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
+            return
+        log.warning("job %s: patch %d becomes flat: %s", step.job_id, step.start, failure.message)
+        flat = CandidateDocument.of(flat_candidate(source.picture, step.start, source.settings))
+        part = PartDocument(
+            start=step.start, stop=step.stop, patches=[[flat]], failed=1, patch_iterations=0, seconds=0.0
         )
+        self._store_part(hold, part)
+
+    def _parts(self, keys: JobKeys) -> list[PartDocument]:
+        """All parts that are stored, by their first patch; of patches in two parts, either's result is the same."""
+        stored = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start)
+        with ThreadPoolExecutor(READERS) as pool:
+            found = pool.map(self._blobs.get, stored)
+            return [PartDocument.model_validate_json(data) for data in found]
 
     def _persist(self, write: Callable[[], object]) -> None:
         """Write what took long to make, through a short outage. Raises ServiceUnavailable after a longer one."""
-        for wait in WRITE_WAITS:
+        for wait in (*WRITE_WAITS, math.inf):
             try:
                 write()
                 return
             except ServiceUnavailable as error:
+                if math.isinf(wait) or self.stopping.is_set():
+                    raise
                 log.warning("%s; trying again in %.0f s", error, wait)
                 self.stopping.wait(wait)
-        write()
 
-    def _finish_part(self, job_id: str, batch: int, plan: PlanDocument) -> None:
-        if self.store.finish_part(job_id, batch, len(plan.batches[batch])):
-            self.sender.assemble(job_id)
+    @property
+    def _blobs(self) -> BlobStore:
+        return self.jobs.blobs
 
-    def _document(self, keys: JobKeys) -> JobDocument:
-        return JobDocument.model_validate_json(self.blobs.get(keys.job))
+    def _exists(self, job_id: str) -> bool:
+        keys = JobKeys(job_id)
+        return self._blobs.exists(keys.job) and self._blobs.exists(keys.source)
 
-    def _picture(self, keys: JobKeys) -> Picture:
-        unlimited = ImageLimits(max_side=1 << 31, max_pixels=1 << 62)  # the API checked it against its own limits
-        return read_picture(self.blobs.get(keys.source), unlimited)
-
-    def _plan(self, keys: JobKeys) -> PlanDocument:
-        return PlanDocument.model_validate_json(self.blobs.get(keys.plan))
-
-    def _part(self, keys: JobKeys, batch: int) -> PartDocument:
+    def _state(self, job_id: str) -> JobState | None:
         try:
-            return PartDocument.model_validate_json(self.blobs.get(keys.part(batch)))
-        except BlobNotFound as error:
-            raise BlobNotFound(f"the part of batch {batch} is gone") from error
+            return self.jobs.store.state(job_id)
+        except JobNotFound:
+            return None
 
 
-class _Watch:
-    """What a running fit asks and tells, at most twice a second. An outage of Redis does not disturb the fit."""
-
-    def __init__(self, job: EncodeJob, job_id: str, batch: int) -> None:
-        self._job, self._job_id, self._batch = job, job_id, batch
-        self._asked = self._told = 0.0
-        self._ended = False
-
-    def should_stop(self) -> bool:
-        if time.monotonic() - self._asked >= PROGRESS_SECONDS:
-            self._asked = time.monotonic()
-            try:
-                self._ended = self._job.store.state(self._job_id) in FINAL_STATES
-            except JobNotFound:
-                self._ended = True
-            except ServiceUnavailable:
-                log.warning("job %s: Redis cannot be asked whether to go on; going on", self._job_id)
-        return self._ended or self._job.stopping.is_set()
-
-    def on_progress(self, progress: FitProgress) -> None:
-        if progress.share.min() < 1 and time.monotonic() - self._told < PROGRESS_SECONDS:
-            return
-        self._told = time.monotonic()
-        done, error = float(progress.share.sum()), float(progress.mse.sum())
-        try:
-            self._job.store.note_progress(self._job_id, self._batch, done, error, len(progress.mse))
-        except ServiceUnavailable:
-            log.warning("job %s: Redis cannot be told of progress", self._job_id)
+def _numbered(part: PartDocument) -> list[tuple[int, list[CandidateDocument]]]:
+    return list(zip(range(part.start, part.stop), part.patches, strict=True))

@@ -10,13 +10,15 @@ from core.jobs.settings import ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
-    """batch_time: how long one batch of patches may take. heartbeat: how often a worker says that it is alive.
+    """batch_time: how long one batch of patches shall take. checkpoint_time: how much fitting a kill costs at most.
+    heartbeat: how often a worker says that it is alive and renews its leases.
 
-    gather_messages, gather_time: how many messages a worker on a GPU takes at once, and how long it waits for them, so
+    gather_messages, gather_time: how many batches a worker on a GPU takes at once, and how long it waits for them, so
     that small jobs share the device. A worker on CPUs takes one at a time.
     """
 
-    batch_time: timedelta = timedelta(seconds=60)
-    heartbeat: timedelta = timedelta(seconds=2)
+    batch_time: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    checkpoint_time: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
+    heartbeat: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))
     gather_messages: int = Field(default=8, ge=1, le=64)
     gather_time: timedelta = timedelta(milliseconds=50)

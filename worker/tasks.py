@@ -1,111 +1,132 @@
-"""Celery tasks: names, and what each kind of error means for the message; the work is in encode_job."""
+"""The Celery task: a message wakes a worker, which works until there is nothing left to claim.
+
+What each kind of error means for a step is decided here; the work is in encode_job.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from celery import Celery
 from celery.exceptions import Reject
 
-from core.errors import FitStopped, JobNotFound, RegrowError, ServiceUnavailable
-from core.jobs.messages import MESSAGE_VERSION, TaskName
+from core.errors import FitStopped, RegrowError, ServiceUnavailable, VersionSkew
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import PROTOCOL, TaskName
 from core.jobs.model import JobFailure
-from worker.device import TooSlow
-from worker.encode_job import EncodeJob
+from core.jobs.queue import Claim
+from core.version import VERSION
+from worker.leases import Hold, Leases
+from worker.speed import Speed
 
 log = logging.getLogger("regrow.worker")
 
-BATCH = "batch "
+REST_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""How long a worker rests after one outage, and after another that follows it, and so on."""
 
-REST_SECONDS = 1.0
-"""How long a worker rests before it hands back a message that it cannot work on now, so that it does not spin."""
+SHIFT_SECONDS = 60.0
+"""How long a worker works on one message; then it sends another, for itself or whoever is free."""
+
+Run = Callable[[Hold], None]
 
 
-MAX_ATTEMPTS = 3
-"""How often a step of a job may begin and not come to an end; whatever kills its worker must not do so for ever."""
-
-
+@dataclass(slots=True)
 class StepRunner:
-    """Runs steps of jobs, one per thread."""
+    """Claims steps and runs them, one per thread. batch_seconds: how long a batch shall take.
 
-    def __init__(self, job: EncodeJob) -> None:
-        self._current: dict[int, str] = {}
-        self._job = job
+    workers: how many are alive; refused: why this one takes no work, if it does not.
+    """
 
-    @property
-    def current(self) -> str | None:
-        """What is being worked on, for the heartbeat; None when idle."""
-        return ", ".join(list(self._current.values())) or None
+    jobs: Jobs
+    leases: Leases
+    speed: Speed
+    batch_seconds: float
+    stopping: threading.Event
+    run: Run
+    workers: int = 1
+    refused: str | None = None
+    _outages: int = 0
 
-    def run(self, step: Callable[[], None], job_id: str, name: str, version: int) -> None:
-        """Raises Reject, which puts the message back, where another worker or a later time may do better."""
-        if self._job.stopping.is_set():
-            raise Reject("shutting down", requeue=True)
-        self._current[threading.get_ident()] = f"{job_id}/{name}"
+    def work(self, protocol: int) -> None:
+        """Until nothing is left to claim, or the process is to end, or the shift is over.
+
+        Raises Reject, which puts the message back, where this worker must not work.
+        """
         try:
-            self._attempt(step, job_id, name, version)
+            if protocol != PROTOCOL:
+                raise VersionSkew(
+                    f"a message of protocol {protocol} reached a worker of {PROTOCOL} (release {VERSION}): "
+                    "install one release on API and workers"
+                )
+            start = time.monotonic()
+            while not self.stopping.is_set() and self._next():
+                if time.monotonic() - start > SHIFT_SECONDS:
+                    break
+            if self.leases.queue.is_waiting():
+                self.jobs.wake()
+            self.refused, self._outages = None, 0
+        except VersionSkew as error:
+            if self.refused is None:
+                log.error("%s", error)
+            self.refused = str(error)
+            self.stopping.wait(REST_SECONDS[1])
+            raise Reject(str(error), requeue=True) from error
         except ServiceUnavailable as error:
-            log.warning("job %s, %s: %s; handed back", job_id, name, error)
-            self._job.stopping.wait(REST_SECONDS)  # no rest when this process is ending
-            raise Reject(str(error), requeue=True) from error
-        finally:
-            del self._current[threading.get_ident()]
+            self._rest(error)  # the sweeper sends another message
 
-    def _attempt(self, step: Callable[[], None], job_id: str, name: str, version: int) -> None:
-        store = self._job.store
-        if version != MESSAGE_VERSION:
-            message = f"message version {version} reached a worker that knows {MESSAGE_VERSION}: run one release only"
-            store.fail(job_id, JobFailure("version-mismatch", message))
-            return
-        attempts = store.begin(job_id, name, batch=name.startswith(BATCH))
-        if attempts == 0:
-            log.warning("job %s is gone: its message is dropped", job_id)
-            return
-        if attempts > MAX_ATTEMPTS:
-            store.fail(job_id, JobFailure("step-failed", f"{name} was tried {MAX_ATTEMPTS} times and never finished"))
-            return
+    def _next(self) -> bool:
+        """Claim a step and run it; false where there is none."""
+        claim = self.leases.queue.claim(self.speed.cost_in(self.batch_seconds), self.workers)
+        if claim is None:
+            return False
+        with self.leases.holding(claim.step) as hold:
+            if claim.wake:
+                self.jobs.wake()
+            self._run(claim, hold)
+        return True
+
+    def _run(self, claim: Claim, hold: Hold) -> None:
+        queue, job_id = self.leases.queue, claim.step.job_id
         try:
-            step()
-        except JobNotFound:
-            log.warning("job %s is gone: its message is dropped", job_id)
-        except ServiceUnavailable:
+            self.run(hold)
+            queue.let_go(hold.step)
+            self._outages = 0
+        except FitStopped:
+            queue.hand_back(hold.step)
+            log.info("job %s, %s: handed back", job_id, hold.step.name)
+        except ServiceUnavailable as error:
             with contextlib.suppress(ServiceUnavailable):
-                store.give_back(job_id, name)
-            raise
-        except FitStopped as error:
-            with contextlib.suppress(ServiceUnavailable):
-                store.give_back(job_id, name)
-            log.info("job %s, %s: %s; handed back", job_id, name, error)
-            raise Reject(str(error), requeue=True) from error
+                queue.hand_back(hold.step)
+            self._rest(error)
         except Exception as error:
-            log.exception("job %s failed in %s", job_id, name)
-            store.fail(job_id, _failure(error))
+            log.exception("job %s, %s: failed at try %d", job_id, hold.step.name, hold.step.tries)
+            queue.fail(hold.step, _failure(error))
+
+    def _rest(self, error: ServiceUnavailable) -> None:
+        seconds = REST_SECONDS[min(self._outages, len(REST_SECONDS) - 1)]
+        self._outages += 1
+        log.warning("%s; resting for %g s", error, seconds)
+        self.stopping.wait(seconds)
 
 
-def register_tasks(app: Celery, job: EncodeJob, runner: StepRunner) -> None:
-    """Give the application its three tasks."""
+def register_task(app: Celery, runner: StepRunner) -> None:
+    """Give the application its task."""
     options: dict[str, Any] = {"ignore_result": True, "acks_late": True}
 
-    @app.task(name=TaskName.PLAN, **options)
-    def plan(job_id: str, version: int) -> None:
-        runner.run(lambda: job.plan(job_id), job_id, "plan", version)
-
-    @app.task(name=TaskName.FIT, **options)
-    def fit(job_id: str, batch: int, version: int) -> None:
-        runner.run(lambda: job.fit(job_id, batch), job_id, f"{BATCH}{batch}", version)
-
-    @app.task(name=TaskName.ASSEMBLE, **options)
-    def assemble(job_id: str, version: int) -> None:
-        runner.run(lambda: job.assemble(job_id), job_id, "assemble", version)
+    @app.task(name=TaskName.WORK, **options)
+    def work(protocol: int = 0, **_: object) -> None:
+        runner.work(protocol)
 
 
 def _failure(error: Exception) -> JobFailure:
-    if isinstance(error, TooSlow):
-        return JobFailure("too-slow", str(error))
+    if isinstance(error, MemoryError):
+        return JobFailure("out-of-memory", "the worker had too little memory")
     if isinstance(error, RegrowError):
         return JobFailure("worker-error", str(error))
     return JobFailure("internal-error", f"an unexpected error in the worker: {type(error).__name__}")

@@ -5,24 +5,30 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.dependencies import ServiceDependency
+from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
-from api.submission import submit
+from api.submission import Order, submit
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import MOST_BYTES, EncodeSettings
 from core.errors import UnsupportedImage
+from core.jobs.model import OnFailure, Priority
 
 router = APIRouter(tags=["encode"])
 
-POLL_SECONDS = 1
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="Makes it safe to send this again"),
+]
+
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 _FILE = {"type": "string", "format": "binary"}
 
@@ -48,14 +54,27 @@ class EncodeOptions(BaseModel):
         description="Of the whole file, for a picture as good as possible within it",
     )
 
-    def settings(self) -> EncodeSettings:
-        return EncodeSettings(**self.model_dump())
+    priority: Priority = Field(default=Priority.NORMAL, description="Between your own jobs")
+    on_failure: OnFailure = Field(
+        default=OnFailure.FAIL, description="If a patch cannot be fitted: fail, or give it one flat colour"
+    )
+    timeout: float | None = Field(
+        default=None, ge=1, le=30 * 24 * 3600, description="Seconds after which the job is ended, done or not"
+    )
+
+    def order(self, idempotency_key: str | None) -> Order:
+        job_fields = {"priority", "on_failure", "timeout"}
+        return Order(
+            EncodeSettings(**self.model_dump(exclude=job_fields)),
+            **self.model_dump(include=job_fields),
+            idempotency_key=idempotency_key,
+        )
 
 
 @router.post(
     "/encode",
     status_code=HTTPStatus.ACCEPTED,
-    responses={status: {"model": Problem} for status in (413, 415, 422, 503)},
+    responses={status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -73,17 +92,24 @@ class EncodeOptions(BaseModel):
     },
 )
 async def encode(
-    request: Request, response: Response, service: ServiceDependency, options: Annotated[EncodeOptions, Query()]
+    request: Request,
+    response: Response,
+    service: ServiceDependency,
+    options: Annotated[EncodeOptions, Query()],
+    idempotency_key: IdempotencyKey = None,
 ) -> JobBody:
     """Encode one image: the raw file as the body, or multipart with the file as `image`.
 
     Options are query parameters, or form fields in a multipart body. Answers at once; follow the job at `Location`.
+    With an Idempotency-Key, the same request sent again within a day answers with the job that the first one made.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         data, options = await _read_form(request, options)
     else:
         data = await request.body()
-    job = await run_in_threadpool(submit, service, data, options.settings())
+    job, replayed = await run_in_threadpool(submit, service, data, options.order(idempotency_key))
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return JobBody.of(job)

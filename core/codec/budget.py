@@ -12,6 +12,9 @@ from core.codec.seeds import STEPS
 from core.codec.settings import EncodeSettings
 from core.errors import BudgetTooSmall
 
+SEARCH_LEVELS = (0.7, 1.2, 2.0)
+"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
+
 FEWEST_BITS = 3.5
 """Bits a weight costs at the coarsest level, about; tells which presets are too large for a budget."""
 
@@ -48,3 +51,24 @@ def presets_of(picture: Picture, settings: EncodeSettings) -> list[Preset]:
     # Four times a patch's even share: more than that is rarely worth taking away from the others.
     share = 4 * settings.max_bytes / patches
     return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
+
+
+def patch_cost(picture: Picture, settings: EncodeSettings) -> float:
+    """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
+
+    A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
+    double precision and on the CPU, which makes one as long as about four of training.
+    """
+    schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
+    shapes = [preset.shape(picture.channels) for preset in presets_of(picture, settings)]
+    iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
+    return sum(
+        schedule.work(shape, len(levels)) * iteration * shape.parameters
+        + 4 * schedule.rounding_flops(shape, len(levels))
+        for shape in shapes
+    )
+
+
+def levels_of(settings: EncodeSettings) -> tuple[float, ...]:
+    """How coarse each rule is rounded, over the usual quantisation steps."""
+    return SEARCH_LEVELS if settings.searches else (1.0,)

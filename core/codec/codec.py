@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from core.codec.allocation import Candidate, allocate
-from core.codec.budget import grid_of, presets_of, rollout_of
+from core.codec.budget import grid_of, levels_of, rollout_of
 from core.codec.bundle import MAX_PRESETS, BundleHeader, bundle_size, write_bundle
 from core.codec.decoder import decode
 from core.codec.encoded import Encoded
@@ -24,28 +23,9 @@ from core.codec.rule import RuleShape
 from core.codec.settings import EncodeSettings
 from core.errors import BudgetTooSmall
 
-SEARCH_LEVELS = (0.7, 1.2, 2.0)
-"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
-
 ENOUGH = 0.5
 """A patch whose error is below this share of the target's gets no larger preset: at one price for the whole picture,
 hardly any patch is worth making better than that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What fitting one size of rule for one patch takes: training iterations, and operations of rounding on the CPU."""
-
-    shape: RuleShape
-    iterations: float
-    rounding_flops: float
-
-
-def work_of(picture: Picture, settings: EncodeSettings) -> list[Work]:
-    """The most that one patch may take."""
-    schedule, levels = SCHEDULES[settings.effort], len(SEARCH_LEVELS) if settings.searches else 1
-    shapes = [preset.shape(picture.channels) for preset in presets_of(picture, settings)]
-    return [Work(shape, schedule.work(shape, levels), schedule.rounding_flops(shape, levels)) for shape in shapes]
 
 
 def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings, preset: Preset) -> FitTask:
@@ -61,7 +41,7 @@ def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings,
         rollout=rollout_of(settings),
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, index) for index in indices),
-        levels=SEARCH_LEVELS if settings.searches else (1.0,),
+        levels=levels_of(settings),
         one_byte=settings.coder is Coder.BYTES or SCHEDULES[settings.effort].groups == 0,
     )
 

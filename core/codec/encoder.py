@@ -27,7 +27,12 @@ class EncodedPatches:
 
 
 def encode_patches(
-    picture: Picture, indices: Sequence[int], settings: EncodeSettings, fitter: Fitter, hooks: FitHooks
+    picture: Picture,
+    indices: Sequence[int],
+    settings: EncodeSettings,
+    fitter: Fitter,
+    hooks: FitHooks,
+    checkpoints: object = None,
 ) -> EncodedPatches:
     """All candidates for the patches named, with `fitter` doing the fits.
 

@@ -12,8 +12,11 @@ from core.codec.presets import Effort, Preset
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
+from core.jobs.model import JobState, OnFailure, Priority
 
-DOCUMENT_VERSION = 1
+DOCUMENT_VERSION = 2
+LOCAL = "local"
+"""The owner of every job of a service without keys."""
 
 
 class _Document(BaseModel):
@@ -23,14 +26,24 @@ class _Document(BaseModel):
 
 
 class JobDocument(_Document):
-    """`job.json`: what was asked for. source_bytes: size of the file that was uploaded."""
+    """`job.json`: what was asked for.
+
+    source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
+    timeout: seconds from its creation after which the job is ended.
+    """
 
     id: str
-    created_at: str
+    owner: str = LOCAL
+    created_ms: int
     width: int
     height: int
     channels: int
     source_bytes: int
+    patches: int
+    patch_cost: float
+    priority: Priority = Priority.NORMAL
+    on_failure: OnFailure = OnFailure.FAIL
+    timeout: float | None = None
     preset: Preset
     effort: Effort
     seed: SeedKind
@@ -49,12 +62,6 @@ class JobDocument(_Document):
             target_psnr=self.target_psnr,
             max_bytes=self.max_bytes,
         )
-
-
-class PlanDocument(_Document):
-    """`plan.json`: which patches are in which batch."""
-
-    batches: list[list[int]]
 
 
 class CandidateDocument(_Document):
@@ -83,25 +90,68 @@ class CandidateDocument(_Document):
 
 
 class PartDocument(_Document):
-    """`parts/<k>`: the result of batch k. patches: each one's candidates, in the batch's order; seconds: of fitting."""
+    """`parts/<start>-<stop>`: some patches' results. patches: each one's candidates; failed: how many of them could not
+    be fitted and are flat; seconds: of fitting."""
 
-    batch: int
+    start: int
+    stop: int
     patches: list[list[CandidateDocument]]
+    failed: int = 0
     patch_iterations: int
     seconds: float
+
+
+class OutcomeDocument(_Document):
+    """`outcome.json`: how a job ended. psnr, bytes: of the stored file; error: a type and a sentence."""
+
+    state: JobState
+    finished_ms: int
+    started_ms: int | None = None
+    patches_failed: int = 0
+    attempts: int = 0
+    psnr: float | None = None
+    bytes: int | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class IdempotencyDocument(_Document):
+    """`idempotency/<hash>`: which job a key was used for, and a fingerprint of the request."""
+
+    job_id: str
+    fingerprint: str
+    created_ms: int
+
+
+OPEN = "open/"
+"""Under it, an empty object per job that has not ended: what a sweeper has to look after."""
+
+JOBS = "jobs/"
+IDEMPOTENCY = "idempotency/"
 
 
 class JobKeys:
     """Where a job's objects are in the blob store. All keys are made here, none from a caller's text."""
 
     def __init__(self, job_id: str) -> None:
-        self.prefix = f"jobs/{job_id}/"
+        self.prefix = f"{JOBS}{job_id}/"
+        self.open = f"{OPEN}{job_id}"
         self.job = self.prefix + "job.json"
         self.source = self.prefix + "source.png"
-        self.plan = self.prefix + "plan.json"
         self.parts = self.prefix + "parts/"
+        self.checkpoints = self.prefix + "checkpoints/"
         self.bundle = self.prefix + "bundle.gnca"
         self.report = self.prefix + "report.json"
+        self.outcome = self.prefix + "outcome.json"
 
-    def part(self, batch: int) -> str:
-        return f"{self.parts}{batch:06d}.json"
+    def part(self, patches: range) -> str:
+        return f"{self.parts}{patches.start:08d}-{patches.stop:08d}.json"
+
+    def checkpoint(self, patches: range) -> str:
+        return f"{self.checkpoints}{patches.start:08d}-{patches.stop:08d}.npz"
+
+
+def patches_of(part_key: str) -> range:
+    """The patches of a part, from its key."""
+    start, stop = part_key.rpartition("/")[2].removesuffix(".json").split("-")
+    return range(int(start), int(stop))

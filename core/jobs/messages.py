@@ -1,7 +1,7 @@
-"""The queue: what is sent, and the Celery settings that producer and consumer must agree on.
+"""The messages that wake workers, and the Celery settings that producer and consumer must agree on.
 
-Messages carry a job id, a batch number and a version; never pixels or weights. Every task is idempotent, because
-redelivery is normal.
+A message says that there is work, and which protocol it is of; what there is to do, the woken worker claims from the
+queue of steps (core.jobs.queue, docs/adr/0006). So a message that is lost, late or doubled does no harm.
 """
 
 from __future__ import annotations
@@ -17,25 +17,19 @@ from redis.exceptions import RedisError
 
 from core.errors import ServiceUnavailable
 
-MESSAGE_VERSION = 1
+PROTOCOL = 2
+"""Of messages, documents and keys in Redis. Processes of another protocol refuse to work together."""
 
 VISIBILITY_TIMEOUT = 600
-"""Seconds after which Redis hands an unacknowledged message to another worker, whether or not the first still works
-on it. Batches take at most about 60 s, so a tenth of this."""
+"""Seconds after which Redis hands an unacknowledged message to another worker."""
 
 
 class QueueName(StrEnum):
-    """In the order in which workers look at them: finish what is begun before beginning more."""
-
-    ASSEMBLE = "regrow.assemble"
-    FIT = "regrow.fit"
-    PLAN = "regrow.plan"
+    WORK = "regrow.work"
 
 
 class TaskName(StrEnum):
-    PLAN = "regrow.plan"
-    FIT = "regrow.fit"
-    ASSEMBLE = "regrow.assemble"
+    WORK = "regrow.work"
 
 
 def broker_url(redis_url: str) -> str:
@@ -56,9 +50,8 @@ def make_celery(redis_url: str) -> Celery:
         accept_content=["json"],
         # Results are blobs; a result backend would only add load and keys that leak.
         task_ignore_result=True,
-        # Acknowledge after the work, so that a lost worker's batch comes back.
+        # Acknowledge after the work: with a prefetch of one, a busy worker then holds no message that wakes another.
         task_acks_late=True,
-        # Batches are long: a worker must not sit on a second one that another could start.
         worker_prefetch_multiplier=1,
         # CUDA and fork do not mix, and the solo pool cannot answer pings; one thread per device.
         worker_pool="threads",
@@ -70,9 +63,7 @@ def make_celery(redis_url: str) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options={
             "visibility_timeout": VISIBILITY_TIMEOUT,
-            # Queues in the order of QueueName, not round robin.
-            "queue_order_strategy": "priority",
-            "socket_connect_timeout": 2,
+            "socket_connect_timeout": 1,
             "socket_timeout": 10,
             # A worker that vanished without a FIN must not hold a socket open for ever.
             "socket_keepalive": not broker_url(redis_url).startswith("redis+socket"),
@@ -80,7 +71,7 @@ def make_celery(redis_url: str) -> Celery:
         },
         # One exchange, a key per queue: Celery's default would bind every queue to the default queue's key.
         task_queues=[Queue(name, Exchange("regrow", type="direct"), routing_key=name) for name in QueueName],
-        task_default_queue=QueueName.FIT,
+        task_default_queue=QueueName.WORK,
         task_create_missing_queues=False,
         # Regrow's own logging, not Celery's.
         worker_hijack_root_logger=False,
@@ -90,22 +81,14 @@ def make_celery(redis_url: str) -> Celery:
 
 
 class Sender:
-    """Puts messages on the queue. Every method raises ServiceUnavailable when the broker cannot be reached."""
+    """Puts messages on the queue."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def plan(self, job_id: str) -> None:
-        self._send(TaskName.PLAN, QueueName.PLAN, job_id=job_id)
-
-    def fit(self, job_id: str, batch: int) -> None:
-        self._send(TaskName.FIT, QueueName.FIT, job_id=job_id, batch=batch)
-
-    def assemble(self, job_id: str) -> None:
-        self._send(TaskName.ASSEMBLE, QueueName.ASSEMBLE, job_id=job_id)
-
-    def _send(self, task: TaskName, queue: QueueName, **arguments: str | int) -> None:
+    def wake(self) -> None:
+        """Wake a worker. Raises ServiceUnavailable when the broker cannot be reached."""
         try:
-            self._app.send_task(task, kwargs={"version": MESSAGE_VERSION, **arguments}, queue=queue, retry=False)
+            self._app.send_task(TaskName.WORK, kwargs={"protocol": PROTOCOL}, queue=QueueName.WORK, retry=False)
         except (CeleryError, KombuError, RedisError, OSError) as error:
             raise ServiceUnavailable("the broker cannot be reached: try again in a few seconds") from error

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-import uuid
+import secrets
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
 
+class Priority(StrEnum):
+    """Between the jobs of one owner. Owners share the workers equally, whatever their jobs' priorities."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class OnFailure(StrEnum):
+    """What becomes of a job one of whose patches cannot be fitted: it fails, or the patch gets one flat colour."""
+
+    FAIL = "fail"
+    FLAT = "flat"
+
+
 class JobState(StrEnum):
     QUEUED = "queued"
-    PLANNING = "planning"
     FITTING = "fitting"
     ASSEMBLING = "assembling"
     SUCCEEDED = "succeeded"
@@ -23,19 +38,20 @@ FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLE
 _ENDS_EARLY = {JobState.FAILED, JobState.CANCELLED}
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.PLANNING} | _ENDS_EARLY),
-    JobState.PLANNING: frozenset({JobState.FITTING} | _ENDS_EARLY),
+    JobState.QUEUED: frozenset({JobState.FITTING} | _ENDS_EARLY),
     JobState.FITTING: frozenset({JobState.ASSEMBLING} | _ENDS_EARLY),
     JobState.ASSEMBLING: frozenset({JobState.SUCCEEDED} | _ENDS_EARLY),
     JobState.SUCCEEDED: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
-"""Every legal move. A move to the state a job is in already is not one: redelivered messages must notice."""
+"""Every legal move. Claims and stored parts make those before the end (core/jobs/lua); an end is made once. A retry
+makes a job that failed or was cancelled a new one of the same id."""
+
+RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
 
 PHASES = {
     JobState.QUEUED: "waiting for a worker",
-    JobState.PLANNING: "cutting the picture into batches of patches",
     JobState.FITTING: "training one rule per patch",
     JobState.ASSEMBLING: "writing the bundle and measuring the regrown picture",
     JobState.SUCCEEDED: "done",
@@ -50,13 +66,23 @@ def states_before(state: JobState) -> tuple[JobState, ...]:
 
 
 def new_job_id() -> str:
-    """A random, unguessable id of 32 hexadecimal digits."""
-    return uuid.uuid4().hex
+    """An unguessable id of 32 hexadecimal digits, which sorts by time: 48 bits of milliseconds, 80 of chance."""
+    return f"{now_ms():012x}{secrets.token_hex(10)}"
 
 
-def now() -> str:
-    """The current time, ISO 8601 in UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def created_ms(job_id: str) -> int:
+    """When the id was made, in milliseconds since 1970."""
+    return int(job_id[:12], 16)
+
+
+def now_ms() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def iso(milliseconds: float) -> str:
+    """A time as ISO 8601 in UTC with milliseconds."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +98,13 @@ class Job:
     """What is known of a job; what is not known yet is None.
 
     progress: share of the work done, in [0, 1]. psnr: dB; of the stored file once succeeded, before that of the
-    unrounded rules so far. bytes: size of the bundle. attempts: batches started, redeliveries included.
+    unrounded rules so far. bytes: size of the bundle. attempts: steps handed to workers, repetitions included.
+    queue_position: 1 for the job that was accepted first of those that no worker has begun.
     """
 
     id: str
+    owner: str
+    priority: Priority
     state: JobState
     preset: str
     effort: str
@@ -93,4 +122,5 @@ class Job:
     started_at: str | None
     finished_at: str | None
     eta_seconds: float | None
+    queue_position: int | None
     error: JobFailure | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -21,12 +22,18 @@ class BlobSettings(BaseSettings):
     s3_bucket: str = "regrow"
     s3_access_key: str | None = Field(default=None, description="None: boto's own search for credentials")
     s3_secret_key: SecretStr | None = None
+    s3_timeout: timedelta = Field(default=timedelta(seconds=20), description="Without a byte, after which it is down")
+    s3_connect_timeout: timedelta = timedelta(seconds=1)
+    s3_attempts: int = Field(default=3, ge=1, le=10)
 
 
 class ServiceSettings(BlobSettings):
     """What every process of the service needs.
 
-    redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`.
+    redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`. lease: how long after its worker was lost a step
+    is handed to another. result_ttl: how long after its end a job is deleted, picture and all; None: never.
     """
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
+    lease: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    result_ttl: timedelta | None = Field(default=None, gt=timedelta(0))

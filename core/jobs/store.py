@@ -1,79 +1,33 @@
-"""Jobs in Redis: the fast view of what the blob store knows, and where workers meet.
-
-Keys: `regrow:job:<id>` (hash), `regrow:job:<id>:parts` (set of finished batches), `regrow:jobs` (ids by time of
-creation). Every change that could race is one Lua script.
-"""
+"""Jobs in Redis: the fast view of what the blob store knows. The keys are listed in lua/common.lua."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from core.codec.metrics import psnr_from_mse
-from core.errors import JobNotFound, ServiceUnavailable
-from core.jobs.documents import JobDocument
-from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, now, states_before
+from core.errors import JobNotFound, TooBusy
+from core.jobs.documents import JobDocument, OutcomeDocument
+from core.jobs.messages import PROTOCOL
+from core.jobs.model import Job, JobFailure, JobState, states_before
+from core.jobs.scripts import load_script, redis_errors
+from core.jobs.view import fields_of, job_of
 
-_JOBS = "regrow:jobs"
-_BATCH = "batch:"
+_JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
 
-# KEYS job; ARGV to, number of allowed states, the states, then fields and values to set. 1 if the job moved.
-_MOVE = """
-local state = redis.call('HGET', KEYS[1], 'state')
-for i = 3, 2 + ARGV[2] do
-  if ARGV[i] == state then
-    redis.call('HSET', KEYS[1], 'state', ARGV[1], unpack(ARGV, 3 + ARGV[2]))
-    return 1
-  end
-end
-return 0
-"""
-
-# KEYS job, parts; ARGV batch, patches in it. Counts a part once. 1 if all parts are there: the caller (or the callers,
-# when messages were redelivered) must then send `assemble`, which is idempotent.
-_FINISH_PART = """
-local state = redis.call('HGET', KEYS[1], 'state')
-if state ~= 'fitting' and state ~= 'assembling' then return 0 end
-if redis.call('SADD', KEYS[2], ARGV[1]) == 1 then
-  redis.call('HINCRBY', KEYS[1], 'patches_done', ARGV[2])
-end
-if redis.call('SCARD', KEYS[2]) < tonumber(redis.call('HGET', KEYS[1], 'batches_total')) then return 0 end
-redis.call('HSET', KEYS[1], 'state', 'assembling')
-return 1
-"""
-
-# KEYS job; ARGV step, whether it is a batch. How often the step was begun, 0 for a job that is gone.
-_BEGIN = """
-if redis.call('HEXISTS', KEYS[1], 'state') == 0 then return 0 end
-if ARGV[2] == '1' then redis.call('HINCRBY', KEYS[1], 'attempts', 1) end
-return redis.call('HINCRBY', KEYS[1], 'tries:' .. ARGV[1], 1)
-"""
-
-# KEYS job; ARGV field, value. Sets a field of a job, but never brings back one that is gone.
-_NOTE = """
-if redis.call('HEXISTS', KEYS[1], 'state') == 1 then redis.call('HSET', KEYS[1], ARGV[1], ARGV[2]) end
-"""
+HISTORY_SECONDS = 7 * 24 * 3600
+"""How long Redis remembers a job that has ended. The blob store does for longer."""
 
 
-@contextmanager
-def _errors() -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise ServiceUnavailable("Redis cannot be reached: try again in a few seconds") from error
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most patches outstanding of one owner and in all; 0 for no limit."""
 
-
-def connect(redis_url: str) -> Redis:
-    """A client that gives up on a dead server within two seconds."""
-    return Redis.from_url(
-        redis_url, decode_responses=True, socket_connect_timeout=2, socket_timeout=2, health_check_interval=10
-    )
+    owned: int = 0
+    in_all: int = 0
 
 
 class JobStore:
@@ -81,159 +35,164 @@ class JobStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
-        self._move = redis.register_script(_MOVE)
-        self._finish_part = redis.register_script(_FINISH_PART)
-        self._begin = redis.register_script(_BEGIN)
-        self._note = redis.register_script(_NOTE)
+        self._scripts = {name: load_script(redis, name) for name in ("enter", "end", "forget")}
 
     def check(self) -> None:
-        with _errors():
+        with redis_errors():
             self._redis.ping()
 
-    def create(self, document: JobDocument, patches_total: int) -> None:
-        """Enter a job as queued."""
-        fields = {
-            "state": JobState.QUEUED,
-            "preset": document.settings().preset_name,
-            "effort": document.effort,
-            "seed": document.seed,
-            "width": document.width,
-            "height": document.height,
-            "patches_total": patches_total,
-            "created_at": document.created_at,
+    def now_ms(self) -> int:
+        """Redis' clock, which all agree on."""
+        with redis_errors():
+            seconds, micros = self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    def enter(self, document: JobDocument, limits: Limits | None = None, parts: Sequence[range] = ()) -> bool:
+        """Enter a job, unless it is there and has not ended. parts: patches that need not be fitted any more.
+
+        Raises TooBusy where it would be more than the limits allow.
+        """
+        limits = limits or Limits()
+        done = [[part.start, part.stop] for part in parts]
+        deadline = 0 if document.timeout is None else document.created_ms + round(document.timeout * 1000)
+        job = {
+            "id": document.id,
+            "owner": document.owner,
+            "created_ms": document.created_ms,
+            "deadline_ms": deadline,
+            "patches": document.patches,
+            "fields": fields_of(document),
+            "done": done,
+            "missing": _missing(parts, document.patches) if done else [],
+            "most_owned": limits.owned,
+            "most_in_all": limits.in_all,
+            "protocol": PROTOCOL,
         }
-        with _errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(_job_key(document.id), mapping=fields)
-            pipe.zadd(_JOBS, {document.id: time.time()})
+        with redis_errors():
+            answer = int(self._scripts["enter"](args=[json.dumps(job)]))
+        if answer < 0:
+            whose, most = ("your patches", limits.owned) if answer == -1 else ("patches", limits.in_all)
+            raise TooBusy(
+                f"the job's {document.patches} patches would make more than {most} of {whose} that are not done: "
+                "send it again when others are"
+            )
+        return answer == 1
+
+    def enter_ended(self, document: JobDocument, outcome: OutcomeDocument) -> None:
+        """Enter a job that has ended, as the blob store remembers it."""
+        done = document.patches if outcome.state is JobState.SUCCEEDED else 0
+        known = outcome.model_dump(exclude={"version"}, exclude_none=True)
+        fields = {**fields_of(document), "patches_done": done, **known}
+        with redis_errors(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(_job_key(document.id), mapping={name: str(value) for name, value in fields.items()})
+            pipe.zadd(_JOBS, {document.id: document.created_ms})
+            pipe.expire(_job_key(document.id), HISTORY_SECONDS)
             pipe.execute()
 
-    def forget(self, job_id: str) -> None:
-        """Remove a job."""
-        with _errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(_job_key(job_id), _parts_key(job_id))
-            pipe.zrem(_JOBS, job_id)
-            pipe.execute()
-
-    def move(self, job_id: str, state: JobState, fields: Mapping[str, str | int | float] | None = None) -> bool:
-        """Move a job to `state` and set the fields, if the move is legal; whether this call moved it."""
+    def end(self, job_id: str, state: JobState, fields: Mapping[str, str | int | float] | None = None) -> bool:
+        """End a job, and set the fields; whether this call did. Of several at once, one does."""
         before = states_before(state)
-        fields = dict(fields or {})
-        if state in FINAL_STATES:
-            fields["finished_at"] = now()
-        flat = [item for pair in fields.items() for item in pair]
-        with _errors():
-            return bool(self._move(keys=[_job_key(job_id)], args=[state, len(before), *before, *flat]))
+        flat = [item for pair in (fields or {}).items() for item in pair]
+        with redis_errors():
+            return bool(self._scripts["end"](args=[job_id, state, HISTORY_SECONDS, len(before), *before, *flat]))
 
     def fail(self, job_id: str, failure: JobFailure) -> bool:
         """End a job without a picture."""
-        return self.move(job_id, JobState.FAILED, {"error_type": failure.type, "error_message": failure.message})
+        return self.end(job_id, JobState.FAILED, {"error_type": failure.type, "error_message": failure.message})
+
+    def forget(self, job_id: str) -> None:
+        """Remove a job."""
+        with redis_errors():
+            self._scripts["forget"](args=[job_id])
 
     def state(self, job_id: str) -> JobState:
         """Raises JobNotFound."""
-        with _errors():
+        with redis_errors():
             state = self._redis.hget(_job_key(job_id), "state")
         if state is None:
             raise JobNotFound(f"there is no job {job_id}")
         return JobState(state)
 
-    def begin(self, job_id: str, step: str, *, batch: bool) -> int:
-        """Note that a worker begins a step of a job; how often that has happened now. 0: there is no such job."""
-        with _errors():
-            return int(self._begin(keys=[_job_key(job_id)], args=[step, int(batch)]))
-
-    def give_back(self, job_id: str, step: str) -> None:
-        """Take back a beginning that came to nothing through no fault of the step (a shutdown, an outage)."""
-        with _errors():
-            if self._redis.hexists(_job_key(job_id), "state"):
-                self._redis.hincrby(_job_key(job_id), f"tries:{step}", -1)
-
-    def batches_sent(self, job_id: str) -> int:
-        """How many batches `plan` has put on the queue."""
-        with _errors():
-            return int(self._redis.hget(_job_key(job_id), "batches_sent") or 0)
-
-    def note_batches_sent(self, job_id: str, batches: int) -> None:
-        with _errors():
-            self._note(keys=[_job_key(job_id)], args=["batches_sent", batches])
-
-    def note_progress(self, job_id: str, batch: int, done: float, squared_error: float, patches: int) -> None:
-        """How far a batch is. done: patches finished, in units of one patch; squared_error: sum of its patches' MSE so
-        far (brightness in [0, 1]); patches: how many it has."""
-        with _errors():
-            value = f"{done:.3f} {squared_error:.6g} {patches}"
-            self._note(keys=[_job_key(job_id)], args=[f"{_BATCH}{batch}", value])
-
-    def finish_part(self, job_id: str, batch: int, patches: int) -> bool:
-        """Count a stored part, once; whether all parts are stored, so that `assemble` must be sent."""
-        with _errors():
-            return bool(self._finish_part(keys=[_job_key(job_id), _parts_key(job_id)], args=[batch, patches]))
+    def last_failure(self, job_id: str) -> JobFailure:
+        """What went wrong last with one of the job's steps."""
+        with redis_errors():
+            kind, message = self._redis.hmget(_job_key(job_id), "last_error_type", "last_error_message")
+        return JobFailure(kind or "step-failed", message or "no reason is known")
 
     def get(self, job_id: str) -> Job:
         """Raises JobNotFound."""
-        with _errors():
+        return self._read([job_id])[job_id]
+
+    def outcome(self, job_id: str) -> OutcomeDocument:
+        """How a job has ended. Raises JobNotFound."""
+        with redis_errors():
             fields = self._redis.hgetall(_job_key(job_id))
-        if "state" not in fields:
-            raise JobNotFound(f"there is no job {job_id}")
-        return _job_from(job_id, fields)
+        if "finished_ms" not in fields:
+            raise JobNotFound(f"there is no job {job_id} that has ended")
+        known = OutcomeDocument.model_fields.keys() - {"version"}
+        return OutcomeDocument.model_validate({name: fields[name] for name in known if name in fields})
 
     def newest(self, limit: int) -> list[Job]:
         """The jobs created last, newest first."""
-        with _errors():
+        with redis_errors():
             ids = self._redis.zrevrange(_JOBS, 0, limit - 1)
-            with self._redis.pipeline(transaction=False) as pipe:
-                for job_id in ids:
-                    pipe.hgetall(_job_key(job_id))
-                found = pipe.execute()
-        return [_job_from(job_id, fields) for job_id, fields in zip(ids, found, strict=True) if "state" in fields]
+        return list(self._read(ids, missing_too=False).values())
+
+    def open_jobs(self) -> list[str]:
+        """Ids of all jobs that have not ended."""
+        with redis_errors():
+            return list(self._redis.zrange(_OPEN, 0, -1))
+
+    def overdue(self) -> list[str]:
+        """Ids of jobs that ought to have ended by now."""
+        now = self.now_ms()
+        with redis_errors():
+            return list(self._redis.zrange(_DEADLINES, "-inf", now, byscore=True))
+
+    def outstanding(self, owner: str) -> tuple[int, int]:
+        """Patches that are accepted and not done: the owner's, and all."""
+        with redis_errors():
+            owned, in_all = self._redis.hmget("regrow:outstanding", owner, "*")
+        return int(owned or 0), int(in_all or 0)
+
+    def up_seconds(self) -> int:
+        """How long Redis has been running."""
+        with redis_errors():
+            return int(self._redis.info("server")["uptime_in_seconds"])
+
+    def trim(self) -> None:
+        """Take jobs that Redis has forgotten off the list of all jobs."""
+        oldest = self.now_ms() - 1000 * HISTORY_SECONDS
+        with redis_errors():
+            ids = self._redis.zrange(_JOBS, "-inf", oldest, byscore=True)
+            gone = [job_id for job_id in ids if not self._redis.exists(_job_key(job_id))]
+            if gone:
+                self._redis.zrem(_JOBS, *gone)
+
+    def _read(self, ids: Sequence[str], *, missing_too: bool = True) -> dict[str, Job]:
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hgetall(_job_key(job_id))
+                pipe.zrank(_WAITING, job_id)
+            found = pipe.execute()
+        jobs = {}
+        for job_id, fields, place in zip(ids, found[::2], found[1::2], strict=True):
+            if "state" in fields:
+                jobs[job_id] = job_of(job_id, fields, place)
+            elif missing_too:
+                raise JobNotFound(f"there is no job {job_id}")
+        return jobs
 
 
 def _job_key(job_id: str) -> str:
     return f"regrow:job:{job_id}"
 
 
-def _parts_key(job_id: str) -> str:
-    return f"regrow:job:{job_id}:parts"
-
-
-def _job_from(job_id: str, fields: Mapping[str, str]) -> Job:
-    state = JobState(fields["state"])
-    total, started = int(fields["patches_total"]), fields.get("started_at")
-    batches = [tuple(map(float, value.split())) for name, value in fields.items() if name.startswith(_BATCH)]
-    progress = 1.0 if state is JobState.SUCCEEDED else min(1.0, sum(done for done, _, _ in batches) / total)
-    psnr = float(fields["psnr"]) if "psnr" in fields else _psnr_so_far(batches)
-    return Job(
-        id=job_id,
-        state=state,
-        preset=fields["preset"],
-        effort=fields["effort"],
-        seed=fields["seed"],
-        width=int(fields["width"]),
-        height=int(fields["height"]),
-        patches_total=total,
-        patches_done=int(fields.get("patches_done", 0)),
-        patches_failed=int(fields.get("patches_failed", 0)),
-        progress=progress,
-        psnr=psnr,
-        bytes=int(fields["bytes"]) if "bytes" in fields else None,
-        attempts=int(fields.get("attempts", 0)),
-        created_at=fields["created_at"],
-        started_at=started,
-        finished_at=fields.get("finished_at"),
-        eta_seconds=_eta(state, progress, fields.get("started_clock")),
-        error=JobFailure(fields["error_type"], fields["error_message"]) if "error_type" in fields else None,
-    )
-
-
-def _psnr_so_far(batches: list[tuple[float, ...]]) -> float | None:
-    """Of the patches that have begun, as far as they are."""
-    begun = [(error, patches) for _, error, patches in batches if math.isfinite(error)]
-    if not begun:
-        return None
-    return psnr_from_mse(255.0**2 * sum(error for error, _ in begun) / sum(patches for _, patches in begun))
-
-
-def _eta(state: JobState, progress: float, started_clock: str | None) -> float | None:
-    """Seconds left, if the rest goes as fast as what is done; None while too little is done to tell."""
-    if state in FINAL_STATES or started_clock is None or progress < 0.02:
-        return None
-    return max(0.0, (time.time() - float(started_clock)) * (1 - progress) / progress)
+def _missing(parts: Sequence[range], patches: int) -> list[list[int]]:
+    """Ranges of the patches that no part has."""
+    missing, start = [], 0
+    for part in sorted(parts, key=lambda part: part.start):
+        if part.start > start:
+            missing.append([start, part.start])
+        start = max(start, part.stop)
+    return [*missing, [start, patches]] if start < patches else missing

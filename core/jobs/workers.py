@@ -6,15 +6,22 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from redis import Redis
-from redis.exceptions import RedisError
 
-from core.errors import ServiceUnavailable
+from core.errors import VersionSkew
+from core.jobs.messages import PROTOCOL
+from core.jobs.scripts import redis_errors
+from core.version import VERSION
 
+_WORKERS = "regrow:workers"
 _PREFIX = "regrow:worker:"
 
 
 class WorkerRecord(BaseModel):
-    """current: `<job id>/<batch>` or the name of the step it is in, None when idle."""
+    """current: the job and step being worked on, several on a device that takes several; None when idle.
+
+    memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
+    patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,7 +31,12 @@ class WorkerRecord(BaseModel):
     device: str
     engine: str
     version: str
-    current: str | None
+    protocol: int = PROTOCOL
+    memory_bytes: int = 0
+    device_memory_bytes: int | None = None
+    patch_iterations_per_second: float | None = None
+    current: str | None = None
+    refused: str | None = None
 
 
 class WorkerRegistry:
@@ -33,24 +45,37 @@ class WorkerRegistry:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
 
-    def report(self, record: WorkerRecord, expires_after: float) -> None:
-        """Write a record that lives for `expires_after` seconds."""
-        try:
-            self._redis.set(_PREFIX + record.id, record.model_dump_json(), px=int(expires_after * 1000))
-        except RedisError as error:
-            raise ServiceUnavailable("Redis cannot be reached") from error
+    def report(self, record: WorkerRecord, expires_after: float) -> int:
+        """Write a record that lives for `expires_after` seconds; how many workers are alive."""
+        with redis_errors():
+            seconds, micros = self._redis.time()
+            now = seconds + micros / 1e6
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.set(_PREFIX + record.id, record.model_dump_json(), px=int(expires_after * 1000))
+                pipe.zremrangebyscore(_WORKERS, "-inf", now)
+                pipe.zadd(_WORKERS, {record.id: now + expires_after})
+                pipe.zcard(_WORKERS)
+                return int(pipe.execute()[-1])
 
     def remove(self, worker_id: str) -> None:
-        try:
-            self._redis.delete(_PREFIX + worker_id)
-        except RedisError as error:
-            raise ServiceUnavailable("Redis cannot be reached") from error
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.delete(_PREFIX + worker_id)
+            pipe.zrem(_WORKERS, worker_id)
+            pipe.execute()
 
     def alive(self) -> list[WorkerRecord]:
         """The workers whose records have not expired, by id."""
-        try:
-            names = list(self._redis.scan_iter(match=_PREFIX + "*", count=1000))
-            values = self._redis.mget(names) if names else []
-        except RedisError as error:
-            raise ServiceUnavailable("Redis cannot be reached") from error
+        with redis_errors():
+            ids = self._redis.zrange(_WORKERS, 0, -1)
+            values = self._redis.mget([_PREFIX + each for each in ids]) if ids else []
         return sorted((WorkerRecord.model_validate_json(value) for value in values if value), key=lambda r: r.id)
+
+    def check_skew(self) -> None:
+        """Raises VersionSkew where workers are alive and none understands this process."""
+        alive = self.alive()
+        if alive and all(record.protocol != PROTOCOL for record in alive):
+            other = alive[0]
+            raise VersionSkew(
+                f"the workers are of release {other.version} (protocol {other.protocol}), this API of {VERSION} "
+                f"({PROTOCOL}): install one release on both"
+            )

@@ -1,145 +1,180 @@
-"""Jobs in a real Valkey: legal moves, parts counted once, the finisher found."""
+"""Jobs in a real Valkey: legal moves only, one end, limits, and nothing left behind."""
 
 from __future__ import annotations
 
 import itertools
-import threading
 
 import pytest
+from redis import Redis
 
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.errors import JobNotFound, ServiceUnavailable
-from core.jobs.documents import JobDocument
-from core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobState, new_job_id, now
-from core.jobs.store import JobStore, connect
+from core.errors import JobNotFound, ServiceUnavailable, TooBusy
+from core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobState, new_job_id
+from core.jobs.queue import StepQueue
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore, Limits
+from tests.jobs import job_document
 from tests.services import free_ports
 
 
 @pytest.fixture
-def store(redis_url: str) -> JobStore:
-    return JobStore(connect(redis_url))
+def redis(redis_url: str) -> Redis:
+    client = connect(redis_url)
+    client.flushall()
+    return client
 
 
-def _create(store: JobStore, patches: int = 9) -> str:
-    document = JobDocument(
-        id=new_job_id(),
-        created_at=now(),
-        width=120,
-        height=120,
-        channels=3,
-        source_bytes=1,
-        preset=Preset.SMALL,
-        effort=Effort.DRAFT,
-        seed=SeedKind.PIXEL,
-        seed_number=0,
-    )
-    store.create(document, patches)
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    return JobStore(redis)
+
+
+@pytest.fixture
+def queue(redis: Redis) -> StepQueue:
+    return StepQueue(redis, lease=60)
+
+
+def _job_in(state: JobState, store: JobStore, queue: StepQueue) -> str:
+    """A job of one patch that has come to this state by legal moves."""
+    document = job_document(1)
+    store.enter(document)
+    if state in FINAL_STATES - {JobState.SUCCEEDED}:
+        store.end(document.id, state)
+    if state in (JobState.FITTING, JobState.ASSEMBLING, JobState.SUCCEEDED):
+        claim = queue.claim(1)
+        assert claim is not None
+        if state is not JobState.FITTING:
+            queue.finish(claim.step)
+        if state is JobState.SUCCEEDED:
+            store.end(document.id, state)
+    assert store.state(document.id) is state
     return document.id
 
 
-_PATHS = {
-    JobState.QUEUED: [],
-    JobState.PLANNING: [JobState.PLANNING],
-    JobState.FITTING: [JobState.PLANNING, JobState.FITTING],
-    JobState.ASSEMBLING: [JobState.PLANNING, JobState.FITTING, JobState.ASSEMBLING],
-    JobState.SUCCEEDED: [JobState.PLANNING, JobState.FITTING, JobState.ASSEMBLING, JobState.SUCCEEDED],
-    JobState.FAILED: [JobState.FAILED],
-    JobState.CANCELLED: [JobState.CANCELLED],
-}
-
-
-@pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, JobState)))
-def test_only_legal_moves_are_made(store: JobStore, before: JobState, after: JobState) -> None:
-    job_id = _create(store)
-    for state in _PATHS[before]:
-        assert store.move(job_id, state)
-    assert store.move(job_id, after) == (after in TRANSITIONS[before])
-    assert store.state(job_id) == (after if after in TRANSITIONS[before] else before)
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, FINAL_STATES)))
+def test_only_legal_ends_are_made(store: JobStore, queue: StepQueue, before: JobState, after: JobState) -> None:
+    job_id = _job_in(before, store, queue)
+    legal = after in TRANSITIONS[before]
+    assert store.end(job_id, after) == legal
+    assert store.state(job_id) == (after if legal else before)
     assert (store.get(job_id).finished_at is not None) == (store.state(job_id) in FINAL_STATES)
 
 
-def test_parts_count_once_and_the_last_finds_the_finisher(store: JobStore) -> None:
-    job_id = _create(store, patches=5)
-    store.move(job_id, JobState.PLANNING)
-    store.move(job_id, JobState.FITTING, {"batches_total": 2})
-    assert not store.finish_part(job_id, 0, 3)
-    assert not store.finish_part(job_id, 0, 3)
-    assert store.get(job_id).patches_done == 3
-    assert store.finish_part(job_id, 1, 2)
-    assert store.get(job_id).patches_done == 5
-    assert store.state(job_id) is JobState.ASSEMBLING
-    # A redelivered part finds that assemble has to be sent, again: the first finisher may have died before it did.
-    assert store.finish_part(job_id, 1, 2)
-    assert store.get(job_id).patches_done == 5
+def test_the_table_leads_from_the_first_state_to_every_end() -> None:
+    reached, new = {JobState.QUEUED}, {JobState.QUEUED}
+    while new:
+        new = {after for state in new for after in TRANSITIONS[state]} - reached
+        reached |= new
+    assert reached == set(JobState)
+    assert {state for state, after in TRANSITIONS.items() if not after} == FINAL_STATES
 
 
-def test_many_finishers_at_once_leave_one_count(store: JobStore) -> None:
-    job_id = _create(store, patches=16)
-    store.move(job_id, JobState.PLANNING)
-    store.move(job_id, JobState.FITTING, {"batches_total": 16})
-    found = []
-    threads = [
-        threading.Thread(target=lambda batch=batch: found.append(store.finish_part(job_id, batch, 1)))
-        for batch in range(16)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert found.count(True) == 1
-    assert store.get(job_id).patches_done == 16
+def test_an_open_job_is_entered_once(store: JobStore) -> None:
+    document = job_document()
+    assert store.enter(document)
+    assert not store.enter(document)
+    assert store.outstanding("local") == (9, 9)
+    store.fail(document.id, JobFailure("batch-failed", "it never finished"))
+    assert store.outstanding("local") == (0, 0)
+    assert store.get(document.id).error == JobFailure("batch-failed", "it never finished")
+    assert store.enter(document), "a retry"
+    assert store.get(document.id).error is None
 
 
-def test_parts_of_an_ended_job_are_not_counted(store: JobStore) -> None:
-    job_id = _create(store)
-    store.fail(job_id, JobFailure("batch-failed", "it never finished"))
-    assert not store.finish_part(job_id, 0, 9)
-    job = store.get(job_id)
-    assert job.patches_done == 0
-    assert job.error == JobFailure("batch-failed", "it never finished")
+def test_limits_count_outstanding_patches(store: JobStore, queue: StepQueue) -> None:
+    """H4, for one owner and for all."""
+    limits = Limits(owned=10, in_all=15)
+    first = job_document(9, owner="ada")
+    store.enter(first, limits)
+    with pytest.raises(TooBusy, match="more than 10 of your patches"):
+        store.enter(job_document(2, owner="ada"), limits)
+    with pytest.raises(TooBusy, match="more than 15 of patches"):
+        store.enter(job_document(7, owner="bob"), limits)
+    claim = queue.claim(4)
+    assert claim is not None
+    queue.finish(claim.step)
+    assert store.outstanding("ada") == (9 - len(claim.step.patches), 9 - len(claim.step.patches))
+    store.enter(job_document(2, owner="ada"), limits)
+    store.end(first.id, JobState.CANCELLED)
+    assert store.outstanding("ada") == (2, 2)
 
 
-def test_progress_adds_up_over_batches(store: JobStore) -> None:
-    job_id = _create(store, patches=4)
-    assert store.get(job_id).psnr is None
-    store.note_progress(job_id, 0, 1.0, 0.02, 2)
-    assert store.get(job_id).psnr == pytest.approx(20.0), "patches that have not begun do not count"
-    store.note_progress(job_id, 1, 0.5, float("inf"), 1)
-    job = store.get(job_id)
+def test_waiting_jobs_have_a_place(store: JobStore, queue: StepQueue) -> None:
+    documents = [job_document(1) for _ in range(3)]
+    for number, document in enumerate(documents):
+        store.enter(document.model_copy(update={"created_ms": documents[0].created_ms + number}))
+    assert [store.get(document.id).queue_position for document in documents] == [1, 2, 3]
+    queue.claim(1)
+    assert [store.get(document.id).queue_position for document in documents] == [None, 1, 2]
+    store.end(documents[1].id, JobState.CANCELLED)
+    assert store.get(documents[2].id).queue_position == 1
+
+
+def test_progress_adds_up_over_steps(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(4)
+    store.enter(document)
+    claims = [queue.claim(2), queue.claim(2)]
+    assert store.get(document.id).psnr is None
+    queue.note_progress(claims[0].step, 1.0, 0.02)
+    assert store.get(document.id).psnr == pytest.approx(20.0), "patches that have not begun do not count"
+    queue.note_progress(claims[1].step, 0.5, float("inf"))
+    job = store.get(document.id)
     assert job.progress == pytest.approx(0.375)
     assert job.psnr == pytest.approx(20.0)
+    queue.finish(claims[0].step, error_sum=0.002)
+    job = store.get(document.id)
+    assert job.progress == pytest.approx(0.625)
+    assert job.psnr == pytest.approx(30.0)
+    assert job.attempts == 2
 
 
-def test_beginnings_are_counted_per_step(store: JobStore) -> None:
-    job_id = _create(store)
-    assert [store.begin(job_id, "batch 0", batch=True) for _ in range(3)] == [1, 2, 3]
-    assert store.begin(job_id, "batch 1", batch=True) == 1
-    assert store.begin(job_id, "plan", batch=False) == 1
-    store.give_back(job_id, "batch 0")
-    assert store.begin(job_id, "batch 0", batch=True) == 3
-    assert store.get(job_id).attempts == 5
-
-
-def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore) -> None:
-    job_id = _create(store)
-    store.forget(job_id)
-    assert store.begin(job_id, "batch 0", batch=True) == 0
-    store.give_back(job_id, "batch 0")
-    store.note_progress(job_id, 0, 1.0, 0.1, 1)
-    store.note_batches_sent(job_id, 3)
+def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    document = job_document()
+    store.enter(document)
+    claim = queue.claim(2)
+    assert claim is not None
+    store.forget(document.id)
+    queue.note_progress(claim.step, 1.0, 0.1)
+    assert queue.renew([claim.step]) == [False]
+    assert not queue.finish(claim.step)
+    assert queue.progressed(claim.step) == claim.step
+    queue.hand_back(claim.step)
+    assert queue.claim(2) is None
     with pytest.raises(JobNotFound):
-        store.get(job_id)
-    assert job_id not in [job.id for job in store.newest(200)]
+        store.get(document.id)
+    assert store.newest(200) == []
+    assert {str(key) for key in redis.scan_iter("regrow:*")} <= {"regrow:protocol", "regrow:clock"}
 
 
-def test_newest_come_first_and_forgotten_jobs_are_gone(store: JobStore) -> None:
-    first, second = _create(store), _create(store)
-    assert [job.id for job in store.newest(2)] == [second, first]
-    store.forget(second)
-    assert store.newest(1)[0].id == first
-    with pytest.raises(JobNotFound):
-        store.get(second)
+def test_newest_come_first(store: JobStore) -> None:
+    first = job_document()
+    second = job_document(created_ms=first.created_ms + 1)
+    store.enter(first)
+    store.enter(second)
+    assert [job.id for job in store.newest(2)] == [second.id, first.id]
+    store.forget(second.id)
+    assert store.newest(1)[0].id == first.id
+
+
+def test_an_ended_job_keeps_its_hash_and_frees_all_else(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    document = job_document(1000, timeout=100.0)
+    store.enter(document)
+    while (claim := queue.claim(3)) and claim.step.stop < 300:
+        queue.note_progress(claim.step, 0.5, 0.1)
+        queue.finish(claim.step)
+    store.end(document.id, JobState.CANCELLED)
+    job_keys = {str(key) for key in redis.scan_iter(f"regrow:job:{document.id}*")}
+    assert job_keys == {f"regrow:job:{document.id}"}
+    assert not [name for name in redis.hkeys(f"regrow:job:{document.id}") if name.startswith("live:")]
+    assert redis.memory_usage(f"regrow:job:{document.id}") < 2000
+    assert redis.ttl(f"regrow:job:{document.id}") > 0
+    for key in ("open", "waiting", "deadlines", "owners", "outstanding", "lane:local:normal"):
+        assert not redis.exists(f"regrow:{key}"), key
+
+
+def test_ids_sort_by_time_and_cannot_be_guessed() -> None:
+    ids = [new_job_id() for _ in range(100)]
+    assert len({job_id[12:] for job_id in ids}) == 100
+    assert [job_id[:12] for job_id in ids] == sorted(job_id[:12] for job_id in ids)
 
 
 def test_a_dead_redis_is_named() -> None:

@@ -27,6 +27,10 @@ class BlobStore(Protocol):
         """Whether there is an object under the key."""
         ...
 
+    def folders(self, prefix: str) -> list[str]:
+        """What follows the prefix, up to the next slash, in the keys that have one; sorted, each once."""
+        ...
+
     def list(self, prefix: str) -> list[str]:
         """All keys that start with the prefix, sorted."""
         ...

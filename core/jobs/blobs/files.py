@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import BlobNotFound, ServiceUnavailable
+from core.errors import BlobNotFound, ServiceUnavailable, StorageFull
 
 _TEMPORARY = ".tmp-"
 
@@ -43,6 +44,16 @@ class FilesBlobStore:
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
+
+    def folders(self, prefix: str) -> list[str]:
+        folder, _, start = prefix.rpartition("/")
+        try:
+            found = [path.name for path in (self._root / folder).iterdir() if path.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ServiceUnavailable(f"the blob folder cannot be read: {error.strerror}") from error
+        return sorted(name.removeprefix(start) for name in found if name.startswith(start))
 
     def list(self, prefix: str) -> list[str]:
         folder = self._root / prefix.rpartition("/")[0]
@@ -88,7 +99,9 @@ class FilesBlobStore:
                 os.fsync(file.fileno())
             yield temporary
         except OSError as error:
-            raise ServiceUnavailable(f"the blob folder cannot be written: {error.strerror}") from error
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            kind = StorageFull if full else ServiceUnavailable
+            raise kind(f"the blob folder cannot be written: {error.strerror}") from error
         finally:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)

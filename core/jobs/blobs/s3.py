@@ -29,9 +29,9 @@ class S3BlobStore:
             aws_access_key_id=settings.s3_access_key,
             aws_secret_access_key=settings.s3_secret_key and settings.s3_secret_key.get_secret_value(),
             config=Config(
-                connect_timeout=2,
-                read_timeout=20,
-                retries={"mode": "standard", "max_attempts": 3},
+                connect_timeout=settings.s3_connect_timeout.total_seconds(),
+                read_timeout=settings.s3_timeout.total_seconds(),
+                retries={"mode": "standard", "max_attempts": settings.s3_attempts},
                 s3={"addressing_style": "path"},
                 # Stores other than Amazon's do not all know the newer checksum trailers.
                 request_checksum_calculation="when_required",
@@ -65,6 +65,13 @@ class S3BlobStore:
         except BlobNotFound:
             return False
         return True
+
+    def folders(self, prefix: str) -> list[str]:
+        with _errors():
+            paginator = self._client.get_paginator("list_objects_v2")
+            pages = paginator.paginate(Bucket=self._bucket, Prefix=prefix, Delimiter="/")
+            found = [item["Prefix"] for page in pages for item in page.get("CommonPrefixes", ())]
+        return sorted(name.removeprefix(prefix).rstrip("/") for name in found)
 
     def list(self, prefix: str) -> list[str]:
         with _errors():

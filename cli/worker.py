@@ -1,0 +1,20 @@
+"""`regrow worker`: one process of a fleet."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def worker(
+    sweeper: Annotated[
+        bool, typer.Option("--sweeper", help="Take no work; look after jobs that crashes left behind. Any number may")
+    ] = False,
+) -> None:
+    """Work for the service whose addresses are in REGROW_REDIS_URL and REGROW_BLOB_*, until SIGTERM."""
+    if sweeper:
+        from worker.sweep import main
+    else:
+        from worker.__main__ import main  # imports torch, which takes seconds
+    main()

@@ -1,0 +1,41 @@
+"""The flat patch: what stands in for a patch that cannot be fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.codec.allocation import Candidate
+from core.codec.budget import grid_of, presets_of, rollout_of
+from core.codec.engines.numba_integer import grow_batch
+from core.codec.fixed_point import SYMBOL_LIMIT, integer_seed
+from core.codec.images import Picture
+from core.codec.patches import cut
+from core.codec.payload import write_payload
+from core.codec.presets import PATCH_SIZE
+from core.codec.quantization import integer_rule, one_byte_steps
+from core.codec.rule import VISIBLE_OFFSET, split
+from core.codec.seeds import make_seed
+from core.codec.settings import EncodeSettings
+
+_BIAS = 0.02
+
+
+def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Candidate:
+    """A rule that grows patch number `index` in its mean colour: one hidden unit that is always on, and adds to each
+    visible channel its share at every step."""
+    shape, rollout = presets_of(picture, settings)[0].shape(picture.channels), rollout_of(settings)
+    grid = grid_of(picture)
+    rows, columns = grid.extent(index)
+    pixels = cut(picture, grid, [index])[0]
+    means = pixels[:, :rows, :columns].mean(axis=(1, 2))
+    weights = np.zeros((1, shape.parameters), dtype=np.float32)
+    tensors = split(weights, shape)
+    tensors.b1[0, 0] = _BIAS
+    updates = rollout.steps * (1 - rollout.fire_rate)
+    tensors.w2[0, : shape.visible, 0] = (means - VISIBLE_OFFSET) / (updates * _BIAS)
+    steps = one_byte_steps(weights[0], shape)
+    symbols = np.rint(weights[0] / steps.per_weight(shape)).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
+    rule = integer_rule(symbols, steps, shape, make_seed(settings.seed, shape, PATCH_SIZE), rollout)
+    grown = grow_batch(shape, [rule], integer_seed(settings.seed, shape, PATCH_SIZE), rollout, threads=1)[0]
+    difference = (grown.astype(np.int64) - np.rint(pixels * 255).astype(np.int64))[:, :rows, :columns]
+    return Candidate(shape, write_payload(shape, rule, settings.coder, 0), int(np.square(difference).sum()))

@@ -1,0 +1,139 @@
+"""A job's beginning and end in both stores: the blob store, which is the truth, and Redis, the fast view of it.
+
+Between any two of the writes below a process may die. So an empty object `open/<id>` is written before all else of
+a job, and removed when all else about its end is done; the sweeper takes up what has one (core.jobs.sweeper).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+
+from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError
+from core.jobs.blobs.base import BlobStore, delete_all
+from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
+from core.jobs.messages import Sender
+from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
+from core.jobs.store import JobStore, Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The stores, and how to wake a worker. Methods raise ServiceUnavailable when one cannot be reached."""
+
+    store: JobStore
+    blobs: BlobStore
+    sender: Sender
+
+    def accept(self, document: JobDocument, source: bytes, limits: Limits) -> None:
+        """Store a new job and queue it. source: its picture as PNG.
+
+        Raises TooBusy; then, as with an outage, nothing of it is left.
+        """
+        keys = JobKeys(document.id)
+        try:
+            self.blobs.put(keys.open, b"")
+            self.blobs.put(keys.source, source)
+            self.blobs.put(keys.job, document.model_dump_json().encode())
+            self.store.enter(document, limits)
+        except RegrowError:
+            self._undo(document.id)
+            raise
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake a worker. That the broker is away is no harm: the sweeper will."""
+        with contextlib.suppress(RegrowError):
+            self.sender.wake()
+
+    def get(self, job_id: str) -> Job:
+        """What is known of a job, even if Redis has lost it. Raises JobNotFound."""
+        try:
+            return self.store.get(job_id)
+        except JobNotFound:
+            self.restore(job_id)
+            return self.store.get(job_id)
+
+    def restore(self, job_id: str) -> None:
+        """Enter a job in Redis as the blob store knows it, parts included. Raises JobNotFound."""
+        keys = JobKeys(job_id)
+        try:
+            document = self.document(job_id)
+        except BlobNotFound as error:
+            raise JobNotFound(f"there is no job {job_id}") from error
+        try:
+            self.store.enter_ended(document, OutcomeDocument.model_validate_json(self.blobs.get(keys.outcome)))
+        except BlobNotFound:
+            if self.blobs.exists(keys.open):  # otherwise it is being deleted, or was never accepted
+                self.store.enter(document, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
+                self.wake()
+
+    def document(self, job_id: str) -> JobDocument:
+        """`job.json`. Raises BlobNotFound."""
+        return JobDocument.model_validate_json(self.blobs.get(JobKeys(job_id).job))
+
+    def succeed(self, job_id: str, psnr: float, size: int) -> bool:
+        """End a job whose bundle is stored; whether it has succeeded, now or before."""
+        self.store.end(job_id, JobState.SUCCEEDED, {"psnr": psnr, "bytes": size})
+        return self.close(job_id) is JobState.SUCCEEDED
+
+    def fail(self, job_id: str, failure: JobFailure) -> None:
+        """End a job without a picture, unless it has ended."""
+        self.store.fail(job_id, failure)
+        self.close(job_id)
+
+    def cancel(self, job_id: str) -> bool:
+        """End a job at its owner's wish, unless it has ended; whether this call did."""
+        cancelled = self.store.end(job_id, JobState.CANCELLED)
+        self.close(job_id)
+        return cancelled
+
+    def close(self, job_id: str) -> JobState:
+        """Bring the blob store to what Redis says of a job that has ended. May be done twice. Raises JobNotFound."""
+        job, keys = self.store.get(job_id), JobKeys(job_id)
+        if job.state not in FINAL_STATES:
+            return job.state
+        self.blobs.put(keys.outcome, self.store.outcome(job_id).model_dump_json().encode())
+        if job.state is not JobState.SUCCEEDED:
+            self.blobs.delete(keys.bundle)
+            self.blobs.delete(keys.report)
+        if job.state is not JobState.FAILED:  # a retry of a job that failed goes on from its parts
+            delete_all(self.blobs, keys.parts)
+        delete_all(self.blobs, keys.checkpoints)
+        self.blobs.delete(keys.open)
+        return job.state
+
+    def retry(self, job_id: str, limits: Limits) -> None:
+        """Queue a job again that failed or was cancelled. Raises JobNotFound, JobNotRetryable, TooBusy."""
+        job, keys = self.get(job_id), JobKeys(job_id)
+        if job.state not in RETRYABLE:
+            raise JobNotRetryable(f"the job is {job.state}: only one that failed or was cancelled can be tried again")
+        document = self.document(job_id)
+        if document.timeout is not None:  # counts from now
+            document = document.model_copy(update={"timeout": document.timeout + self._age(document)})
+        self.store.enter(document, limits, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
+        self.blobs.put(keys.open, b"")
+        self.blobs.delete(keys.outcome)
+        self.wake()
+
+    def delete(self, job_id: str) -> None:
+        """Remove a job and all that is stored of it; if it is on the way it is stopped. Raises JobNotFound."""
+        self.get(job_id)
+        keys = JobKeys(job_id)
+        self.blobs.delete(keys.open)  # first, or a sweeper would restore it
+        self.blobs.delete(keys.job)
+        self.store.forget(job_id)
+        delete_all(self.blobs, keys.prefix)
+
+    def _undo(self, job_id: str) -> None:
+        """Leave nothing behind, as far as what is still up allows; the sweeper removes the rest."""
+        keys = JobKeys(job_id)
+        with contextlib.suppress(RegrowError):
+            self.blobs.delete(keys.open)
+        with contextlib.suppress(RegrowError):
+            self.store.forget(job_id)
+        with contextlib.suppress(RegrowError):
+            delete_all(self.blobs, keys.prefix)
+
+    def _age(self, document: JobDocument) -> float:
+        return (self.store.now_ms() - document.created_ms) / 1000

@@ -1,0 +1,82 @@
+-- ARGV: lease in ms, cost that the worker does in one batch, most patches in a batch, workers alive, the queue's key,
+-- the worker's protocol. {lease, whether another worker should be woken}, or nothing; {'', protocol} where the service
+-- speaks another one.
+
+-- How many patches of `left` go into one batch, so that its cost is what the worker does in time, batches are of one
+-- size, and a job that is alone is spread over all workers.
+local function batch_of(left, patch_cost)
+  local most = math.max(1, math.min(tonumber(ARGV[3]), math.floor(ARGV[2] / patch_cost)))
+  if redis.call('ZCARD', 'regrow:open') == 1 then most = math.min(most, math.ceil(left / math.max(1, ARGV[4]))) end
+  return math.ceil(left / math.ceil(left / most))
+end
+
+-- The job's next step: one that was handed back, or the next patches. Nothing: what was handed back is done.
+local function next_step(id, job)
+  local cost = tonumber(job.patch_cost)
+  local item = redis.call('LPOP', again_key(id))
+  if item then
+    local step = parse(id .. '/' .. item)
+    local size = batch_of(math.max(1, step.stop - step.start), cost)
+    if step.kind == 'fit' and step.stop - step.start > 2 * size then
+      local rest = {kind = 'fit', start = step.start + size, stop = step.stop, tries = step.tries}
+      redis.call('LPUSH', again_key(id), text(rest))
+      step.stop = step.start + size
+    end
+    if is_done(id, step) then return nil end
+    return step
+  end
+  local start, total = tonumber(job.next), tonumber(job.patches_total)
+  local stop = start + batch_of(total - start, cost)
+  redis.call('HSET', job_key(id), 'next', stop)
+  return {id = id, kind = 'fit', start = start, stop = stop, tries = 0}
+end
+
+-- Drops from the lanes what is not there any more, which happens only where keys were lost.
+local function first_job(owner)
+  for _, priority in ipairs(PRIORITIES) do
+    local lane = lane_key(owner, priority)
+    local id = redis.call('ZRANGE', lane, 0, 0)[1]
+    while id do
+      if is_open(redis.call('HGET', job_key(id), 'state')) then return id end
+      redis.call('ZREM', lane, id)
+      id = redis.call('ZRANGE', lane, 0, 0)[1]
+    end
+  end
+  redis.call('ZREM', 'regrow:owners', owner)
+end
+
+local function read(id)
+  local names = {'state', 'next', 'patches_total', 'patch_cost', 'started_ms'}
+  local job = {}
+  for place, value in ipairs(redis.call('HMGET', job_key(id), unpack(names))) do job[names[place]] = value end
+  return job
+end
+
+local protocol = redis.call('GET', 'regrow:protocol')
+if protocol and protocol ~= ARGV[6] then return {'', protocol} end
+
+while true do
+  local owner = redis.call('ZRANGE', 'regrow:owners', 0, 0)[1]
+  if not owner then return nil end
+  local id = first_job(owner)
+  local job = id and read(id)
+  local step = id and next_step(id, job)
+  if id then offer(id) end
+  if step then
+    local now = now_ms()
+    step.tries = step.tries + 1
+    local lease = id .. '/' .. text(step)
+    redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
+    redis.call('HINCRBY', job_key(id), 'attempts', 1)
+    if job.state == 'queued' then redis.call('HSET', job_key(id), 'state', 'fitting') end
+    if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
+    redis.call('ZREM', 'regrow:waiting', id)
+    local time = redis.call('ZSCORE', 'regrow:owners', owner)
+    if time then  -- the owner has more to be served
+      redis.call('SET', 'regrow:clock', time)
+      redis.call('ZINCRBY', 'regrow:owners', math.max(1, step.stop - step.start) * job.patch_cost, owner)
+    end
+    local more = redis.call('EXISTS', 'regrow:owners') == 1 and redis.call('LLEN', ARGV[5]) < 2
+    return {lease, more and 1 or 0}
+  end
+end

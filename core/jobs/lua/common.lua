@@ -1,0 +1,108 @@
+-- In front of every script (core/jobs/scripts.py). docs/adr/0006 says why work is handed out like this.
+--
+-- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
+-- regrow:job:<id>:done             bitmap: patches whose part is stored
+-- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries`
+-- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
+-- regrow:waiting                   sorted set: ids of jobs that no worker has begun
+-- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
+-- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
+-- regrow:clock                     the virtual time of who was served last
+-- regrow:leases                    sorted set: `<id>/kind/start/stop/tries` handed out, by when the lease ends, in ms
+-- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
+-- regrow:protocol                  what the service speaks (core/jobs/messages.py)
+-- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
+
+local PRIORITIES = {'high', 'normal', 'low'}
+local MOST_TRIES = 3
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function job_key(id) return 'regrow:job:' .. id end
+local function done_key(id) return 'regrow:job:' .. id .. ':done' end
+local function again_key(id) return 'regrow:job:' .. id .. ':again' end
+local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .. priority end
+
+local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
+
+local function parse(lease)
+  local id, kind, start, stop, tries = string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)$')
+  return {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), tries = tonumber(tries)}
+end
+
+local function text(step) return string.format('%s/%d/%d/%d', step.kind, step.start, step.stop, step.tries) end
+
+-- How many patches of [start, stop) have their part.
+local function done_in(id, start, stop)
+  if stop <= start then return 0 end
+  return redis.call('BITCOUNT', done_key(id), start, stop - 1, 'BIT')
+end
+
+local function is_done(id, step)
+  return step.kind == 'fit' and done_in(id, step.start, step.stop) == step.stop - step.start
+end
+
+-- Put the job where claims look if it has a step to hand out, or take it from there. In a lane, small jobs pass large
+-- ones that came less than a second per patch before them: nobody waits for ever, and a thumbnail not for a poster.
+local function offer(id)
+  local job = redis.call('HMGET', job_key(id), 'state', 'owner', 'priority', 'next', 'patches_total', 'created_ms')
+  local state, owner, lane = job[1], job[2], lane_key(job[2], job[3])
+  local fresh = (state == 'queued' or state == 'fitting') and tonumber(job[4]) < tonumber(job[5])
+  if is_open(state) and (fresh or redis.call('EXISTS', again_key(id)) == 1) then
+    redis.call('ZADD', lane, job[6] / 1000 + job[5], id)
+    if not redis.call('ZSCORE', 'regrow:owners', owner) then
+      redis.call('ZADD', 'regrow:owners', redis.call('GET', 'regrow:clock') or 0, owner)
+    end
+    return
+  end
+  redis.call('ZREM', lane, id)
+  for _, priority in ipairs(PRIORITIES) do
+    if redis.call('EXISTS', lane_key(owner, priority)) == 1 then return end
+  end
+  redis.call('ZREM', 'regrow:owners', owner)
+end
+
+-- Hand a step out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is
+-- given up, which is a step of its own (`abandon`), as it takes the blob store to do it.
+local function put_back(step, failed)
+  local id, again = step.id, again_key(step.id)
+  redis.call('HDEL', job_key(id), 'live:' .. step.start)
+  if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, step) then return end
+  if step.tries < MOST_TRIES or step.kind == 'abandon' then
+    -- What has failed comes after what was not tried yet.
+    redis.call(failed and 'RPUSH' or 'LPUSH', again, text(step))
+  elseif step.kind == 'fit' and step.stop - step.start > 1 then
+    for patch = step.start, step.stop - 1 do
+      if redis.call('GETBIT', done_key(id), patch) == 0 then
+        redis.call('RPUSH', again, text({kind = 'fit', start = patch, stop = patch + 1, tries = 0}))
+      end
+    end
+  else
+    redis.call('LPUSH', again, text({kind = 'abandon', start = step.start, stop = step.stop, tries = 0}))
+  end
+  offer(id)
+end
+
+-- Take the job's open patches off the owner's account.
+local function settle_outstanding(owner, patches)
+  for _, field in ipairs({owner, '*'}) do
+    if redis.call('HINCRBY', 'regrow:outstanding', field, -patches) <= 0 then
+      redis.call('HDEL', 'regrow:outstanding', field)
+    end
+  end
+end
+
+-- Everything of a job but its hash and its place in the list of all jobs.
+local function clear(id)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'state', 'owner', 'priority', 'patches_total', 'patches_done')
+  if is_open(job[1]) then settle_outstanding(job[2], job[4] - job[5]) end
+  redis.call('DEL', done_key(id), again_key(id))
+  for _, field in ipairs(redis.call('HKEYS', key)) do
+    if string.sub(field, 1, 5) == 'live:' then redis.call('HDEL', key, field) end
+  end
+  for _, set in ipairs({'regrow:open', 'regrow:waiting', 'regrow:deadlines'}) do redis.call('ZREM', set, id) end
+end

@@ -1,0 +1,14 @@
+-- ARGV: id, the final state, seconds to remember it for, number of states it is legal after, these, then fields and
+-- values. 1 if this call ended the job. It keeps its hash for a while, and frees all else.
+local id, count = ARGV[1], tonumber(ARGV[4])
+local state = redis.call('HGET', job_key(id), 'state')
+for place = 5, 4 + count do
+  if ARGV[place] == state then
+    clear(id)
+    redis.call('HSET', job_key(id), 'state', ARGV[2], 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
+    redis.call('EXPIRE', job_key(id), ARGV[3])
+    offer(id)
+    return 1
+  end
+end
+return 0

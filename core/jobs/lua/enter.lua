@@ -1,0 +1,37 @@
+-- ARGV: JSON of id, owner, created_ms, deadline_ms (0: none), patches, fields (texts), done and missing (lists of
+-- [start, stop]; a new job has neither), most_owned, most_in_all (0: no limit), protocol.
+-- 1: entered; 0: there is such an open job; -1, -2: too many patches outstanding, of the owner, in all.
+local job = cjson.decode(ARGV[1])
+local id, key = job.id, job_key(job.id)
+if is_open(redis.call('HGET', key, 'state')) then return 0 end
+
+local function outstanding(field) return tonumber(redis.call('HGET', 'regrow:outstanding', field) or 0) end
+if job.most_owned > 0 and outstanding(job.owner) + job.patches > job.most_owned then return -1 end
+if job.most_in_all > 0 and outstanding('*') + job.patches > job.most_in_all then return -2 end
+
+redis.call('SET', 'regrow:protocol', job.protocol)
+redis.call('DEL', key, done_key(id), again_key(id))
+for name, value in pairs(job.fields) do redis.call('HSET', key, name, value) end
+local done = 0
+for _, range in ipairs(job.done) do
+  for patch = range[1], range[2] - 1 do done = done + 1 - redis.call('SETBIT', done_key(id), patch, 1) end
+end
+for _, range in ipairs(job.missing) do
+  redis.call('RPUSH', again_key(id), text({kind = 'fit', start = range[1], stop = range[2], tries = 0}))
+end
+local restored = #job.done > 0
+local state = 'queued'
+if restored then state = 'fitting' end
+if done == job.patches then
+  state = 'assembling'
+  redis.call('RPUSH', again_key(id), 'assemble/0/0/0')
+end
+redis.call('HSET', key, 'state', state, 'next', restored and job.patches or 0, 'patches_done', done)
+redis.call('HINCRBY', 'regrow:outstanding', job.owner, job.patches - done)
+redis.call('HINCRBY', 'regrow:outstanding', '*', job.patches - done)
+redis.call('ZADD', 'regrow:jobs', job.created_ms, id)
+redis.call('ZADD', 'regrow:open', job.created_ms, id)
+if state == 'queued' then redis.call('ZADD', 'regrow:waiting', job.created_ms, id) end
+if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end
+offer(id)
+return 1

@@ -1,0 +1,14 @@
+-- ARGV: lease in ms, then leases. For each 1, or 0 where its step must not go on: handed to another, done by another,
+-- or its job has ended.
+local now, answers = now_ms(), {}
+for place = 2, #ARGV do
+  local lease, answer = ARGV[place], 0
+  local step = parse(lease)
+  if redis.call('ZSCORE', 'regrow:leases', lease) and not is_done(step.id, step)
+    and is_open(redis.call('HGET', job_key(step.id), 'state')) then
+    redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
+    answer = 1
+  end
+  answers[#answers + 1] = answer
+end
+return answers

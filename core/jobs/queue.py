@@ -1,0 +1,112 @@
+"""The queue of steps: who works on what. Fair between owners, with leases, at least once (docs/adr/0006).
+
+A step is handed out with a lease; whoever holds it renews it. A lease that ends, because its worker was lost, is put
+back by the sweeper. A step may so be worked on twice; its result counts once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis import Redis
+
+from core.errors import VersionSkew
+from core.jobs.messages import PROTOCOL, QueueName
+from core.jobs.model import JobFailure
+from core.jobs.scripts import load_script, redis_errors
+from core.jobs.steps import Step
+from core.version import VERSION
+
+MOST_PATCHES = 4096
+"""In one batch, whatever a device can do."""
+
+MOST_TRIES = 3
+"""Of a step, as in lua/common.lua."""
+
+WORKER_LOST = JobFailure("worker-lost", "the worker was lost, each time it was tried")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """wake: whether there is more to do, and nobody on the way to it."""
+
+    step: Step
+    wake: bool
+
+
+class StepQueue:
+    """lease: seconds. Every method raises ServiceUnavailable when Redis cannot be reached."""
+
+    def __init__(self, redis: Redis, lease: float) -> None:
+        self._redis: Any = redis
+        self.lease = lease
+        self._scripts = {
+            name: load_script(redis, name)
+            for name in ("claim", "renew", "progressed", "finish", "put_back", "expire", "note", "stalled")
+        }
+
+    def claim(self, most_cost: float, workers: int = 1) -> Claim | None:
+        """The next step, or None. most_cost: what the worker does in one batch (core.codec.budget.patch_cost).
+
+        Raises VersionSkew where the service speaks another protocol than this worker.
+        """
+        arguments = (int(self.lease * 1000), f"{most_cost:.0f}", MOST_PATCHES, workers, str(QueueName.WORK), PROTOCOL)
+        found = self._run("claim", *arguments)
+        if found and not found[0]:
+            raise VersionSkew(
+                f"the service speaks protocol {found[1]}, this worker (release {VERSION}) {PROTOCOL}: "
+                "install one release on both"
+            )
+        return Claim(Step.of(found[0]), bool(found[1])) if found else None
+
+    def renew(self, steps: Sequence[Step]) -> list[bool]:
+        """Hold on to steps for another lease. False for one that must not go on: it was handed to another or is done,
+        or its job has ended."""
+        return [bool(answer) for answer in self._run("renew", int(self.lease * 1000), *(s.lease for s in steps))]
+
+    def progressed(self, step: Step) -> Step:
+        """Note that a step came further than any earlier try, so that it is no poison: its tries start anew."""
+        return Step.of(self._run("progressed", step.lease))
+
+    def finish(self, step: Step, *, failed: int = 0, error_sum: float = 0.0) -> bool:
+        """Count a stored part's patches, each once; the last makes the job ready to be assembled.
+
+        error_sum: of its patches' mean squared errors, brightness in [0, 1]. False where the job has ended.
+        """
+        return bool(self._run("finish", step.lease, failed, f"{error_sum:.9g}"))
+
+    def let_go(self, step: Step) -> None:
+        """End the lease of a step of a job that has ended."""
+        with redis_errors():
+            self._redis.zrem("regrow:leases", step.lease)
+
+    def hand_back(self, step: Step) -> bool:
+        """Give up a step through no fault of its own (a shutdown, an outage); whether it was still this caller's."""
+        return bool(self._run("put_back", step.lease, 0, "", ""))
+
+    def fail(self, step: Step, failure: JobFailure) -> bool:
+        """Give up a step that failed. After three tries it is split or abandoned."""
+        return bool(self._run("put_back", step.lease, 1, failure.type, failure.message))
+
+    def note_progress(self, step: Step, done: float, error_sum: float) -> None:
+        """How far a step is. done: patches finished, in units of one patch; error_sum: as for `finish`, so far."""
+        self._run("note", step.lease, f"{done:.3f} {error_sum:.6g} {len(step.patches)}")
+
+    def expire(self) -> int:
+        """Put back steps whose lease has ended; how many leases were looked at."""
+        return int(self._run("expire", WORKER_LOST.type, WORKER_LOST.message))
+
+    def stalled(self) -> list[str]:
+        """Open jobs of which nothing is handed out or to be handed out."""
+        return list(self._run("stalled"))
+
+    def is_waiting(self) -> bool:
+        """Whether there is a step to claim and no message on its way to a worker."""
+        with redis_errors():
+            return bool(self._redis.exists("regrow:owners")) and not self._redis.llen(QueueName.WORK)
+
+    def _run(self, name: str, *arguments: str | int) -> Any:
+        with redis_errors():
+            return self._scripts[name](args=arguments)

@@ -1,0 +1,39 @@
+"""The Lua scripts, in `lua/`: every change of the queue that could race is one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+from redis import Redis
+from redis.commands.core import Script
+from redis.exceptions import RedisError
+
+from core.errors import ServiceUnavailable
+
+_FOLDER = files("core.jobs") / "lua"
+
+
+def load_script(redis: Redis, name: str) -> Script:
+    """`lua/<name>.lua`, with what all scripts share in front of it."""
+    text = (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
+    script: Any = redis.register_script(text)
+    return script  # type: ignore[no-any-return]
+
+
+def connect(redis_url: str) -> Redis:
+    """A client that gives up on a dead server within a second, and on a silent one within two."""
+    return Redis.from_url(
+        redis_url, decode_responses=True, socket_connect_timeout=1, socket_timeout=2, health_check_interval=10
+    )
+
+
+@contextmanager
+def redis_errors() -> Iterator[None]:
+    """Redis' errors as ours."""
+    try:
+        yield
+    except RedisError as error:
+        raise ServiceUnavailable("Redis cannot be reached: try again in a few seconds") from error

@@ -1,0 +1,53 @@
+"""A step: what a worker is handed at a time, some patches to fit, or the end of a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class StepKind(StrEnum):
+    """abandon: give up a patch, or a job's assembly, that has failed too often."""
+
+    FIT = "fit"
+    ASSEMBLE = "assemble"
+    ABANDON = "abandon"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """start, stop: the patches start <= n < stop; both 0 where the step is of the whole job. tries: how often it was
+    handed out since it last came further, this time included.
+    """
+
+    job_id: str
+    kind: StepKind
+    start: int
+    stop: int
+    tries: int
+
+    @classmethod
+    def of(cls, lease: str) -> Step:
+        """From the text that Redis holds it by."""
+        job_id, kind, start, stop, tries = lease.split("/")
+        return cls(job_id, StepKind(kind), int(start), int(stop), int(tries))
+
+    @property
+    def lease(self) -> str:
+        """The text that Redis holds it by: of one step, no two that are handed out are the same."""
+        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}"
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        match self.kind:
+            case StepKind.FIT:
+                return f"patches {self.start} to {self.stop - 1}"
+            case StepKind.ASSEMBLE:
+                return "the assembly"
+            case StepKind.ABANDON:
+                return f"giving up patch {self.start}" if self.stop else "giving up the assembly"
+
+    @property
+    def patches(self) -> range:
+        return range(self.start, self.stop)

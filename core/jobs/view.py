@@ -1,0 +1,80 @@
+"""A job as its Redis hash tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from core.codec.metrics import psnr_from_mse
+from core.jobs.documents import JobDocument
+from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority, iso, now_ms
+
+_LIVE = "live:"
+
+
+def fields_of(document: JobDocument) -> dict[str, str]:
+    """What the hash holds from the beginning."""
+    return {
+        "owner": document.owner,
+        "priority": str(document.priority),
+        "preset": document.settings().preset_name,
+        "effort": str(document.effort),
+        "seed": str(document.seed),
+        "width": str(document.width),
+        "height": str(document.height),
+        "patches_total": str(document.patches),
+        "patch_cost": f"{document.patch_cost:.0f}",
+        "created_ms": str(document.created_ms),
+    }
+
+
+def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
+    """place: among the jobs that no worker has begun, from 0."""
+    state = JobState(fields["state"])
+    total, started = int(fields["patches_total"]), _number(fields, "started_ms")
+    done, finished = int(fields["patches_done"]), _number(fields, "finished_ms")
+    live = [tuple(map(float, value.split())) for name, value in fields.items() if name.startswith(_LIVE)]
+    progress = min(1.0, (done + sum(each[0] for each in live)) / total)
+    psnr = _number(fields, "psnr")
+    return Job(
+        id=job_id,
+        owner=fields["owner"],
+        priority=Priority(fields["priority"]),
+        state=state,
+        preset=fields["preset"],
+        effort=fields["effort"],
+        seed=fields["seed"],
+        width=int(fields["width"]),
+        height=int(fields["height"]),
+        patches_total=total,
+        patches_done=done,
+        patches_failed=int(fields.get("patches_failed", 0)),
+        progress=progress,
+        psnr=_psnr_so_far(fields, live) if psnr is None else psnr,
+        bytes=int(fields["bytes"]) if "bytes" in fields else None,
+        attempts=int(fields.get("attempts", 0)),
+        created_at=iso(float(fields["created_ms"])),
+        started_at=None if started is None else iso(started),
+        finished_at=None if finished is None else iso(finished),
+        eta_seconds=_eta(state, progress, started),
+        queue_position=None if place is None else place + 1,
+        error=JobFailure(fields["error_type"], fields["error_message"]) if "error_type" in fields else None,
+    )
+
+
+def _number(fields: Mapping[str, str], name: str) -> float | None:
+    return float(fields[name]) if name in fields else None
+
+
+def _psnr_so_far(fields: Mapping[str, str], live: list[tuple[float, ...]]) -> float | None:
+    """Of the patches that have begun, as far as they are."""
+    begun = [(error, patches) for _, error, patches in live if error < patches]  # at first it is one, or infinite
+    begun.append((float(fields.get("error_sum", 0)), float(fields.get("error_patches", 0))))
+    patches = sum(count for _, count in begun)
+    return psnr_from_mse(255.0**2 * sum(error for error, _ in begun) / patches) if patches else None
+
+
+def _eta(state: JobState, progress: float, started_ms: float | None) -> float | None:
+    """Seconds left, if the rest goes as fast as what is done; None while too little is done to tell."""
+    if state in FINAL_STATES or started_ms is None or progress < 0.02:
+        return None
+    return max(0.0, (now_ms() - started_ms) / 1000 * (1 - progress) / progress)

@@ -1,0 +1,218 @@
+"""Random interleavings of all that can go wrong, against a real Valkey and real blobs: every accepted job ends once.
+
+Hypothesis plays the workers, one step at a time: done, failed, handed back, killed before or after the part was stored,
+or so slow that another has done it meanwhile. It flushes Redis, lets leases end, cancels and retries.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule, run_state_machine_as_test
+
+from core.codec.checkpoint import Checkpoints
+from core.codec.decoder import decode
+from core.codec.encoder import EncodedPatches
+from core.codec.fit_task import FitHooks
+from core.codec.flat import flat_candidate
+from core.codec.images import Picture
+from core.codec.settings import EncodeSettings
+from core.errors import FitStopped, JobNotRetryable
+from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.documents import OPEN, JobKeys, OutcomeDocument
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import Sender, make_celery
+from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
+from core.jobs.queue import StepQueue
+from core.jobs.scripts import connect
+from core.jobs.steps import Step, StepKind
+from core.jobs.store import JobStore, Limits
+from core.jobs.sweeper import Sweeper
+from tests.jobs import job_document
+from tests.pictures import smooth_picture
+from worker.encode_job import EncodeJob
+from worker.leases import Hold, Leases
+from worker.sources import Sources
+from worker.speed import Speed
+
+
+class _Killed(BaseException):
+    """Here a worker's process would be gone."""
+
+
+class _MortalQueue(StepQueue):
+    """Kills the worker between storing a part and counting it, when told to."""
+
+    killing = False
+
+    def finish(self, step: Step, *, failed: int = 0, error_sum: float = 0.0) -> bool:
+        if self.killing:
+            raise _Killed
+        return super().finish(step, failed=failed, error_sum=error_sum)
+
+
+def _flat(
+    picture: Picture, patches: range, asked: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+) -> EncodedPatches:
+    return EncodedPatches([[flat_candidate(picture, patch, asked)] for patch in patches], len(patches))
+
+
+class JobMachine(RuleBasedStateMachine):
+    redis_url = ""
+    steps = Bundle("steps")
+    jobs_sent = Bundle("jobs_sent")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="regrow-machine-"))
+        self.redis = connect(self.redis_url)
+        self.redis.flushall()
+        self.store, self.blobs = JobStore(self.redis), FilesBlobStore(self.folder)
+        self.jobs = Jobs(self.store, self.blobs, Sender(make_celery(self.redis_url)))
+        self.queue = _MortalQueue(self.redis, lease=60)
+        self.sweeper = Sweeper(self.jobs, self.queue)
+        self.worker = EncodeJob(
+            jobs=self.jobs,
+            leases=Leases(self.queue),
+            sources=Sources(self.blobs),
+            encode=_flat,
+            speed=Speed("numba"),
+            checkpoint_seconds=60,
+            stopping=threading.Event(),
+        )
+        self.ended: dict[str, JobState] = {}
+        self.sent: dict[str, int] = {}
+
+    def teardown(self) -> None:
+        try:
+            self._bring_all_to_an_end()
+        finally:
+            self.redis.flushall()
+            shutil.rmtree(self.folder)
+
+    @rule(target=jobs_sent, patches=st.integers(1, 7), on_failure=st.sampled_from(OnFailure))
+    def send(self, patches: int, on_failure: OnFailure) -> str:
+        document = job_document(patches, on_failure=on_failure)
+        self.jobs.accept(document, smooth_picture(40, 40 * patches, 3).to_png(), Limits())
+        self.sent[document.id] = patches
+        return document.id
+
+    @rule(target=steps, most=st.integers(1, 4))
+    def claim(self, most: int) -> object:
+        claim = self.queue.claim(most)
+        return multiple() if claim is None else claim.step
+
+    @rule(step=consumes(steps))
+    def do(self, step: Step) -> None:
+        self._run(step)
+
+    @rule(step=steps)
+    def do_and_come_again(self, step: Step) -> None:
+        """A duplicate: the same step stays in somebody else's hands."""
+        self._run(step)
+
+    @rule(step=consumes(steps))
+    def fail(self, step: Step) -> None:
+        self.queue.fail(step, JobFailure("internal-error", "it broke"))
+
+    @rule(step=consumes(steps))
+    def hand_back(self, step: Step) -> None:
+        self.queue.hand_back(step)
+
+    @rule(step=consumes(steps), stored=st.booleans())
+    def be_killed(self, step: Step, stored: bool) -> None:
+        if stored and step.kind is StepKind.FIT:
+            self.queue.killing = True
+            try:
+                self._run(step)
+            finally:
+                self.queue.killing = False
+
+    @rule()
+    def leases_end(self) -> None:
+        for lease in self.redis.zrange("regrow:leases", 0, -1):
+            self.redis.zadd("regrow:leases", {lease: 1})
+        self.queue.expire()
+
+    @rule()
+    def memory_is_lost(self) -> None:
+        self.redis.flushall()
+
+    @rule()
+    def reconcile(self) -> None:
+        self.sweeper.reconcile()
+
+    @rule(job_id=jobs_sent)
+    def cancel(self, job_id: str) -> None:
+        self.jobs.get(job_id)
+        self.jobs.cancel(job_id)
+
+    @rule(job_id=jobs_sent)
+    def retry(self, job_id: str) -> None:
+        try:
+            self.jobs.retry(job_id, Limits())
+        except JobNotRetryable:
+            return
+        self.ended.pop(job_id, None)
+
+    @invariant()
+    def counts_are_sound(self) -> None:
+        for job in self.store.newest(100):
+            assert 0 <= job.patches_done <= job.patches_total
+            assert job.patches_failed <= job.patches_done
+            if job.state in FINAL_STATES:
+                assert self.ended.setdefault(job.id, job.state) is job.state, "an end is for ever"
+            if job.state in (JobState.ASSEMBLING, JobState.SUCCEEDED):
+                assert job.patches_done == job.patches_total
+        owned, in_all = self.store.outstanding("local")
+        assert owned == in_all >= 0
+
+    def _run(self, step: Step) -> None:
+        def ignoring_kills(run: Callable[[Hold], None]) -> None:
+            try:
+                run(Hold(step))
+                self.queue.let_go(step)
+            except (_Killed, FitStopped):
+                pass
+
+        ignoring_kills(self.worker.run)
+
+    def _bring_all_to_an_end(self) -> None:
+        for _ in range(200):
+            self.leases_end()
+            self.sweeper.reconcile()
+            while (claim := self.queue.claim(4)) is not None:
+                self._run(claim.step)
+            if not self.store.open_jobs() and not self.blobs.list(OPEN):
+                break
+        for job_id, patches in self.sent.items():
+            job = self.jobs.get(job_id)
+            assert job.state in FINAL_STATES
+            outcome = OutcomeDocument.model_validate_json(self.blobs.get(JobKeys(job_id).outcome))
+            assert outcome.state is job.state is self.ended.get(job_id, job.state)
+            assert self.blobs.exists(JobKeys(job_id).bundle) == (job.state is JobState.SUCCEEDED)
+            if job.state is JobState.SUCCEEDED:
+                assert decode(self.blobs.get(JobKeys(job_id).bundle)).picture.width == 40 * patches
+                assert self.blobs.list(JobKeys(job_id).parts) == []
+        assert self.blobs.list(OPEN) == []
+        assert self.store.outstanding("local") == (0, 0)
+        for key in ("leases", "owners", "open", "waiting"):
+            assert not self.redis.zcard(f"regrow:{key}"), key
+
+
+@pytest.mark.timeout(600)
+def test_every_accepted_job_ends_once(redis_url: str) -> None:
+    JobMachine.redis_url = redis_url
+    run_state_machine_as_test(
+        JobMachine,
+        settings=settings(
+            max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

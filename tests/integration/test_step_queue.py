@@ -1,0 +1,282 @@
+"""The queue of steps in a real Valkey: leases, tries, splits, fairness."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+from redis import Redis
+
+from core.errors import VersionSkew
+from core.jobs.messages import PROTOCOL
+from core.jobs.model import JobFailure, JobState, Priority
+from core.jobs.queue import MOST_TRIES, Claim, StepQueue
+from core.jobs.scripts import connect
+from core.jobs.steps import Step, StepKind
+from core.jobs.store import JobStore
+from tests.jobs import job_document
+
+BROKEN = JobFailure("internal-error", "it broke")
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Redis:
+    client = connect(redis_url)
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    return JobStore(redis)
+
+
+@pytest.fixture
+def queue(redis: Redis) -> StepQueue:
+    return StepQueue(redis, lease=60)
+
+
+def _claim(queue: StepQueue, most_cost: float = 4) -> Step:
+    claim = queue.claim(most_cost)
+    assert claim is not None
+    return claim.step
+
+
+def _end_lease(redis: Redis, step: Step) -> None:
+    """As if its time had passed."""
+    redis.zadd("regrow:leases", {step.lease: 1})
+
+
+def test_every_patch_is_handed_out_once_in_batches_of_one_size(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(10)
+    store.enter(document)
+    steps = [_claim(queue) for _ in range(3)]
+    assert [list(step.patches) for step in steps] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    assert queue.claim(4) is None
+    assert store.state(document.id) is JobState.FITTING
+
+
+def test_a_job_that_is_alone_is_spread_over_the_workers(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(9))
+    claim = queue.claim(100, workers=3)
+    assert claim is not None
+    assert len(claim.step.patches) == 3
+    assert claim.wake, "there is more to do, and nobody on the way"
+
+
+def test_costly_patches_make_small_batches(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(10, patch_cost=1e9))
+    assert len(_claim(queue, 3.5e9).patches) == 3
+    assert len(_claim(queue, 1).patches) == 1, "at least one"
+
+
+def test_parts_count_once_and_the_last_makes_the_assembly(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(5)
+    store.enter(document)
+    first, second = _claim(queue, 3), _claim(queue, 3)
+    for _ in range(2):
+        assert queue.finish(first)
+        assert store.get(document.id).patches_done == 3
+    queue.finish(second)
+    assert store.state(document.id) is JobState.ASSEMBLING
+    queue.finish(second)
+    assembly = _claim(queue)
+    assert assembly.kind is StepKind.ASSEMBLE
+    assert queue.claim(4) is None
+    assert store.get(document.id).patches_done == 5
+
+
+def test_many_finishers_at_once_leave_one_count(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(16)
+    store.enter(document)
+    steps = [_claim(queue, 1) for _ in range(16)]
+    threads = [threading.Thread(target=queue.finish, args=[step]) for step in steps * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.get(document.id).patches_done == 16
+    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert queue.claim(4) is None
+
+
+def test_a_lease_that_ends_is_handed_out_again_and_the_first_holder_told(
+    store: JobStore, queue: StepQueue, redis: Redis
+) -> None:
+    store.enter(job_document(4))
+    lost = _claim(queue)
+    assert queue.renew([lost]) == [True]
+    assert queue.expire() == 0
+    _end_lease(redis, lost)
+    assert queue.expire() == 1
+    assert queue.expire() == 0
+    again = _claim(queue)
+    assert (again.patches, again.tries) == (lost.patches, 2)
+    assert queue.renew([lost, again]) == [False, True]
+    assert not queue.hand_back(lost), "it is another's now"
+    assert queue.claim(4) is None
+
+
+def test_handing_back_costs_no_try(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(4))
+    for _ in range(3 * MOST_TRIES):
+        step = _claim(queue)
+        assert step.tries == 1
+        assert queue.hand_back(step)
+
+
+def test_coming_further_starts_the_tries_anew(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(4))
+    for _ in range(3 * MOST_TRIES):
+        step = queue.progressed(_claim(queue))
+        assert step.tries == 1
+        assert queue.fail(step, BROKEN)
+
+
+def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: JobStore, queue: StepQueue) -> None:
+    """F8: patch 2 breaks whatever it is in."""
+    document = job_document(4)
+    store.enter(document)
+    tries: Counter[tuple[str, range]] = Counter()
+    abandoned = None
+    while (claim := queue.claim(4)) is not None:
+        step = claim.step
+        tries[step.kind, step.patches] += 1
+        if step.kind is StepKind.ABANDON:
+            abandoned = step
+            break
+        if 2 in step.patches:
+            queue.fail(step, BROKEN)
+        else:
+            queue.finish(step)
+    assert abandoned is not None
+    assert list(abandoned.patches) == [2]
+    assert tries == {
+        (StepKind.FIT, range(4)): 3,
+        (StepKind.FIT, range(0, 1)): 1,
+        (StepKind.FIT, range(1, 2)): 1,
+        (StepKind.FIT, range(2, 3)): 3,
+        (StepKind.FIT, range(3, 4)): 1,
+        (StepKind.ABANDON, range(2, 3)): 1,
+    }
+    assert store.last_failure(document.id) == BROKEN
+    assert store.state(document.id) is JobState.FITTING
+    queue.finish(abandoned, failed=1)
+    job = store.get(document.id)
+    assert (job.patches_done, job.patches_failed) == (4, 1)
+    assert _claim(queue).kind is StepKind.ASSEMBLE
+
+
+def test_a_late_whole_batch_and_its_split_patches_count_once(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(4)
+    store.enter(document)
+    for _ in range(MOST_TRIES):
+        whole = _claim(queue)
+        queue.fail(whole, BROKEN)
+    single = _claim(queue)
+    assert len(single.patches) == 1
+    queue.finish(single)
+    queue.finish(whole)  # the third holder was only slow
+    assert store.get(document.id).patches_done == 4
+    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert queue.claim(4) is None
+
+
+def test_a_small_worker_takes_a_bite_of_a_large_batch(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(100))
+    queue.hand_back(_claim(queue, 100))
+    sizes = []
+    while (claim := queue.claim(10)) is not None:
+        sizes.append(len(claim.step.patches))
+        queue.finish(claim.step)
+    assert sum(sizes) == 100
+    assert max(sizes) <= 20
+
+
+def test_claims_of_threads_do_not_overlap(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(300))
+    claimed: list[Claim] = []
+
+    def take() -> None:
+        while (claim := queue.claim(1)) is not None and claim.step.kind is StepKind.FIT:
+            claimed.append(claim)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(claim.step.start for claim in claimed) == list(range(300))
+
+
+def test_owners_share_alike_whatever_they_send(store: JobStore, queue: StepQueue) -> None:
+    """A thousand patches of one owner do not hold up another's four, nor the other way round."""
+    large, small = job_document(1000, owner="ada"), [job_document(4, owner="bob") for _ in range(3)]
+    store.enter(large)
+    first = [_claim(queue).job_id for _ in range(5)]
+    assert set(first) == {large.id}
+    for document in small:
+        store.enter(document)
+    then = [_claim(queue).job_id for _ in range(6)]
+    assert Counter(job_id == large.id for job_id in then) == {True: 3, False: 3}
+
+
+def test_priority_is_between_an_owners_own_jobs(store: JobStore, queue: StepQueue) -> None:
+    low, normal, high = (
+        job_document(8, owner="ada", priority=priority) for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH)
+    )
+    other = job_document(8, owner="bob", priority=Priority.LOW)
+    for document in (low, normal, high, other):
+        store.enter(document)
+    order = [_claim(queue).job_id for _ in range(8)]
+    mine = [job_id for job_id in order if job_id != other.id]
+    assert mine == [high.id, high.id, normal.id, normal.id, low.id, low.id]
+    assert other.id in order[:3]
+
+
+def test_small_jobs_pass_large_ones_of_the_same_owner_for_a_while(store: JobStore, queue: StepQueue) -> None:
+    large = job_document(1000)
+    soon = job_document(4, created_ms=large.created_ms + 10_000)
+    late = job_document(4, created_ms=large.created_ms + 2_000_000)
+    for document in (large, late, soon):
+        store.enter(document)
+    assert _claim(queue).job_id == soon.id
+    assert _claim(queue).job_id == large.id
+
+
+def test_a_restored_job_hands_out_only_what_is_missing(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(10)
+    store.enter(document, parts=[range(2, 4), range(3, 5), range(8, 9)])
+    assert store.get(document.id).patches_done == 4
+    handed = []
+    while (claim := queue.claim(2)) is not None and claim.step.kind is StepKind.FIT:
+        handed += claim.step.patches
+        queue.finish(claim.step)
+    assert handed == [0, 1, 5, 6, 7, 9]
+    assert claim is not None
+    assert claim.step.kind is StepKind.ASSEMBLE
+
+
+def test_a_job_with_all_its_parts_is_restored_to_its_assembly(store: JobStore, queue: StepQueue) -> None:
+    document = job_document(4)
+    store.enter(document, parts=[range(4)])
+    assert store.state(document.id) is JobState.ASSEMBLING
+    assert _claim(queue).kind is StepKind.ASSEMBLE
+
+
+def test_a_worker_of_another_protocol_is_refused(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    store.enter(job_document())
+    redis.set("regrow:protocol", PROTOCOL + 1)
+    with pytest.raises(VersionSkew, match="install one release on both"):
+        queue.claim(4)
+
+
+def test_a_job_that_lost_its_steps_is_found(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    document = job_document(4)
+    store.enter(document)
+    assert queue.stalled() == []
+    step = _claim(queue)
+    assert queue.stalled() == []
+    redis.zrem("regrow:leases", step.lease)
+    assert queue.stalled() == [document.id]

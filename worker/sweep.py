@@ -1,0 +1,37 @@
+"""A sweeper as a process of its own, for a fleet: `regrow worker --sweeper`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+
+from core.jobs.blobs import make_blob_store
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import Sender, make_celery
+from core.jobs.queue import StepQueue
+from core.jobs.scripts import connect
+from core.jobs.settings import ServiceSettings
+from core.jobs.store import JobStore
+from core.jobs.sweeper import Sweeper
+
+
+def make_sweeper(settings: ServiceSettings) -> Sweeper:
+    """With connections of its own, made when they are needed."""
+    url = settings.redis_url.get_secret_value()
+    redis = connect(url)
+    jobs = Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url)))
+    return Sweeper(jobs, StepQueue(redis, settings.lease.total_seconds()), settings.result_ttl)
+
+
+def main() -> None:
+    """Sweep until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    stopping = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopping.set())
+    make_sweeper(ServiceSettings()).run(stopping)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What a running fit asks and tells, and what it leaves for whoever goes on with it if this process is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+
+from core.codec.checkpoint import Checkpoints
+from core.codec.fit_task import FitProgress
+from core.errors import BlobNotFound, ServiceUnavailable
+from core.jobs.blobs.base import BlobStore
+from core.jobs.documents import JobKeys
+from core.jobs.queue import MOST_TRIES
+from worker.leases import Hold, Leases
+
+log = logging.getLogger("regrow.worker")
+
+TELL_SECONDS = 0.5
+
+
+class Watch:
+    """Of one step. An outage does not disturb the fit."""
+
+    def __init__(
+        self, hold: Hold, leases: Leases, blobs: BlobStore, checkpoint_seconds: float, stopping: threading.Event
+    ) -> None:
+        self._hold, self._leases, self._blobs, self._stopping = hold, leases, blobs, stopping
+        self._checkpoint_seconds = checkpoint_seconds
+        self._key = JobKeys(hold.step.job_id).checkpoint(hold.step.patches)
+        self._told, self._saved = 0.0, time.monotonic()
+        self.error_sum = 0.0
+        self.resumed = False
+
+    def should_stop(self) -> bool:
+        self._hold.touch()
+        return self._hold.lost or self._stopping.is_set()
+
+    def on_progress(self, progress: FitProgress) -> None:
+        self.error_sum = float(progress.mse.sum())
+        if time.monotonic() - self._told < TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        try:
+            self._leases.queue.note_progress(self._hold.step, float(progress.share.sum()), self.error_sum)
+        except ServiceUnavailable:
+            log.warning("job %s: Redis cannot be told of progress", self._hold.step.job_id)
+
+    def checkpoints(self) -> Checkpoints:
+        """What an earlier try has left, and where to leave more. The last try starts without: it may be what kills."""
+        resume = None
+        if self._hold.step.tries < MOST_TRIES:
+            with contextlib.suppress(BlobNotFound):
+                resume = self._blobs.get(self._key)
+        self.resumed = resume is not None
+        return Checkpoints(resume, self._due, self._save)
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._saved >= self._checkpoint_seconds
+
+    def _save(self, data: bytes) -> None:
+        self._saved = time.monotonic()
+        if self._hold.lost:
+            return
+        try:
+            self._blobs.put(self._key, data)
+            if self._hold.step.tries < MOST_TRIES:  # the last try comes again where the others were
+                self._leases.progressed(self._hold)
+        except ServiceUnavailable as error:
+            log.warning("job %s: %s; no checkpoint was left", self._hold.step.job_id, error)
