@@ -12,6 +12,7 @@ from core.errors import JobNotFound
 from core.jobs.blobs import make_blob_store
 from core.jobs.blobs.base import BlobStore
 from core.jobs.messages import Sender, make_celery
+from core.jobs.processes import ProcessRegistry
 from core.jobs.store import JobStore, connect
 from core.jobs.workers import WorkerRegistry
 
@@ -25,6 +26,7 @@ class Service:
     blobs: BlobStore
     sender: Sender
     workers: WorkerRegistry
+    processes: ProcessRegistry
 
 
 def make_service(settings: ApiSettings) -> Service:
@@ -37,6 +39,7 @@ def make_service(settings: ApiSettings) -> Service:
         blobs=make_blob_store(settings),
         sender=Sender(make_celery(url)),
         workers=WorkerRegistry(redis),
+        processes=ProcessRegistry(redis),
     )
 
 

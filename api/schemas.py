@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from core.jobs.model import PHASES, Job, JobState
+from core.jobs.processes import ProcessRecord
 from core.jobs.workers import WorkerRecord
 
 
@@ -80,6 +81,12 @@ class WorkerList(BaseModel):
     """The workers that are alive."""
 
     workers: list[WorkerRecord]
+
+
+class ProcessList(BaseModel):
+    """What `regrow serve` keeps running; empty in a fleet."""
+
+    processes: list[ProcessRecord]
 
 
 class Problem(BaseModel):
