@@ -26,7 +26,7 @@ def main() -> None:
         binary = str(get_binary_path())
     except ValkeyServerError as error:
         sys.exit(f"regrow: there is no embedded Valkey: {error}")
-    if not _lock(folder):
+    if not lock(folder):
         sys.exit(f"regrow: an earlier Valkey still writes to {folder}")
     config = {
         "port": "0",  # the socket only: nothing for other users of the machine to connect to
@@ -42,7 +42,7 @@ def main() -> None:
     os.execv(binary, [binary, *(word for name, value in config.items() for word in (f"--{name}", value))])
 
 
-def _lock(folder: Path) -> bool:
+def lock(folder: Path) -> bool:
     """Lock the folder for this process and what it becomes. A killed Valkey's lock goes with its last child."""
     lock = os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
     os.set_inheritable(lock, True)
