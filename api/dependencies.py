@@ -12,6 +12,7 @@ from core.errors import JobNotFound
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
+from core.jobs.processes import ProcessRegistry
 from core.jobs.scripts import connect
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
@@ -24,6 +25,7 @@ class Service:
     settings: ApiSettings
     jobs: Jobs
     workers: WorkerRegistry
+    processes: ProcessRegistry
 
 
 def make_service(settings: ApiSettings) -> Service:
@@ -34,6 +36,7 @@ def make_service(settings: ApiSettings) -> Service:
         settings=settings,
         jobs=Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url))),
         workers=WorkerRegistry(redis),
+        processes=ProcessRegistry(redis),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from core.jobs.model import PHASES, Job, JobState, Priority
+from core.jobs.processes import ProcessRecord
 from core.jobs.workers import WorkerRecord
 
 
@@ -84,6 +85,12 @@ class WorkerList(BaseModel):
 
 class Health(BaseModel):
     status: str
+
+
+class ProcessList(BaseModel):
+    """What `regrow serve` keeps running; empty in a fleet."""
+
+    processes: list[ProcessRecord]
 
 
 class Problem(BaseModel):

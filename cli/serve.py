@@ -27,5 +27,6 @@ def serve(
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())
     with Stack(data, host, port, workers) as stack:
-        print(f"Regrow serves at {stack.url} (dashboard: {stack.url}/admin, API: {stack.url}/docs). Ctrl-C stops it.")
+        pages = f"dashboard: {stack.url}/admin, API: {stack.url}/docs"
+        print(f"Regrow serves at {stack.url} ({pages}). Ctrl-C stops it.", flush=True)
         stack.wait(stopped.is_set)

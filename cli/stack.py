@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import signal
 import socket
-import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,34 +16,24 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from core.errors import RegrowError, ServiceUnavailable
+from pydantic import SecretStr
+from redis import Redis
+
+from cli import broker
+from cli.supervisor import Child, StackError, Supervisor
+from core.errors import ServiceUnavailable
+from core.jobs.processes import ProcessRecord, ProcessRegistry
 from core.jobs.scripts import connect
+from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
+from worker.sweep import make_sweeper
 
 START_SECONDS = 60
-STOP_SECONDS = 15
 POLL_SECONDS = 0.05
+TEND_SECONDS = 0.2
+REPORT_SECONDS = 2
 LONGEST_SOCKET_PATH = 100  # the kernel allows 107
-
-
-class StackError(RegrowError):
-    """Part of the stack did not start, or has ended."""
-
-
-@dataclass(slots=True)
-class _Child:
-    name: str
-    process: subprocess.Popen[bytes]
-
-    def stop(self) -> None:
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 @dataclass(slots=True)
@@ -55,9 +44,14 @@ class Stack:
     host: str
     port: int
     workers: int = 1
-    _children: list[_Child] = field(default_factory=list)
+    supervisor: Supervisor = field(default_factory=Supervisor)
+    _redis: Redis | None = None
+    _reported: list[ProcessRecord] = field(default_factory=list)
+    _report_due: float = 0.0
     _socket_folder: tempfile.TemporaryDirectory[str] | None = None
     _lock: IO[str] | None = None
+    _sweeper: threading.Thread | None = None
+    _swept: threading.Event = field(default_factory=threading.Event)
 
     @property
     def url(self) -> str:
@@ -79,18 +73,33 @@ class Stack:
 
     def __exit__(self, *_: object) -> None:
         """Stop all, in the reverse order: a worker hands its batch back while Valkey still runs."""
-        while self._children:
-            self._children.pop().stop()
+        self._swept.set()
+        if self._sweeper is not None:
+            self._sweeper.join()
+        self.supervisor.stop()
+        if self._redis is not None:
+            self._redis.close()
         if self._socket_folder is not None:
             self._socket_folder.cleanup()
         if self._lock is not None:
             self._lock.close()
 
     def wait(self, stopped: Callable[[], bool]) -> None:
-        """Block until `stopped` is true. Raises StackError when a child has ended."""
+        """Keep all running until `stopped` is true. Raises StackError when a process ends again and again."""
         while not stopped():
-            self._check()
-            time.sleep(0.2)
+            self.tend()
+            time.sleep(TEND_SECONDS)
+
+    def tend(self) -> None:
+        """Start again what has ended, and tell the dashboard. For whoever does something else than `wait`."""
+        self.supervisor.tend()
+        records = self.supervisor.records()
+        if self._redis is None or (records == self._reported and time.monotonic() < self._report_due):
+            return
+        self._report_due = time.monotonic() + REPORT_SECONDS
+        with contextlib.suppress(ServiceUnavailable):  # it may be Valkey that has ended
+            ProcessRegistry(self._redis).report(records, expires_after=5 * REPORT_SECONDS)
+            self._reported = records
 
     def _start(self) -> None:
         path = self._socket_path()
@@ -102,16 +111,25 @@ class Stack:
             "REGROW_HOST": self.host,
             "REGROW_PORT": str(self.port),
         }
-        redis = connect(redis_url)
+        self._redis = redis = connect(redis_url)
         store, registry = JobStore(redis), WorkerRegistry(redis)
-        self._spawn("Valkey", environment, "cli.broker", str(self.data / "valkey"), str(path))
+        folder = self.data / "valkey"
+        log = str(folder / broker.LOG)
+        self._spawn("Valkey", environment, "cli.broker", str(folder), str(path), messages=log)
         self._until(lambda: _answers(store.check), "Valkey")
-        for number in range(self.workers):
-            self._spawn(f"worker {number}", environment, "worker")
+        workers = {self._spawn(f"worker {number}", environment, "worker") for number in range(self.workers)}
         self._spawn("API", environment, "api")
         self._until(lambda: _accepts(self.host, self.port), "the API")
-        self._until(lambda: len(registry.alive()) >= self.workers, "the workers")
-        redis.close()
+        # By pid: Valkey may still know workers of a stack that was killed.
+        self._start_sweeper(redis_url)
+        self._until(lambda: workers <= {record.pid for record in registry.alive()}, "the workers")
+
+    def _start_sweeper(self, redis_url: str) -> None:
+        """In this process, which outlives those whose jobs it looks after."""
+        settings = ServiceSettings(redis_url=SecretStr(redis_url), blob_folder=self.data / "blobs", blob_store="files")
+        sweep = make_sweeper(settings).run
+        self._sweeper = threading.Thread(target=sweep, args=[self._swept], name="sweeper", daemon=True)
+        self._sweeper.start()
 
     def _socket_path(self) -> Path:
         path = self.data / "valkey.sock"
@@ -120,24 +138,18 @@ class Stack:
             path = Path(self._socket_folder.name) / "valkey.sock"
         return path
 
-    def _spawn(self, name: str, environment: dict[str, str], module: str, *arguments: str) -> None:
-        command = [sys.executable, "-m", module, *arguments]
-        # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
-        process = subprocess.Popen(command, env=environment, start_new_session=True)
-        self._children.append(_Child(name, process))
+    def _spawn(
+        self, name: str, environment: dict[str, str], module: str, *arguments: str, messages: str = "its messages above"
+    ) -> int:
+        return self.supervisor.start(Child(name, [sys.executable, "-m", module, *arguments], environment, messages))
 
     def _until(self, ready: Callable[[], bool], name: str) -> None:
         deadline = time.monotonic() + START_SECONDS
         while not ready():
-            self._check()
+            self.supervisor.check()
             if time.monotonic() > deadline:
                 raise StackError(f"{name} did not start within {START_SECONDS} seconds")
             time.sleep(POLL_SECONDS)
-
-    def _check(self) -> None:
-        for child in self._children:
-            if child.process.poll() is not None:
-                raise StackError(f"{child.name} has ended (status {child.process.returncode}): see its messages above")
 
 
 def _answers(check: Callable[[], None]) -> bool:

@@ -36,6 +36,15 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
         time.sleep(0.05)
 
 
+def alive(pid: int) -> bool:
+    """Whether the process runs: a zombie does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 @contextlib.contextmanager
 def valkey(folder: Path) -> Iterator[str]:
     """A Valkey with the append-only file on; yields its URL."""
@@ -48,12 +57,15 @@ def valkey(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def process(module: str, environment: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     """`python -m module` with these REGROW_* settings and none of the caller's; ended by SIGTERM."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
     with log.open("ab") as output:
         child = subprocess.Popen(
-            [sys.executable, "-m", module], env=inherited | environment, stdout=output, stderr=subprocess.STDOUT
+            [sys.executable, "-m", module, *arguments],
+            env=inherited | environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield child

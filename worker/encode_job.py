@@ -105,6 +105,8 @@ class EncodeJob:
 
     def _store_part(self, hold: Hold, part: PartDocument, error_sum: float = 0.0) -> None:
         key = JobKeys(hold.step.job_id).part(hold.step.patches)
+        if self._state(hold.step.job_id) in (None, *FINAL_STATES):
+            return
         self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
         if self.leases.queue.finish(hold.step, failed=part.failed, error_sum=error_sum):
             return

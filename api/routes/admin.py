@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from api.dependencies import ServiceDependency
-from api.schemas import Problem, WorkerList
+from api.schemas import Problem, ProcessList, WorkerList
 
 router = APIRouter(tags=["admin"])
 
@@ -24,3 +24,9 @@ def dashboard() -> FileResponse:
 def list_workers(service: ServiceDependency) -> WorkerList:
     """The workers that are alive."""
     return WorkerList(workers=service.workers.alive())
+
+
+@router.get("/admin/processes", responses={503: {"model": Problem}})
+def list_processes(service: ServiceDependency) -> ProcessList:
+    """What `regrow serve` keeps running, and how often it had to start it again; empty in a fleet."""
+    return ProcessList(processes=service.processes.all())

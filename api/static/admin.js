@@ -1,4 +1,4 @@
-// The dashboard: asks for jobs and workers once a second and updates rows in place, so that nothing a reader has
+// The dashboard: asks for jobs, workers and processes once a second and updates rows in place, so that nothing a reader has
 // selected or scrolled to is torn away. Text goes in as text, never as HTML.
 
 const POLL_MILLISECONDS = 1000;
@@ -84,6 +84,31 @@ function fillWorkerRow(row, worker) {
   setText(cell(row, "current"), worker.current ?? "idle");
 }
 
+function makeProcessRow() {
+  const row = makeRow(["process", "state", "since", "restarts", "exit"]);
+  cell(row, "state").append(document.createElement("span"));
+  for (const name of ["since", "restarts"]) cell(row, name).className = "number";
+  return row;
+}
+
+function fillProcessRow(row, process) {
+  setText(cell(row, "process"), process.name);
+  const state = cell(row, "state").firstChild;
+  setText(state, process.state);
+  state.className = `state ${process.state}`;
+  setText(cell(row, "since"), new Date(process.since).toLocaleTimeString());
+  setText(cell(row, "restarts"), String(process.restarts));
+  setText(cell(row, "exit"), process.last_exit ?? "");
+}
+
+function showProcesses(processes) {
+  const rows = processes.map((process) => ({ ...process, id: process.name }));
+  syncRows(document.getElementById("processes"), rows, makeProcessRow, fillProcessRow);
+  const running = processes.filter((process) => process.state === "running").length;
+  setText(document.getElementById("processes-count"), `${running} of ${processes.length} running`);
+  document.getElementById("processes-section").hidden = processes.length === 0;
+}
+
 async function fetchJson(path) {
   const response = await fetch(path, { headers: { Accept: "application/json" } });
   if (!response.ok) throw new Error(`${path} answered ${response.status}`);
@@ -93,10 +118,12 @@ async function fetchJson(path) {
 async function refresh() {
   const connection = document.getElementById("connection");
   try {
-    const [{ jobs }, { workers }] = await Promise.all([fetchJson("/jobs"), fetchJson("/admin/workers")]);
+    const paths = ["/jobs", "/admin/workers", "/admin/processes"];
+    const [{ jobs }, { workers }, { processes }] = await Promise.all(paths.map(fetchJson));
     syncRows(document.getElementById("jobs"), jobs, makeJobRow, fillJobRow);
     const columns = ["worker", "engine", "device", "version", "current"];
     syncRows(document.getElementById("workers"), workers, () => makeRow(columns), fillWorkerRow);
+    showProcesses(processes);
     setText(document.getElementById("jobs-count"), jobs.length ? `newest ${jobs.length}` : "");
     setText(document.getElementById("workers-count"), `${workers.length} alive`);
     document.getElementById("jobs-empty").hidden = jobs.length > 0;

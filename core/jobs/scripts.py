@@ -8,8 +8,10 @@ from importlib.resources import files
 from typing import Any
 
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.exceptions import RedisError
+from redis.retry import Retry
 
 from core.errors import ServiceUnavailable
 
@@ -26,7 +28,12 @@ def load_script(redis: Redis, name: str) -> Script:
 def connect(redis_url: str) -> Redis:
     """A client that gives up on a dead server within a second, and on a silent one within two."""
     return Redis.from_url(
-        redis_url, decode_responses=True, socket_connect_timeout=1, socket_timeout=2, health_check_interval=10
+        redis_url,
+        decode_responses=True,
+        socket_connect_timeout=1,
+        socket_timeout=2,
+        health_check_interval=10,
+        retry=Retry(NoBackoff(), 0),  # whoever waits for an answer decides whether to wait longer
     )
 
 

@@ -14,7 +14,9 @@ from playwright.sync_api import Page, expect, sync_playwright
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobFailure, JobState
-from core.jobs.store import JobStore, connect
+from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRecord, WorkerRegistry
 from tests import services
 from tests.bundles import random_bundle
@@ -44,15 +46,20 @@ def page() -> Iterator[Page]:
 
 
 @pytest.fixture
-def backend(tmp_path: Path) -> Iterator[tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]]:
+def redis_url(tmp_path: Path) -> Iterator[str]:
     with services.valkey(tmp_path / "valkey") as url:
-        environment = {"REGROW_REDIS_URL": url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
-        with (
-            services.api(environment, tmp_path) as running,
-            httpx.Client(base_url=running.url) as client,
-            connect(url) as redis,
-        ):
-            yield client, JobStore(redis), WorkerRegistry(redis), FilesBlobStore(tmp_path / "blobs")
+        yield url
+
+
+@pytest.fixture
+def backend(tmp_path: Path, redis_url: str) -> Iterator[tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]]:
+    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
+    with (
+        services.api(environment, tmp_path) as running,
+        httpx.Client(base_url=running.url) as client,
+        connect(redis_url) as redis,
+    ):
+        yield client, JobStore(redis), WorkerRegistry(redis), FilesBlobStore(tmp_path / "blobs")
 
 
 def _finish(store: JobStore, blobs: FilesBlobStore, job_id: str) -> None:
@@ -94,6 +101,31 @@ def test_jobs_and_workers_live(
     store.fail(other, JobFailure("batch-failed", "batch 0 was tried 3 times"))
     expect(page.locator(f'#jobs tr[data-id="{other}"]')).to_contain_text("batch 0 was tried 3 times")
     expect(page.locator("#jobs tr").first).to_have_attribute("data-id", other)  # newest first
+
+
+def test_what_serve_keeps_running(
+    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore], redis_url: str
+) -> None:
+    page.goto(str(backend[0].base_url) + "/admin")
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator("#processes-section")).to_be_hidden()  # a fleet has no supervisor
+
+    valkey = ProcessRecord(
+        name="Valkey", pid=2, state=ProcessState.RUNNING, restarts=0, last_exit=None, since="2026-01-01T00:00:00.000Z"
+    )
+    worker = valkey.model_copy(
+        update={"name": "worker 0", "state": ProcessState.RESTARTING, "restarts": 7, "last_exit": "<b>status 3</b>"}
+    )
+    with connect(redis_url) as redis:
+        ProcessRegistry(redis).report([valkey, worker], expires_after=60)
+        expect(page.locator("#processes-section")).to_be_visible()
+        expect(page.locator("#processes-count")).to_have_text("1 of 2 running")
+        row = page.locator('#processes tr[data-id="worker 0"]')
+        expect(row.locator(".state")).to_have_text("restarting")
+        expect(row).to_contain_text("7")
+        expect(row).to_contain_text("<b>status 3</b>")  # shown as text, not as HTML
+        ProcessRegistry(redis).report([], expires_after=60)
+        expect(page.locator("#processes-section")).to_be_hidden()
 
 
 def test_a_lost_server_is_shown(

@@ -154,7 +154,7 @@ def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: Jo
     assert list(abandoned.patches) == [2]
     assert tries == {
         (StepKind.FIT, range(4)): 3,
-        (StepKind.FIT, range(0, 1)): 1,
+        (StepKind.FIT, range(1)): 1,
         (StepKind.FIT, range(1, 2)): 1,
         (StepKind.FIT, range(2, 3)): 3,
         (StepKind.FIT, range(3, 4)): 1,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Reject
+from worker.device import TooSlow
 
 from core.errors import FitStopped, JobNotFound, RegrowError, ServiceUnavailable
 from core.jobs.messages import MESSAGE_VERSION
 from core.jobs.model import JobFailure
-from worker.device import TooSlow
 from worker.tasks import MAX_ATTEMPTS, StepRunner
 
 

@@ -1,0 +1,52 @@
+"""What `regrow serve` says of the processes it keeps running: one key in Redis, which expires unless written again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from redis import Redis
+
+from core.jobs.scripts import redis_errors
+
+_KEY = "regrow:processes"
+
+
+class ProcessState(StrEnum):
+    RUNNING = "running"
+    RESTARTING = "restarting"
+
+
+class ProcessRecord(BaseModel):
+    """pid: None while restarting. last_exit: how the one before ended. since: when this state began, ISO 8601."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    pid: int | None
+    state: ProcessState
+    restarts: int
+    last_exit: str | None
+    since: str
+
+
+_RECORDS = TypeAdapter(list[ProcessRecord])
+
+
+class ProcessRegistry:
+    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+
+    def report(self, records: list[ProcessRecord], expires_after: float) -> None:
+        """Write records that live for `expires_after` seconds, in place of those before."""
+        with redis_errors():
+            self._redis.set(_KEY, _RECORDS.dump_json(records), px=int(expires_after * 1000))
+
+    def all(self) -> list[ProcessRecord]:
+        """The records, in the order in which they were reported; none where nobody supervises."""
+        with redis_errors():
+            value = self._redis.get(_KEY)
+        return _RECORDS.validate_json(value) if value else []
