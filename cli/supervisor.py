@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 
 from core.errors import RegrowError
-from core.jobs.model import now
+from core.jobs.model import iso, now_ms
 from core.jobs.processes import ProcessRecord, ProcessState
 
 
@@ -38,7 +38,7 @@ class Child:
         tethered = [sys.executable, "-m", "cli.tether", str(os.getpid()), *self.command]
         # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
         self.process = subprocess.Popen(tethered, env=self.environment, start_new_session=True)
-        self.started, self.since = time.monotonic(), now()
+        self.started, self.since = time.monotonic(), iso(now_ms())
         return self.process.pid
 
     def has_ended(self) -> bool:
@@ -120,7 +120,7 @@ class Supervisor:
         delay = self.first_delay * 2**child.in_a_row
         child.in_a_row += 1
         child.restarts += 1
-        child.process, child.since, child.due = None, now(), time.monotonic() + delay
+        child.process, child.since, child.due = None, iso(now_ms()), time.monotonic() + delay
         again = f"starting it again in {delay:g} s (restart {child.restarts})"
         print(f"regrow: {child.name} has ended ({child.last_exit}); {again}", file=sys.stderr, flush=True)
 

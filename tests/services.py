@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
@@ -88,6 +88,10 @@ class S3:
     access_key: str
     secret_key: str
     bucket: str = "regrow"
+
+    def at(self, endpoint: str) -> S3:
+        """The same store through another door."""
+        return replace(self, endpoint=endpoint)
 
     def environment(self) -> dict[str, str]:
         return {

@@ -98,7 +98,7 @@ class Job:
     """What is known of a job; what is not known yet is None.
 
     progress: share of the work done, in [0, 1]. psnr: dB; of the stored file once succeeded, before that of the
-    unrounded rules so far. bytes: size of the bundle. attempts: steps handed to workers, repetitions included.
+    unrounded rules so far. bytes: size of the bundle. attempts: batches handed to workers, repetitions included.
     queue_position: 1 for the job that was accepted first of those that no worker has begun.
     """
 

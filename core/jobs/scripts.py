@@ -10,6 +10,7 @@ from typing import Any
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
@@ -31,9 +32,10 @@ def connect(redis_url: str) -> Redis:
         redis_url,
         decode_responses=True,
         socket_connect_timeout=1,
-        socket_timeout=2,
+        socket_timeout=1.5,
         health_check_interval=10,
-        retry=Retry(NoBackoff(), 0),  # whoever waits for an answer decides whether to wait longer
+        # Once, at once, for a connection that a restart of the server has cut. Whoever asks knows whether to wait.
+        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
     )
 
 

@@ -15,7 +15,9 @@ from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobFailure, JobState
 from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
+from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
+from core.jobs.steps import Step
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRecord, WorkerRegistry
 from tests import services
@@ -51,8 +53,11 @@ def redis_url(tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+Backend = tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]
+
+
 @pytest.fixture
-def backend(tmp_path: Path, redis_url: str) -> Iterator[tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]]:
+def backend(tmp_path: Path, redis_url: str) -> Iterator[Backend]:
     environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
     with (
         services.api(environment, tmp_path) as running,
@@ -62,17 +67,14 @@ def backend(tmp_path: Path, redis_url: str) -> Iterator[tuple[httpx.Client, JobS
         yield client, JobStore(redis), WorkerRegistry(redis), FilesBlobStore(tmp_path / "blobs")
 
 
-def _finish(store: JobStore, blobs: FilesBlobStore, job_id: str) -> None:
+def _finish(store: JobStore, queue: StepQueue, blobs: FilesBlobStore, step: Step) -> None:
     """What a worker would do, without the training."""
-    blobs.put(JobKeys(job_id).bundle, random_bundle(30, 20))
-    for state in (JobState.PLANNING, JobState.FITTING, JobState.ASSEMBLING):
-        store.move(job_id, state, {"batches_total": 1})
-    store.move(job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})
+    blobs.put(JobKeys(step.job_id).bundle, random_bundle(30, 20))
+    queue.finish(step)
+    store.end(step.job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})
 
 
-def test_jobs_and_workers_live(
-    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]
-) -> None:
+def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> None:
     client, store, workers, blobs = backend
     page.goto(str(client.base_url) + "/admin")
     expect(page.get_by_text("No jobs yet")).to_be_visible()
@@ -89,9 +91,12 @@ def test_jobs_and_workers_live(
     expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
     expect(page.locator("#workers-count")).to_have_text("1 alive")
 
-    store.note_progress(job_id, 0, 0.5, 0.01, 1)
+    queue = StepQueue(connect(redis_url), lease=60)
+    claim = queue.claim(1)
+    assert claim is not None
+    queue.note_progress(claim.step, 0.5, 0.01)
     expect(row.locator("progress")).to_have_js_property("value", 0.5)
-    _finish(store, blobs, job_id)
+    _finish(store, queue, blobs, claim.step)
     expect(row).to_contain_text("succeeded")
     expect(row).to_contain_text("31.42 dB")
     expect(row).to_contain_text("1,234")
@@ -103,9 +108,7 @@ def test_jobs_and_workers_live(
     expect(page.locator("#jobs tr").first).to_have_attribute("data-id", other)  # newest first
 
 
-def test_what_serve_keeps_running(
-    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore], redis_url: str
-) -> None:
+def test_what_serve_keeps_running(page: Page, backend: Backend, redis_url: str) -> None:
     page.goto(str(backend[0].base_url) + "/admin")
     expect(page.locator("#connection")).to_have_text("live")
     expect(page.locator("#processes-section")).to_be_hidden()  # a fleet has no supervisor
@@ -128,9 +131,7 @@ def test_what_serve_keeps_running(
         expect(page.locator("#processes-section")).to_be_hidden()
 
 
-def test_a_lost_server_is_shown(
-    page: Page, backend: tuple[httpx.Client, JobStore, WorkerRegistry, FilesBlobStore]
-) -> None:
+def test_a_lost_server_is_shown(page: Page, backend: Backend) -> None:
     client, _, _, _ = backend
     page.goto(str(client.base_url) + "/admin")
     expect(page.locator("#connection")).to_have_text("live")

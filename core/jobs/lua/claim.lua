@@ -67,7 +67,7 @@ while true do
     step.tries = step.tries + 1
     local lease = id .. '/' .. text(step)
     redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
-    redis.call('HINCRBY', job_key(id), 'attempts', 1)
+    if step.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
     if job.state == 'queued' then redis.call('HSET', job_key(id), 'state', 'fitting') end
     if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
     redis.call('ZREM', 'regrow:waiting', id)

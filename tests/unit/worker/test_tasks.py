@@ -1,4 +1,4 @@
-"""What each kind of error means for the message."""
+"""What each kind of error means for the step."""
 
 from __future__ import annotations
 
@@ -9,99 +9,165 @@ from typing import Any
 
 import pytest
 from celery.exceptions import Reject
-from worker.device import TooSlow
 
-from core.errors import FitStopped, JobNotFound, RegrowError, ServiceUnavailable
-from core.jobs.messages import MESSAGE_VERSION
+from core.errors import FitStopped, RegrowError, ServiceUnavailable, VersionSkew
+from core.jobs.messages import PROTOCOL
 from core.jobs.model import JobFailure
-from worker.tasks import MAX_ATTEMPTS, StepRunner
+from core.jobs.queue import Claim
+from core.jobs.steps import Step, StepKind
+from worker import tasks
+from worker.leases import Hold, Leases
+from worker.speed import Speed
+from worker.tasks import StepRunner
+
+STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
 
 
-class _Store:
-    """Remembers, in this process, what the Redis store would."""
+class _Queue:
+    """Hands out so many steps, and remembers what became of them."""
 
-    def __init__(self) -> None:
-        self.begun = 0
+    def __init__(self, steps: int) -> None:
+        self.left = steps
+        self.handed_back, self.let_go_of = 0, 0
         self.failures: list[JobFailure] = []
-        self.down = False
+        self.down = self.skewed = False
 
-    def begin(self, job_id: str, step: str, *, batch: bool) -> int:
-        self.begun += 1
-        return self.begun
-
-    def give_back(self, job_id: str, step: str) -> None:
-        self.begun -= 1
-
-    def fail(self, job_id: str, failure: JobFailure) -> bool:
+    def claim(self, most_cost: float, workers: int) -> Claim | None:
+        if self.skewed:
+            raise VersionSkew("install one release on both")
         if self.down:
             raise ServiceUnavailable("Redis cannot be reached")
+        self.left -= 1
+        return Claim(STEP, wake=True) if self.left >= 0 else None
+
+    def hand_back(self, step: Step) -> bool:
+        self.handed_back += 1
+        return True
+
+    def let_go(self, step: Step) -> None:
+        self.let_go_of += 1
+
+    def fail(self, step: Step, failure: JobFailure) -> bool:
         self.failures.append(failure)
         return True
 
-
-@pytest.fixture
-def store() -> _Store:
-    return _Store()
+    def is_waiting(self) -> bool:
+        return False
 
 
-@pytest.fixture
-def runner(store: _Store, monkeypatch: pytest.MonkeyPatch) -> StepRunner:
-    monkeypatch.setattr("worker.tasks.REST_SECONDS", 0.0)
-    job: Any = SimpleNamespace(store=store, stopping=threading.Event())
-    return StepRunner(job)
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "REST_SECONDS", (0.0, 0.0))
 
 
-def _raises(error: Exception) -> Callable[[], None]:
-    def step() -> None:
+def _runner(queue: Any, run: Callable[[Hold], None]) -> tuple[StepRunner, list[str]]:
+    woken: list[str] = []
+    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"))
+    return StepRunner(jobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
+
+
+def _raises(error: BaseException) -> Callable[[Hold], None]:
+    def run(hold: Hold) -> None:
         raise error
 
-    return step
+    return run
+
+
+def test_a_message_is_worked_on_until_nothing_is_left() -> None:
+    queue, done = _Queue(5), []
+    runner, woken = _runner(queue, lambda hold: done.append(hold.step))
+    runner.work(PROTOCOL)
+    assert done == [STEP] * 5
+    assert queue.let_go_of == 5
+    assert len(woken) == 5
+    assert runner.leases.names == []
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailable("away"), FitStopped("asked to stop")])
-def test_outages_and_shutdowns_hand_the_message_back_and_cost_no_attempt(
-    runner: StepRunner, store: _Store, error: Exception
-) -> None:
-    for _ in range(2 * MAX_ATTEMPTS):
-        with pytest.raises(Reject) as rejected:
-            runner.run(_raises(error), "job", "batch 0", MESSAGE_VERSION)
-        assert rejected.value.requeue
-    assert store.failures == []
-    assert runner.current is None
-
-
-def test_what_kills_its_worker_is_not_tried_for_ever(runner: StepRunner, store: _Store) -> None:
-    store.begun = MAX_ATTEMPTS  # as after three deliveries of which nothing was heard again
-    runner.run(_raises(AssertionError("must not run")), "job", "batch 0", MESSAGE_VERSION)
-    assert store.failures == [JobFailure("step-failed", f"batch 0 was tried {MAX_ATTEMPTS} times and never finished")]
+def test_outages_and_shutdowns_hand_the_step_back(error: Exception) -> None:
+    queue = _Queue(1)
+    runner, _ = _runner(queue, _raises(error))
+    runner.work(PROTOCOL)
+    assert (queue.handed_back, queue.failures) == (1, [])
+    assert runner.leases.names == []
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
-    [(TooSlow("one patch"), "too-slow"), (RegrowError("wrong"), "worker-error"), (KeyError("x"), "internal-error")],
+    [(MemoryError(), "out-of-memory"), (RegrowError("wrong"), "worker-error"), (KeyError("x"), "internal-error")],
 )
-def test_other_errors_end_the_job_with_a_reason(runner: StepRunner, store: _Store, error: Exception, kind: str) -> None:
-    runner.run(_raises(error), "job", "plan", MESSAGE_VERSION)
-    assert [failure.type for failure in store.failures] == [kind]
+def test_other_errors_are_failures_with_a_reason(error: Exception, kind: str) -> None:
+    queue = _Queue(1)
+    runner, _ = _runner(queue, _raises(error))
+    runner.work(PROTOCOL)
+    assert [failure.type for failure in queue.failures] == [kind]
+    assert queue.handed_back == 0
 
 
-def test_a_failure_that_cannot_be_noted_hands_the_message_back(runner: StepRunner, store: _Store) -> None:
-    store.down = True
-    with pytest.raises(Reject):
-        runner.run(_raises(KeyError("x")), "job", "plan", MESSAGE_VERSION)
+def test_a_dead_redis_is_no_crash() -> None:
+    queue = _Queue(1)
+    queue.down = True
+    runner, _ = _runner(queue, _raises(AssertionError("must not run")))
+    runner.work(PROTOCOL)
 
 
-def test_a_job_that_is_gone_is_dropped(runner: StepRunner, store: _Store) -> None:
-    runner.run(_raises(JobNotFound("gone")), "job", "plan", MESSAGE_VERSION)
-    assert store.failures == []
+@pytest.mark.parametrize("skewed", ["message", "queue"])
+def test_another_protocol_is_refused_and_the_message_left_for_others(skewed: str) -> None:
+    queue = _Queue(1)
+    queue.skewed = skewed == "queue"
+    runner, _ = _runner(queue, _raises(AssertionError("must not run")))
+    with pytest.raises(Reject) as rejected:
+        runner.work(PROTOCOL + (skewed == "message"))
+    assert rejected.value.requeue
+    assert "install one release" in str(runner.refused)
 
 
-def test_another_version_ends_the_job(runner: StepRunner, store: _Store) -> None:
-    runner.run(_raises(AssertionError("must not run")), "job", "plan", MESSAGE_VERSION + 1)
-    assert [failure.type for failure in store.failures] == ["version-mismatch"]
+def test_a_worker_that_is_stopping_takes_nothing() -> None:
+    queue = _Queue(1)
+    runner, _ = _runner(queue, _raises(AssertionError("must not run")))
+    runner.stopping.set()
+    runner.work(PROTOCOL)
+    assert queue.left == 1
 
 
-def test_a_worker_that_is_stopping_takes_nothing(runner: StepRunner) -> None:
-    runner._job.stopping.set()
-    with pytest.raises(Reject):
-        runner.run(_raises(AssertionError("must not run")), "job", "plan", MESSAGE_VERSION)
+def test_a_shift_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "SHIFT_SECONDS", -1.0)
+    queue, done = _Queue(5), []
+    runner, _ = _runner(queue, lambda hold: done.append(hold.step))
+    runner.work(PROTOCOL)
+    assert len(done) == 1
+
+
+def test_only_living_steps_are_renewed() -> None:
+    renewed: list[list[Step]] = []
+
+    class _Renewing(_Queue):
+        def renew(self, steps: list[Step]) -> list[bool]:
+            renewed.append(steps)
+            return [False] * len(steps)
+
+    queue: Any = _Renewing(0)
+    leases = Leases(queue)
+    with leases.holding(STEP) as hold:
+        hold.sign_of_life -= 10_000  # hung
+        leases.renew()
+        assert renewed == []
+        hold.touch()
+        leases.renew()
+        assert renewed == [[STEP]]
+        assert hold.lost
+        leases.renew()
+        assert len(renewed) == 1, "a step that is another's now is not asked for again"
+    leases.renew()
+    assert len(renewed) == 1
+
+
+def test_speed_rises_at_once_and_falls_slowly() -> None:
+    speed = Speed("numba")
+    speed.learn(cost=1e6, patch_iterations=100, seconds=1)
+    assert speed.cost_in(30) == 3e7
+    speed.learn(cost=4e6, patch_iterations=400, seconds=1)
+    assert speed.cost_in(1) == 4e6
+    speed.learn(cost=1e6, patch_iterations=100, seconds=1)
+    assert 3e6 < speed.cost_in(1) < 4e6
+    assert speed.iterations_per_second == 100

@@ -1,0 +1,85 @@
+"""`python -m tests.integration.faults.faulty_worker`: a real worker with flat patches for rules and one fault, named by
+REGROW_TEST_FAULT. What is patched is what would go wrong by itself once in a thousand days.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from core.codec.checkpoint import Checkpoints
+from core.codec.encoder import EncodedPatches
+from core.codec.fit_task import FitHooks
+from core.codec.flat import flat_candidate
+from core.codec.images import Picture
+from core.codec.patches import PatchGrid
+from core.codec.settings import EncodeSettings
+from core.errors import FitStopped
+from worker import encode_job
+from worker.__main__ import main
+
+FAULT = os.environ.get("REGROW_TEST_FAULT", "none")
+MARK = Path(os.environ.get("REGROW_TEST_MARK", "/nonexistent"))
+"""A file: what happens only once makes it; what waits, waits for it."""
+
+POISON = (1, 2, 3)
+"""Colour of the patch that a fault is about."""
+
+
+def _is_poisoned(picture: Picture, patch: int) -> bool:
+    grid = PatchGrid(picture.height, picture.width, 40)
+    row, column = divmod(patch, grid.columns)
+    return bool((picture.pixels[row * 40, column * 40, :3] == POISON).all())
+
+
+def encode(
+    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+) -> EncodedPatches:
+    if any(_is_poisoned(picture, patch) for patch in patches):
+        match FAULT:
+            case "crash":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "memory":
+                resource.setrlimit(resource.RLIMIT_AS, (1 << 30, resource.RLIM_INFINITY))
+                try:
+                    np.ones(1 << 40, dtype=np.uint8)
+                finally:
+                    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+            case "wait":
+                while not MARK.exists():
+                    if hooks.should_stop():
+                        raise FitStopped("the fit was asked to stop")
+                    time.sleep(0.02)
+    return EncodedPatches([[flat_candidate(picture, patch, settings)] for patch in patches], 0)
+
+
+def _patch_assembly() -> None:
+    assemble = encode_job.assemble
+
+    def faulty(*arguments: object) -> object:
+        if FAULT == "die-in-assembly" and not MARK.exists():
+            MARK.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        while FAULT == "slow-assembly" and not MARK.exists():
+            time.sleep(0.02)
+        return assemble(*arguments)  # type: ignore[arg-type]
+
+    encode_job.assemble = faulty  # type: ignore[assignment]
+
+
+def _shift_clock(seconds: float) -> None:
+    now, now_ns = time.time, time.time_ns
+    time.time = lambda: now() + seconds
+    time.time_ns = lambda: now_ns() + int(seconds * 1e9)
+
+
+if __name__ == "__main__":
+    if FAULT == "clock":
+        _shift_clock(2 * 3600)
+    _patch_assembly()
+    main(encode)

@@ -1,0 +1,20 @@
+"""What an undisturbed run makes: one process, one batch."""
+
+from __future__ import annotations
+
+from core.codec.budget import grid_of
+from core.codec.codec import assemble
+from core.codec.encoder import encode_patches
+from core.codec.engines import make_engine
+from core.codec.fit import fit
+from core.codec.fit_task import FitHooks
+from core.codec.images import read_picture
+from core.codec.settings import EncodeSettings
+
+
+def undisturbed(data: bytes, settings: EncodeSettings) -> bytes:
+    """The bundle of an image file."""
+    picture, engine = read_picture(data), make_engine("numba")
+    patches = range(grid_of(picture).count)
+    encoded = encode_patches(picture, patches, settings, lambda task, *more: fit(engine, task, *more), FitHooks())
+    return assemble(picture, settings, encoded.candidates).bundle

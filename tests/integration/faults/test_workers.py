@@ -1,0 +1,206 @@
+"""Workers that are killed, stopped, paused, poisoned, or live in another time."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.codec.presets import Effort
+from core.codec.settings import EncodeSettings
+from tests.integration.faults.faulty_worker import POISON
+from tests.integration.faults.fleet import Fleet, kill
+from tests.integration.faults.reference import undisturbed
+from tests.pictures import image_file, smooth_file, smooth_pixels
+from tests.services import wait_until
+
+FAULTY = "tests.integration.faults.faulty_worker"
+KILLS = 20
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    with Fleet(tmp_path) as fleet:
+        fleet.start_sweeper()
+        fleet.start_api()
+        yield fleet
+
+
+def _poisoned_file(height: int, width: int, patch: int) -> bytes:
+    """A picture of which one patch is poison."""
+    from PIL import Image
+
+    pixels = smooth_pixels(height, width)
+    row, column = divmod(patch, -(-width // 40))
+    pixels[40 * row, 40 * column] = POISON
+    return image_file(Image.fromarray(pixels))
+
+
+@pytest.mark.timeout(600)
+def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
+    """F1: a worker in the middle of a batch is killed, twenty times; the bundles are those of an undisturbed run."""
+    rng = random.Random(1)
+    workers = fleet.start_workers(2)
+    data = [smooth_file(120, 160, seed=number) for number in range(2)]
+    expected = [undisturbed(each, EncodeSettings(effort=Effort.DRAFT)) for each in data]
+    sent: list[str] = []
+    starting: list[subprocess.Popen[bytes]] = []
+    for _ in range(KILLS):
+        if not sent or fleet.job(sent[-1])["state"] == "succeeded":
+            sent.append(fleet.send(data[len(sent) % 2]))
+        busy: list[subprocess.Popen[bytes]] = []
+
+        def some_is_busy() -> bool:
+            if fleet.job(sent[-1])["state"] == "succeeded":
+                sent.append(fleet.send(data[len(sent) % 2]))
+            busy[:] = [worker for worker in workers if fleet.busy(worker)]
+            return bool(busy)
+
+        wait_until(some_is_busy, "a busy worker", 120)
+        victim = rng.choice(busy)
+        try:
+            victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; the worker does not end by itself
+        except subprocess.TimeoutExpired:
+            pass
+        kill(victim)
+        workers.remove(victim)
+        starting.append(fleet.start("worker"))
+        workers.append(starting[-1])
+    for path in sent:
+        assert fleet.wait_for_end(path, 240)["state"] == "succeeded"
+    for number, path in enumerate(sent):
+        job = fleet.job(path)
+        assert job["patches_done"] == job["patches_total"] == 12
+        assert fleet.bundle(path) == expected[number % 2]
+        assert not [name for name in fleet.files(path) if name.startswith(("parts", "checkpoints"))]
+    assert len(starting) == KILLS
+
+
+def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) -> None:
+    """Within the lease and a second, and with what was trained before."""
+    data = smooth_file(40, 40)
+    (first,) = fleet.start_workers(1)
+    path = fleet.send(data, effort="standard")
+    checkpoints = fleet.folder / "blobs" / path.lstrip("/") / "checkpoints"
+    wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("*.npz")) != [], "a checkpoint", 120)
+    (second,) = fleet.start_workers(1)
+    kill(first)
+    wait_until(lambda: fleet.busy(second), "the other worker's turn", seconds=2 + 1 + 5)
+    job = fleet.wait_for_end(path, 240)
+    assert job["state"] == "succeeded", job["error"]
+    assert job["attempts"] == 2
+    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
+
+
+def test_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
+    """F2: another has it within five seconds, long before the lease would end, and goes on where the first was."""
+    fleet.environment["REGROW_LEASE"] = "PT10M"
+    data = smooth_file(40, 40)
+    (first,) = fleet.start_workers(1)
+    path = fleet.send(data, effort="standard")
+    wait_until(lambda: fleet.job(path)["progress"] > 0.1, "some progress", 120)
+    (second,) = fleet.start_workers(1)
+    before = fleet.job(path)["progress"]
+    first.terminate()
+    wait_until(lambda: fleet.busy(second), "the other worker's turn", seconds=5)
+    assert first.wait(20) == 0
+    wait_until(lambda: fleet.job(path)["progress"] >= before * 0.99, "being where the first was", 20)
+    job = fleet.wait_for_end(path, 240)
+    assert job["attempts"] == 2
+    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
+
+
+def test_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> None:
+    """F5: both do the same batch; the part that is stored first wins."""
+    data = smooth_file(40, 40)
+    (first,) = fleet.start_workers(1)
+    path = fleet.send(data)
+    wait_until(lambda: fleet.busy(first), "a busy worker")
+    first.send_signal(signal.SIGSTOP)
+    fleet.start_workers(1)
+    job = fleet.wait_for_end(path)
+    first.send_signal(signal.SIGCONT)
+    wait_until(lambda: not fleet.busy(first) and first.poll() is None, "the first worker giving up")
+    assert job["state"] == "succeeded", job["error"]
+    assert fleet.job(path)["patches_done"] == 1
+    assert fleet.bundle(path) == undisturbed(data, EncodeSettings())
+    assert not [name for name in fleet.files(path) if name.startswith("parts")]
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("crash", "worker-lost"), ("memory", "out-of-memory")])
+@pytest.mark.parametrize("on_failure", ["fail", "flat"])
+def test_poison_is_isolated(fleet: Fleet, fault: str, kind: str, on_failure: str) -> None:
+    """F8: three tries, then its patches alone, three times; then the job fails, or the patch is flat. Others go on."""
+    workers = fleet.start_workers(2, FAULTY, REGROW_TEST_FAULT=fault)
+    path = fleet.send(_poisoned_file(80, 80, patch=2), on_failure=on_failure)
+    other = fleet.send(smooth_file(80, 80))
+
+    def ended_with_workers_kept_alive() -> bool:
+        for place, worker in enumerate(workers):
+            if worker.poll() is not None:
+                workers[place] = fleet.start(FAULTY, REGROW_TEST_FAULT=fault)
+        return fleet.job(path)["state"] in ("failed", "succeeded")
+
+    wait_until(ended_with_workers_kept_alive, "the end of the poisoned job", 150)
+    job = fleet.job(path)
+    assert fleet.wait_for_end(other)["state"] == "succeeded"
+    if on_failure == "fail":
+        assert (job["state"], job["error"]["type"]) == ("failed", kind)
+        assert "patch 2 could not be fitted" in job["error"]["message"]
+        assert fleet.client.get(path + "/bundle").status_code == 410
+    else:
+        assert (job["state"], job["patches_failed"]) == ("succeeded", 1)
+        assert fleet.client.get(job["links"]["picture"]).status_code == 200
+
+
+def test_a_worker_two_hours_ahead(fleet: Fleet) -> None:
+    """F11"""
+    fleet.start_workers(1, FAULTY, REGROW_TEST_FAULT="clock")
+    fleet.start_workers(1, FAULTY)
+    paths = [fleet.send(smooth_file(80, 80, seed=number)) for number in range(6)]
+    for path in paths:
+        job = fleet.wait_for_end(path)
+        assert job["state"] == "succeeded"
+        assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+        assert job["attempts"] <= 4, "no lease may end early"
+
+
+def test_the_finisher_dies_before_the_assembly(fleet: Fleet) -> None:
+    """F6"""
+    mark = str(fleet.folder / "mark")
+    settings = {"REGROW_TEST_FAULT": "die-in-assembly", "REGROW_TEST_MARK": mark}
+    workers = fleet.start_workers(2, FAULTY, **settings)
+    path = fleet.send(smooth_file(80, 80))
+    job = fleet.wait_for_end(path)
+    assert job["state"] == "succeeded", job["error"]
+    assert [worker.poll() for worker in workers].count(-signal.SIGKILL) == 1
+    assert len(fleet.bundle(path)) == job["bytes"]
+
+
+def test_a_pickle_in_the_queue_is_refused_and_the_worker_lives(fleet: Fleet) -> None:
+    """H10"""
+    import base64
+    import json
+    import pickle
+
+    (worker,) = fleet.start_workers(1, FAULTY)
+    message = {
+        "body": base64.b64encode(pickle.dumps([[], {"protocol": 2}, {}])).decode(),
+        "content-type": "application/x-python-serialize",
+        "content-encoding": "binary",
+        "headers": {"task": "regrow.work", "id": "1", "lang": "py"},
+        "properties": {
+            "delivery_tag": "1",
+            "body_encoding": "base64",
+            "delivery_info": {"exchange": "regrow", "routing_key": "regrow.work"},
+        },
+    }
+    fleet.redis.lpush("regrow.work", json.dumps(message))
+    wait_until(lambda: fleet.redis.llen("regrow.work") == 0, "the message being taken")
+    wait_until(lambda: "Refusing to deserialize" in fleet.log(FAULTY) or "pickle" in fleet.log(FAULTY), "its refusal")
+    assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
+    assert worker.poll() is None

@@ -1,0 +1,40 @@
+"""The flat patch is of the patch's mean colour, whatever the seed, the preset and the channels."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from core.codec.codec import assemble
+from core.codec.decoder import decode
+from core.codec.flat import flat_candidate
+from core.codec.images import Picture
+from core.codec.payload import Coder
+from core.codec.presets import Effort, Preset
+from core.codec.seeds import SeedKind
+from core.codec.settings import EncodeSettings
+
+
+@pytest.mark.parametrize(
+    ("seed", "preset", "channels"), list(itertools.product(SeedKind, (Preset.MICRO, Preset.SMALL), (1, 3, 4)))
+)
+@pytest.mark.parametrize("coder", Coder)
+def test_it_has_the_mean_colour(seed: SeedKind, preset: Preset, channels: int, coder: Coder) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (45, 70, channels), dtype=np.uint8)
+    pixels[:, 40:] //= 4
+    picture, settings = Picture(pixels), EncodeSettings(preset, Effort.DRAFT, seed, coder=coder)
+    encoded = assemble(picture, settings, [[flat_candidate(picture, patch, settings)] for patch in range(4)])
+    grown = decode(encoded.bundle).picture.pixels
+    for part in (np.s_[:40, :40], np.s_[:40, 40:], np.s_[40:, :40], np.s_[40:, 40:]):
+        assert np.ptp(grown[part], axis=(0, 1)).max() == 0
+        assert np.abs(grown[part][0, 0] - pixels[part].mean(axis=(0, 1))).max() <= 2
+
+
+def test_its_error_is_that_of_the_decoder() -> None:
+    picture = Picture(np.full((40, 41, 3), 200, dtype=np.uint8))
+    settings = EncodeSettings()
+    candidates = [[flat_candidate(picture, patch, settings)] for patch in range(2)]
+    grown = decode(assemble(picture, settings, candidates).bundle).picture.pixels.astype(int)
+    assert sum(each.error for (each,) in candidates) == int(np.square(grown - 200).sum())
