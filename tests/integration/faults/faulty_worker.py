@@ -20,6 +20,7 @@ from core.codec.images import Picture
 from core.codec.patches import PatchGrid
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped
+from tests.integration.faults.poison import POISON
 from worker import encode_job
 from worker.__main__ import main
 
@@ -27,14 +28,10 @@ FAULT = os.environ.get("REGROW_TEST_FAULT", "none")
 MARK = Path(os.environ.get("REGROW_TEST_MARK", "/nonexistent"))
 """A file: what happens only once makes it; what waits, waits for it."""
 
-POISON = (1, 2, 3)
-"""Colour of the patch that a fault is about."""
-
 
 def _is_poisoned(picture: Picture, patch: int) -> bool:
-    grid = PatchGrid(picture.height, picture.width, 40)
-    row, column = divmod(patch, grid.columns)
-    return bool((picture.pixels[row * 40, column * 40, :3] == POISON).all())
+    top, left = PatchGrid(picture.height, picture.width, 40).origin(patch)
+    return bool((picture.pixels[top, left, :3] == POISON).all())
 
 
 def encode(

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from PIL import Image
 
-from tests.integration.faults.faulty_worker import POISON
 from tests.integration.faults.fleet import ENDED, Fleet
-from tests.pictures import image_file, smooth_file, smooth_pixels
+from tests.integration.faults.poison import poisoned_file
+from tests.pictures import smooth_file
 from tests.services import wait_until
 
 FAULTY = "tests.integration.faults.faulty_worker"
@@ -28,10 +27,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 def _held_file() -> bytes:
-    """A picture whose first patch waits, on a worker with the fault `wait`."""
-    pixels = smooth_pixels(80, 80)
-    pixels[0, 0] = POISON
-    return image_file(Image.fromarray(pixels))
+    """A picture whose last patch waits, on a worker with the fault `wait`."""
+    return poisoned_file(80, 80, patch=3)
 
 
 @pytest.mark.parametrize("moment", ["queued", "fitting", "assembling"])

@@ -11,6 +11,7 @@ import pytest
 from core.codec.settings import EncodeSettings
 from tests import services
 from tests.integration.faults.fleet import Fleet, kill
+from tests.integration.faults.poison import poisoned_file
 from tests.integration.faults.proxy import FaultyProxy
 from tests.integration.faults.reference import undisturbed
 from tests.pictures import image_file, smooth_file
@@ -64,10 +65,10 @@ def test_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:
     fleet.start_workers(1, FAULTY, **settings)
     ended = fleet.send(smooth_file(80, 80))
     fleet.wait_for_end(ended)
-    cancelled = _poisoned(fleet)
+    cancelled = fleet.send(poisoned_file(80, 80, patch=3))
     fleet.client.post(cancelled + "/cancel").raise_for_status()
     before = {path: fleet.job(path) for path in (ended, cancelled)}
-    held = _poisoned(fleet)
+    held = fleet.send(poisoned_file(80, 80, patch=3))
     wait_until(lambda: bool(fleet.alive()[0].current), "a busy worker")
     waiting = fleet.send(smooth_file(40, 40))
     fleet.redis.flushall()
@@ -79,17 +80,6 @@ def test_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:
         same = ("state", "psnr", "bytes", "width", "created_at", "finished_at", "patches_total", "error")
         assert {name: after[name] for name in same} == {name: job[name] for name in same}
     assert fleet.client.get(f"/decode/{ended.rpartition('/')[2]}.png").status_code == 200
-
-
-def _poisoned(fleet: Fleet) -> str:
-    from PIL import Image
-
-    from tests.integration.faults.faulty_worker import POISON
-    from tests.pictures import smooth_pixels
-
-    pixels = smooth_pixels(80, 80)
-    pixels[0, 0] = POISON
-    return fleet.send(image_file(Image.fromarray(pixels)))
 
 
 @pytest.mark.parametrize("fault", ["refuse", "answer-500", "hang"])
@@ -105,7 +95,7 @@ def test_a_blob_store_in_trouble(tmp_path: Path, seaweedfs: services.S3, fault: 
         fleet.start_sweeper()
         fleet.start_api()
         fleet.start_workers(1, FAULTY, REGROW_TEST_FAULT=kind, REGROW_TEST_MARK=str(mark))
-        path = _poisoned(fleet)
+        path = fleet.send(poisoned_file(80, 80, patch=3))
         if moment == "part":
             wait_until(lambda: bool(fleet.alive()[0].current), "a busy worker")
         else:

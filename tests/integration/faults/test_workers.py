@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -12,10 +13,10 @@ import pytest
 
 from core.codec.presets import Effort
 from core.codec.settings import EncodeSettings
-from tests.integration.faults.faulty_worker import POISON
 from tests.integration.faults.fleet import Fleet, kill
+from tests.integration.faults.poison import poisoned_file
 from tests.integration.faults.reference import undisturbed
-from tests.pictures import image_file, smooth_file, smooth_pixels
+from tests.pictures import smooth_file
 from tests.services import wait_until
 
 FAULTY = "tests.integration.faults.faulty_worker"
@@ -30,16 +31,6 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
         yield fleet
 
 
-def _poisoned_file(height: int, width: int, patch: int) -> bytes:
-    """A picture of which one patch is poison."""
-    from PIL import Image
-
-    pixels = smooth_pixels(height, width)
-    row, column = divmod(patch, -(-width // 40))
-    pixels[40 * row, 40 * column] = POISON
-    return image_file(Image.fromarray(pixels))
-
-
 @pytest.mark.timeout(600)
 def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     """F1: a worker in the middle of a batch is killed, twenty times; the bundles are those of an undisturbed run."""
@@ -48,36 +39,27 @@ def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     data = [smooth_file(120, 160, seed=number) for number in range(2)]
     expected = [undisturbed(each, EncodeSettings(effort=Effort.DRAFT)) for each in data]
     sent: list[str] = []
-    starting: list[subprocess.Popen[bytes]] = []
-    for _ in range(KILLS):
+
+    def busy() -> list[subprocess.Popen[bytes]]:
+        """Workers with a batch; there is always a job for them."""
         if not sent or fleet.job(sent[-1])["state"] == "succeeded":
             sent.append(fleet.send(data[len(sent) % 2]))
-        busy: list[subprocess.Popen[bytes]] = []
+        return [worker for worker in workers if fleet.busy(worker)]
 
-        def some_is_busy() -> bool:
-            if fleet.job(sent[-1])["state"] == "succeeded":
-                sent.append(fleet.send(data[len(sent) % 2]))
-            busy[:] = [worker for worker in workers if fleet.busy(worker)]
-            return bool(busy)
-
-        wait_until(some_is_busy, "a busy worker", 120)
-        victim = rng.choice(busy)
-        try:
-            victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; the worker does not end by itself
-        except subprocess.TimeoutExpired:
-            pass
+    for _ in range(KILLS):
+        wait_until(lambda: bool(busy()), "a busy worker", 120)
+        victim = rng.choice(busy() or workers)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; it does not end by itself
         kill(victim)
-        workers.remove(victim)
-        starting.append(fleet.start("worker"))
-        workers.append(starting[-1])
-    for path in sent:
-        assert fleet.wait_for_end(path, 240)["state"] == "succeeded"
+        workers[workers.index(victim)] = fleet.start("worker")
     for number, path in enumerate(sent):
-        job = fleet.job(path)
+        job = fleet.wait_for_end(path, 240)
+        assert job["state"] == "succeeded", job["error"]
         assert job["patches_done"] == job["patches_total"] == 12
         assert fleet.bundle(path) == expected[number % 2]
-        assert not [name for name in fleet.files(path) if name.startswith(("parts", "checkpoints"))]
-    assert len(starting) == KILLS
+        whole = ["bundle.gnca", "job.json", "outcome.json", "report.json", "source.png"]
+        wait_until(lambda path=path: fleet.files(path) == whole, "parts and checkpoints being gone")  # type: ignore[misc]
 
 
 def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) -> None:
@@ -108,7 +90,8 @@ def test_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
     first.terminate()
     wait_until(lambda: fleet.busy(second), "the other worker's turn", seconds=5)
     assert first.wait(20) == 0
-    wait_until(lambda: fleet.job(path)["progress"] >= before * 0.99, "being where the first was", 20)
+    wait_until(lambda: fleet.job(path)["progress"] > 0, "a sign of progress", 60)
+    assert fleet.job(path)["progress"] > 0.9 * before, "it goes on where the first was"
     job = fleet.wait_for_end(path, 240)
     assert job["attempts"] == 2
     assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
@@ -136,7 +119,7 @@ def test_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> Non
 def test_poison_is_isolated(fleet: Fleet, fault: str, kind: str, on_failure: str) -> None:
     """F8: three tries, then its patches alone, three times; then the job fails, or the patch is flat. Others go on."""
     workers = fleet.start_workers(2, FAULTY, REGROW_TEST_FAULT=fault)
-    path = fleet.send(_poisoned_file(80, 80, patch=2), on_failure=on_failure)
+    path = fleet.send(poisoned_file(80, 80, patch=2), on_failure=on_failure)
     other = fleet.send(smooth_file(80, 80))
 
     def ended_with_workers_kept_alive() -> bool:
