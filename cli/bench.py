@@ -109,6 +109,26 @@ def rd(
 
 
 @app.command()
+def scale(
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+    patches: Annotated[list[int] | None, typer.Option(min=1, help="Sizes of jobs; give it several times")] = None,
+    workers: Annotated[list[int] | None, typer.Option(min=1, max=64, help="Numbers of worker processes")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
+) -> None:
+    """The queue without the fits: batches a second, memory, latencies, efficiency; and what a large fleet would ask."""
+    from benchmarks.scale import PATCHES, WORKERS, bench_scale
+
+    if plot is not None:  # before minutes of measuring: it may not be installed
+        from benchmarks.scale_plot import plot_scale
+    with errors.status("measuring (some minutes)"):
+        result = bench_scale(patches or PATCHES, workers or WORKERS)
+    if plot is not None:
+        plot_scale(result, plot)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
 def show(
     results: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files that --json wrote")],
     as_markdown: AsMarkdown = False,

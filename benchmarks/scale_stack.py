@@ -1,0 +1,159 @@
+"""The processes that `regrow bench scale` measures, each ended by its own pid."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+from redis import Redis
+
+from core.codec.presets import Effort, Preset
+from core.codec.seeds import SeedKind
+from core.errors import ServiceUnavailable
+from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.documents import JobDocument
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import Sender, make_celery
+from core.jobs.model import JobState, new_job_id, now_ms
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore, Limits
+from core.jobs.workers import WorkerRegistry
+
+START_SECONDS = 120
+TINY_PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63686868000003040181"
+    "4bd3d2150000000049454e44ae426082"
+)
+
+
+class ScaleStack:
+    """A Valkey, an API, a sweeper and sleeping workers on one machine. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._stack = contextlib.ExitStack()
+        self._workers: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> ScaleStack:
+        folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="regrow-scale-")))
+        (folder / "valkey").mkdir()
+        self.log = self._stack.enter_context((folder / "log").open("w+b"))
+        self.redis_url = f"unix://{folder}/valkey.sock?db=0"
+        port = _free_port()
+        self.environment = os.environ | {
+            "REGROW_REDIS_URL": self.redis_url,
+            "REGROW_BLOB_STORE": "files",
+            "REGROW_BLOB_FOLDER": str(folder / "blobs"),
+            "REGROW_ENGINE": "numba",
+            "REGROW_PORT": str(port),
+            "REGROW_BATCH_TIME": "PT0.000001S",  # so that every batch is a single patch
+            "REGROW_MAX_PATCHES_PER_OWNER": "0",
+            "REGROW_MAX_PATCHES": "0",
+        }
+        self._start("cli.broker", str(folder / "valkey"), str(folder / "valkey.sock"))
+        self.redis: Redis = self._stack.enter_context(connect(self.redis_url))
+        blobs = FilesBlobStore(folder / "blobs")
+        self.jobs = Jobs(JobStore(self.redis), blobs, Sender(make_celery(self.redis_url)))
+        wait_for(lambda: _answers(self.jobs.store), "Valkey")
+        self._start("worker.sweep")
+        self._start("api")
+        self.url = f"http://127.0.0.1:{port}"
+        wait_for(self._api_answers, "the API")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.set_workers(0)
+        self._stack.close()
+
+    def set_workers(self, count: int, sleep: float = 0.0) -> None:
+        """End the workers there are and start so many new ones. sleep: seconds a patch."""
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait()
+        environment = {"REGROW_BENCH_SLEEP": str(sleep)}
+        self._workers = [self._spawn("benchmarks.scale_worker", **environment) for _ in range(count)]
+        pids = {worker.pid for worker in self._workers}
+        registry = WorkerRegistry(self.redis)
+        wait_for(lambda: pids == {record.pid for record in registry.alive()}, "the workers")
+
+    def submit(self, patches: int) -> str:
+        """A job of so many patches, each a batch of its own, without a picture to speak of; its id."""
+        document = JobDocument(
+            id=new_job_id(),
+            created_ms=now_ms(),
+            width=1,
+            height=1,
+            channels=3,
+            source_bytes=len(TINY_PNG),
+            patches=patches,
+            patch_cost=1e9,
+            preset=Preset.MICRO,
+            effort=Effort.DRAFT,
+            seed=SeedKind.SCAFFOLD,
+            seed_number=0,
+        )
+        self.jobs.accept(document, TINY_PNG, Limits())
+        return document.id
+
+    def seconds_to_end(self, job_id: str, poll: float = 0.02) -> float:
+        """By Redis' own clock, from the job's first claim to its end."""
+        wait_for(lambda: self.jobs.store.state(job_id) is JobState.SUCCEEDED, "the job's end", 3600, poll)
+        started, finished = self.redis.hmget(f"regrow:job:{job_id}", "started_ms", "finished_ms")  # type: ignore[misc]
+        return (int(finished) - int(started)) / 1000
+
+    def broker_seconds(self) -> float:
+        """Processor time that Valkey has used."""
+        info = self.redis.info("cpu")
+        return float(info["used_cpu_user"] + info["used_cpu_sys"])  # type: ignore[index]
+
+    def broker_bytes(self) -> int:
+        return int(self.redis.info("memory")["used_memory"])  # type: ignore[index]
+
+    def _start(self, module: str, *arguments: str) -> None:
+        child = self._spawn(module, *arguments)
+        self._stack.callback(_end, child)
+
+    def _spawn(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, env=self.environment | settings, stdout=self.log, stderr=self.log)
+
+    def _api_answers(self) -> bool:
+        with contextlib.suppress(httpx.HTTPError):
+            return httpx.get(self.url + "/readyz").status_code == 200
+        return False
+
+
+def wait_for(ready: Callable[[], bool], what: str, seconds: float = START_SECONDS, poll: float = 0.05) -> None:
+    """Raises TimeoutError."""
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come about within {seconds:g} seconds")
+        time.sleep(poll)
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    child.terminate()
+    child.wait()
+
+
+def _answers(store: JobStore) -> bool:
+    with contextlib.suppress(ServiceUnavailable):
+        store.check()
+        return True
+    return False
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

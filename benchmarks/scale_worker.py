@@ -1,0 +1,47 @@
+"""`python -m benchmarks.scale_worker`: a real worker whose fits are a declared sleep.
+
+A patch takes REGROW_BENCH_SLEEP seconds of sleep and becomes grey; assembling writes a bundle without a picture. All
+else is the real thing: messages, claims, leases, heartbeats, parts, the end of the job.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+import numpy as np
+
+from core.codec.allocation import Candidate
+from core.codec.checkpoint import Checkpoints
+from core.codec.encoded import Encoded
+from core.codec.encoder import EncodedPatches
+from core.codec.fit_task import FitHooks
+from core.codec.flat import flat_candidate
+from core.codec.images import Picture
+from core.codec.metrics import Quality
+from core.codec.presets import Preset
+from core.codec.settings import EncodeSettings
+from worker import encode_job
+from worker.__main__ import main
+
+SLEEP = float(os.environ.get("REGROW_BENCH_SLEEP", "0"))
+_GREY: list[Candidate] = [flat_candidate(Picture(np.zeros((1, 1, 3), dtype=np.uint8)), 0, EncodeSettings(Preset.MICRO))]
+
+
+def encode(
+    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+) -> EncodedPatches:
+    """Sleeps."""
+    if SLEEP:
+        time.sleep(SLEEP * len(patches))
+    return EncodedPatches([_GREY for _ in patches], 0)
+
+
+def assemble(picture: Picture, settings: EncodeSettings, patches: object) -> Encoded:
+    """Writes nothing worth reading."""
+    return Encoded(b"a benchmark's bundle", Quality(psnr=30.0, ssim=None, mse=65.0), {}, None)
+
+
+if __name__ == "__main__":
+    encode_job.assemble = assemble
+    main(encode)
