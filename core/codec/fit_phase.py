@@ -86,7 +86,7 @@ def run_phase(
     """
     run = _Run(engine, training, phase, hooks)
     for iteration in range(phase.iterations):
-        if iteration % LOOK_EVERY == 0:
+        if run.goes_on and iteration % LOOK_EVERY == 0:
             run.look(iteration)
             if tell is not None:
                 tell(run.shares(iteration), run.result.mse)

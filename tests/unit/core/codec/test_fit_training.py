@@ -129,6 +129,22 @@ def test_a_rule_that_diverges_twice_is_kept_at_its_best() -> None:
     assert np.isfinite(fitted.weights).all()
 
 
+@pytest.mark.parametrize("call", [5, 6])
+def test_all_rules_may_diverge_at_once(call: int) -> None:
+    class Once(NumbaEngine):
+        calls = 0
+
+        def loss_and_gradients(self, *arguments, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+            result = super().loss_and_gradients(*arguments, **options)
+            self.calls += 1
+            if self.calls == call:
+                result.losses[:] = np.nan
+            return result
+
+    fitted = train(Once(), small_task([0, 1], 20))
+    assert fitted.iterations.tolist() == [20 + call] * 2
+
+
 def test_stop_is_obeyed_at_once() -> None:
     seen: list[FitProgress] = []
     with pytest.raises(FitStopped):
