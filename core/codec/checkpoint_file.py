@@ -28,7 +28,7 @@ def pack(header: dict[str, Any], arrays: Arrays) -> bytes:
     """The bytes of a header without an entry "arrays", and of arrays of the types above."""
     listed = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
     written = json.dumps({**header, "arrays": listed}).encode()
-    parts = [written, *(memoryview(np.ascontiguousarray(array)) for array in arrays.values())]
+    parts = [written, *(array.tobytes() for array in arrays.values())]
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
