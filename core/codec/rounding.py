@@ -69,12 +69,9 @@ class _Rounding:
 
     def run(self, weights: Array) -> tuple[tuple[RoundedRule, ...], ...]:
         count, groups = len(weights), self._task.schedule.groups
-        if groups == 0:
-            rules: dict[int, RoundedRule] = {}
-            self._for_each(lambda i: self._nearest(i, weights[i]), range(count), rules.__setitem__)
-            return tuple((rules[i],) for i in range(count))
+        first = self._first_group if groups else self._nearest
         without = [i for i in range(count) if i not in self._drafts]
-        self._for_each(lambda i: self._first_group(i, weights[i]), without, self._drafts.__setitem__)
+        self._for_each(lambda i: first(i, weights[i]), without, self._drafts.__setitem__)
         for level in range(self._levels):
             for group in range(1, groups):
                 self._tell((level * groups + group) / (self._levels * groups))
@@ -130,9 +127,14 @@ class _Rounding:
                     keep(running.pop(future), future.result())
                 self._stage.save_if_due(self._state)
 
-    def _nearest(self, i: int, weights: Array) -> RoundedRule:
-        steps = self._choices(weights)[0][0]
-        return self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
+    def _nearest(self, i: int, weights: Array) -> list[Draft]:
+        """Round all weights to nearest, whatever they do to the picture; one draft per level."""
+        drafts = []
+        for steps, *_ in self._choices(weights):
+            rounded = self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
+            everything = np.ones(len(weights), dtype=np.bool_)
+            drafts.append(Draft(steps, weights.astype(np.float64), everything, 0.0, rounded, groups=1))
+        return drafts
 
     def _choices(self, weights: Array) -> list[list[Steps]]:
         """For each level, the steps that may be chosen."""

@@ -66,7 +66,7 @@ CASES = {
         frozenset({"plain", "rounding"}),
         engine="torch",
     ),
-    "another engine": Case(MICRO, Schedule(8, 6, groups=2, tuning_iterations=6), SOAP_STAGES, engine="torch"),
+    "another engine": Case(MICRO, Schedule(8, 6, groups=0), SOAP_STAGES, engine="torch"),
 }
 
 
@@ -116,6 +116,7 @@ def test_an_encode_stopped_at_every_look_gets_there(case: Case) -> None:
             break
         except FitStopped:
             stops += 1
+            assert stops < 100, "it does not get further"
     assert encoded == undisturbed
     assert len(left) == stops + 1, "each stop saved once"
     assert len(set(left)) == len(left), "each got further"
@@ -223,7 +224,9 @@ def test_a_damaged_rounding_is_ignored_too(usual: Case, caplog: pytest.LogCaptur
     undisturbed, last = usual.encode(FitHooks()), _saved(usual)[-1]
     for name, value in {"scales": 99, "symbols": -128}.items():
         caplog.clear()
-        data = _rewritten(last, lambda header, arrays, n=name, v=value: arrays[f"rounding.drafts.{n}"].fill(v))
+        header, arrays = unpack(last)
+        arrays[f"rounding.drafts.{name}"] = np.full_like(arrays[f"rounding.drafts.{name}"], value)
+        data = pack(header, arrays)
         assert usual.encode(FitHooks(), Checkpoints(data)) == undisturbed
         assert "start anew" in caplog.text
 
