@@ -103,7 +103,7 @@ def test_every_checkpoint_leads_to_the_same_bytes(case: Case) -> None:
     assert {header["running"] for header in headers} == case.stages
     assert {header["stage"] for header in headers} == set(range(len(case.presets)))
     assert len(headers[-1]["waiting"]) == 3 - len(case.presets), "the flat patch is good enough at once"
-    for data in saved[::3] + saved[-1:]:
+    for data in saved[1::4]:
         assert case.encode(FitHooks(), Checkpoints(data)) == undisturbed
 
 
