@@ -11,15 +11,17 @@ import numpy as np
 from benchmarks.machine import machine
 from benchmarks.pictures import SIDE, targets_of
 from core.codec.bundle import BundleHeader, write_bundle
+from core.codec.drafts import RoundedRule
 from core.codec.engines import make_engine
 from core.codec.engines.base import Rollout
-from core.codec.fit_task import FitHooks, FitTask
+from core.codec.fit_task import FitTask
 from core.codec.fit_training import train
 from core.codec.images import Picture
+from core.codec.journal import Journal
 from core.codec.metrics import psnr_from_mse
 from core.codec.payload import Coder, write_payload
 from core.codec.presets import SCHEDULES, Effort, Preset
-from core.codec.rounding import RoundedRule, round_rules
+from core.codec.rounding import round_rules
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS, SeedKind
 
@@ -65,7 +67,7 @@ def _row(pictures: list[Picture], preset: Preset, seed: SeedKind, effort: Effort
     if not rounded:
         return row
     start = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, FitHooks(), trained.float_mse)
+    rules = round_rules(engine, task, trained.weights, Journal(engine, task), trained.float_mse)
     seconds = (time.perf_counter() - start) / len(pictures)
     rule_errors = np.array([rounded_rule.error for (rounded_rule,) in rules]) / targets.pixels[0].size
     sizes = [

@@ -16,9 +16,10 @@ from core.codec.codec import assemble, candidates_of
 from core.codec.engines import make_engine
 from core.codec.engines.base import Engine, Targets
 from core.codec.fit import Fitted
-from core.codec.fit_task import FitHooks, FitTask
+from core.codec.fit_task import FitTask
 from core.codec.fit_training import train
 from core.codec.images import Picture
+from core.codec.journal import Journal
 from core.codec.metrics import psnr_from_mse
 from core.codec.patches import cut
 from core.codec.presets import SCHEDULES, Preset
@@ -102,10 +103,10 @@ def _task(
 
 def _timed_fit(engine: Engine, task: FitTask) -> tuple[Fitted, float, float]:
     """core.codec.fit.fit, and the seconds that its two halves take."""
-    hooks, start = FitHooks(), time.perf_counter()
-    trained = train(engine, task, hooks)
+    journal, start = Journal(engine, task), time.perf_counter()
+    trained = train(engine, task, journal)
     between = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, hooks, trained.float_mse)
+    rules = round_rules(engine, task, trained.weights, journal, trained.float_mse)
     fitted = Fitted(rules, trained.float_mse, trained.iterations)
     return fitted, between - start, time.perf_counter() - between
 

@@ -29,7 +29,7 @@ _GREY: list[Candidate] = [flat_candidate(Picture(np.zeros((1, 1, 3), dtype=np.ui
 
 
 def encode(
-    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints[bytes]
 ) -> EncodedPatches:
     """Sleeps."""
     if SLEEP:

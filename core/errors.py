@@ -50,6 +50,10 @@ class BudgetTooSmall(RegrowError):
     """No bundle of the picture is as small as was asked for."""
 
 
+class DamagedCheckpoint(RegrowError):
+    """What a partly fitted batch left behind is truncated, corrupt, or of another release, engine or task."""
+
+
 class FitStopped(RegrowError):
     """The fit was asked to stop (cancel, shutdown) before it was done."""
 

@@ -72,7 +72,7 @@ def _encoder(fitter: FitGatherer) -> PatchEncoder:
     """Fits on this worker's device."""
 
     def encode(
-        picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+        picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints[bytes]
     ) -> EncodedPatches:
         return encode_patches(picture, patches, settings, fitter.fit, hooks, checkpoints)
 

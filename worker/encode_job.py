@@ -38,7 +38,7 @@ log = logging.getLogger("regrow.worker")
 WRITE_WAITS = (1.0, 2.0, 4.0, 8.0)
 READERS = 16
 
-PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints], EncodedPatches]
+PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints[bytes]], EncodedPatches]
 """As core.codec.encoder.encode_patches, on this worker's device."""
 
 

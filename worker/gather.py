@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from core.codec.checkpoint import Checkpoints, FitCheckpoint
 from core.codec.engines.base import Engine, Targets
 from core.codec.fit import Fitted, fit
 from core.codec.fit_task import FitHooks, FitProgress, FitTask
@@ -30,6 +31,7 @@ class _Request:
     result: Fitted | None = None
     error: BaseException | None = None
     taken: bool = False
+    leaving: bool = False
 
     @property
     def over(self) -> bool:
@@ -37,18 +39,43 @@ class _Request:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Requests of one kind can share a batch."""
+        """Requests of one kind can share a batch. One that goes on with a checkpoint is like no other."""
         task = self.task
         size = task.targets.pixels.shape[2:]
-        return (replace(task, targets=None, identities=()), size, self.hooks.deadline)  # type: ignore[arg-type]
+        resume = self.hooks.checkpoints.resume
+        return (replace(task, targets=None, identities=()), size, self.hooks.deadline, resume)  # type: ignore[arg-type]
 
     def ask(self) -> None:
-        """Note that the request is not wanted any more, or that asking itself failed."""
+        """Note that the request is not wanted any more, or that asking itself failed.
+
+        One whose patches are being fitted is `leaving` until what they have is saved.
+        """
         try:
             if not self.over and self.hooks.should_stop():
-                self.error = FitStopped("the fit was asked to stop")
+                self.leaving = True
+                if not (self.taken and self.hooks.checkpoints.wanted):
+                    self.stop()
         except Exception as error:
             self.error = error
+
+    def is_due(self) -> bool:
+        """Whether a checkpoint is."""
+        try:
+            return self.leaving or (self.hooks.checkpoints.wanted and self.hooks.checkpoints.due())
+        except Exception as error:
+            self.error = error
+            return False
+
+    def save(self, checkpoint: FitCheckpoint) -> None:
+        try:
+            self.hooks.checkpoints.save(checkpoint)
+        except Exception as error:
+            self.error = error
+        if self.leaving:
+            self.stop()
+
+    def stop(self) -> None:
+        self.error = self.error or FitStopped("the fit was asked to stop")
 
 
 @dataclass(slots=True)
@@ -127,9 +154,12 @@ class _JointFit:
         ends = np.cumsum(counts)
         self._batch = batch
         self._parts = [slice(int(end) - count, int(end)) for end, count in zip(ends, counts, strict=True)]
+        self._due: list[_Request] = []
 
     def run(self, engine: Engine) -> None:
-        hooks = FitHooks(self._nobody_waits, self._unwanted, self._batch[0].hooks.deadline, self._tell)
+        first = self._batch[0].hooks
+        checkpoints = Checkpoints(first.checkpoints.resume, self._is_due, self._save)
+        hooks = FitHooks(self._nobody_waits, self._unwanted, first.deadline, self._tell, checkpoints)
         try:
             fitted = fit(engine, _joined([request.task for request in self._batch]), hooks)
         except BaseException as error:
@@ -146,7 +176,18 @@ class _JointFit:
     def _nobody_waits(self) -> bool:
         for request in self._batch:
             request.ask()
-        return not self._open()
+        return all(request.leaving for request, _ in self._open())
+
+    def _is_due(self) -> bool:
+        self._due = [request for request, _ in self._open() if request.is_due()]
+        return bool(self._due)
+
+    def _save(self, checkpoint: FitCheckpoint) -> None:
+        """Give those that are due, or leave, what their patches have."""
+        for request, part in self._open():
+            if request in self._due or request.leaving:
+                request.save(checkpoint.part(part))
+        self._due = []
 
     def _unwanted(self) -> list[int]:
         pairs = zip(self._batch, self._parts, strict=True)

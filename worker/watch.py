@@ -47,7 +47,7 @@ class Watch:
         except ServiceUnavailable:
             log.warning("job %s: Redis cannot be told of progress", self._hold.step.job_id)
 
-    def checkpoints(self) -> Checkpoints:
+    def checkpoints(self) -> Checkpoints[bytes]:
         """What an earlier try has left, and where to leave more. The last try starts without: it may be what kills."""
         resume = None
         if self._hold.step.tries < MOST_TRIES:

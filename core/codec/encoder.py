@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from core.codec.allocation import Candidate, front
 from core.codec.budget import presets_of
+from core.codec.checkpoint import Checkpoints, FitCheckpoint
 from core.codec.codec import candidates_of, fit_task, is_good_enough
 from core.codec.fit import Fitted
 from core.codec.fit_task import FitHooks, FitProgress, FitTask
 from core.codec.images import Picture
+from core.codec.ladder import Ladder, fingerprint, read_checkpoint, write_checkpoint
 from core.codec.settings import EncodeSettings
+from core.errors import DamagedCheckpoint
+
+log = logging.getLogger("regrow.codec")
 
 Fitter = Callable[[FitTask, FitHooks], Fitted]
 
@@ -32,41 +39,101 @@ def encode_patches(
     settings: EncodeSettings,
     fitter: Fitter,
     hooks: FitHooks,
-    checkpoints: object = None,
+    checkpoints: Checkpoints[bytes] | None = None,
 ) -> EncodedPatches:
     """All candidates for the patches named, with `fitter` doing the fits.
 
-    Raises FitStopped when the hooks ask for it, BudgetTooSmall where no preset fits.
+    Where the checkpoints have something to go on with, the result is that of an encode that nobody interrupted. Raises
+    FitStopped when the hooks ask for it, BudgetTooSmall where no preset fits.
     """
-    presets = presets_of(picture, settings)
-    candidates: list[list[Candidate]] = [[] for _ in indices]
-    progress = _Progress(hooks, len(indices), len(presets))
-    waiting, iterations = list(range(len(indices))), 0
-    for stage, preset in enumerate(presets):
-        task = fit_task(picture, [indices[place] for place in waiting], settings, preset)
-        fitted = fitter(task, replace(hooks, on_progress=progress.of(stage, waiting)))
-        iterations += int(fitted.iterations.sum())
-        found = candidates_of(task, fitted, settings)
-        for place, some in zip(waiting, found, strict=True):
+    checkpoints = checkpoints or Checkpoints()
+    encode = _Encode(picture, indices, settings, fitter, hooks, checkpoints)
+    if checkpoints.resume is not None:
+        try:
+            return encode.run(*encode.read(checkpoints.resume))
+        except DamagedCheckpoint as error:
+            log.warning("a checkpoint cannot be used, so its %d patches start anew: %s", len(indices), error)
+    return encode.run(Ladder.bottom(len(indices)))
+
+
+class _Encode:
+    """One call of encode_patches."""
+
+    def __init__(
+        self,
+        picture: Picture,
+        indices: Sequence[int],
+        settings: EncodeSettings,
+        fitter: Fitter,
+        hooks: FitHooks,
+        checkpoints: Checkpoints[bytes],
+    ) -> None:
+        self._picture, self._indices, self._settings = picture, indices, settings
+        self._fitter, self._hooks, self._checkpoints = fitter, hooks, checkpoints
+        self._presets = presets_of(picture, settings)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        return fingerprint(self._picture, self._indices, self._settings, self._presets)
+
+    def read(self, data: bytes) -> tuple[Ladder, FitCheckpoint]:
+        """Where an earlier encode of these patches was. Raises DamagedCheckpoint."""
+        return read_checkpoint(data, self._fingerprint, len(self._presets), len(self._indices))
+
+    def run(self, ladder: Ladder, resume: FitCheckpoint | None = None) -> EncodedPatches:
+        """Go on from here, and within the first fit from its checkpoint."""
+        progress = _Progress(self._hooks, ladder.mse, len(self._presets))
+        while True:
+            task = self._task(ladder)
+            fitted = self._fitter(task, self._fit_hooks(ladder, progress, resume))
+            ladder, resume = self._next(ladder, task, fitted, progress.mse), None
+            if not ladder.waiting or ladder.stage == len(self._presets):
+                break
+        progress.end()
+        return EncodedPatches([front(some) for some in ladder.candidates], ladder.iterations)
+
+    def _task(self, ladder: Ladder) -> FitTask:
+        indices = [self._indices[place] for place in ladder.waiting]
+        return fit_task(self._picture, indices, self._settings, self._presets[ladder.stage])
+
+    def _fit_hooks(self, ladder: Ladder, progress: _Progress, resume: FitCheckpoint | None) -> FitHooks:
+        checkpoints = Checkpoints(resume)
+        if self._checkpoints.wanted:
+
+            def save(fit: FitCheckpoint) -> None:
+                told = replace(ladder, mse=progress.mse)
+                self._checkpoints.save(write_checkpoint(self._fingerprint, told, fit))
+
+            checkpoints = Checkpoints(resume, self._checkpoints.due, save)
+        on_progress = progress.of(ladder.stage, ladder.waiting)
+        return replace(self._hooks, on_progress=on_progress, checkpoints=checkpoints)
+
+    def _next(self, ladder: Ladder, task: FitTask, fitted: Fitted, mse: list[float]) -> Ladder:
+        """The next stage, of the patches that are not good enough yet."""
+        candidates = [list(some) for some in ladder.candidates]
+        for place, some in zip(ladder.waiting, candidates_of(task, fitted, self._settings), strict=True):
             candidates[place] += some
         waiting = [
             place
-            for number, place in enumerate(waiting)
-            if not is_good_enough(task, number, candidates[place], settings)
+            for number, place in enumerate(ladder.waiting)
+            if not is_good_enough(task, number, candidates[place], self._settings)
         ]
-        if not waiting:
-            break
-    progress.end()
-    return EncodedPatches([front(some) for some in candidates], iterations)
+        iterations = ladder.iterations + int(fitted.iterations.sum())
+        return Ladder(ladder.stage + 1, waiting, candidates, iterations, mse)
 
 
 class _Progress:
     """One progress of all patches over all presets."""
 
-    def __init__(self, hooks: FitHooks, patches: int, stages: int) -> None:
+    def __init__(self, hooks: FitHooks, mse: Sequence[float], stages: int) -> None:
         self._hooks, self._stages = hooks, stages
-        self._share = np.zeros(patches)
-        self._mse = np.ones(patches, dtype=np.float32)
+        self._share = np.zeros(len(mse))
+        self._mse = np.array(mse, dtype=np.float32)
+
+    @property
+    def mse(self) -> list[float]:
+        """Each patch's lowest loss so far."""
+        return [float(value) for value in self._mse]
 
     def of(self, stage: int, places: Sequence[int]) -> Callable[[FitProgress], None]:
         """Takes the progress of one stage's fit, of the patches at these places; the others have all of it."""

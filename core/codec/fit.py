@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from core.codec.drafts import RoundedRule
 from core.codec.engines.base import Array, Engine
 from core.codec.fit_task import FitHooks, FitTask
 from core.codec.fit_training import train
-from core.codec.rounding import RoundedRule, round_rules
+from core.codec.journal import Journal
+from core.codec.rounding import round_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +33,11 @@ class Fitted:
 
 
 def fit(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Fitted:
-    """Train and round one rule per target.
+    """Train and round one rule per target, or go on with the hooks' checkpoint.
 
-    Raises FitStopped when the hooks ask for it.
+    Raises FitStopped when the hooks ask for it, DamagedCheckpoint where their checkpoint is not of such a fit.
     """
-    hooks = hooks or FitHooks()
-    trained = train(engine, task, hooks)
-    rules = round_rules(engine, task, trained.weights, hooks, trained.float_mse)
+    journal = Journal(engine, task, hooks)
+    trained = train(engine, task, journal)
+    rules = round_rules(engine, task, trained.weights, journal, trained.float_mse)
     return Fitted(rules, trained.float_mse, trained.iterations + task.schedule.tuning * len(task.levels))

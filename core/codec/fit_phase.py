@@ -11,9 +11,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.codec.checkpoint import (
+    Arrays,
+    common,
+    damage_as_error,
+    pick,
+    require_like,
+    spread,
+    with_prefix,
+    without_prefix,
+)
 from core.codec.engines.base import Array, Engine
 from core.codec.trainers import Trainer, Training, make_trainer
-from core.errors import FitStopped
 
 WARM_UP_ITERATIONS = 10
 LOOK_EVERY = 5
@@ -32,17 +41,27 @@ DIVERGED = 4.0
 """A loss this many times the rule's first one, or one that is not finite, has diverged."""
 
 
+Tell = Callable[[npt.NDArray[np.float64], Array], None]
+"""Gets each rule's share of the iterations, float64 (G,), and its lowest loss."""
+
+
 class Hooks(Protocol):
     """What a phase asks for (core.codec.fit_task.FitHooks)."""
-
-    @property
-    def should_stop(self) -> Callable[[], bool]: ...
 
     @property
     def leaving(self) -> Callable[[], Collection[int]]: ...
 
     @property
     def deadline(self) -> float: ...
+
+
+class Stage(Protocol):
+    """Where a phase goes on, and where it leaves its state (core.codec.journal.Stage)."""
+
+    @property
+    def left(self) -> Arrays | None: ...
+
+    def look(self, state: Callable[[], Arrays]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +91,29 @@ class PhaseResult:
     iterations: npt.NDArray[np.int64]
     diverged: npt.NDArray[np.bool_]
 
+    def arrays(self) -> Arrays:
+        """By the names of the fields."""
+        return {"weights": self.weights, "mse": self.mse, "iterations": self.iterations, "diverged": self.diverged}
+
 
 def run_phase(
     engine: Engine,
     training: Training,
     phase: Phase,
     hooks: Hooks,
-    tell: Callable[[npt.NDArray[np.float64], Array], None] | None = None,
+    stage: Stage,
+    tell: Tell | None = None,
 ) -> PhaseResult:
-    """Train until every rule is done. `tell` gets each rule's share of the iterations, and its lowest loss.
+    """Train until every rule is done, from the start or from where the stage was left.
 
-    Raises FitStopped when the hooks ask for it.
+    Raises FitStopped when the stage is asked to stop.
     """
     run = _Run(engine, training, phase, hooks)
-    for iteration in range(phase.iterations):
-        if iteration % LOOK_EVERY == 0:
-            run.look(iteration)
+    left = stage.left
+    for iteration in range(0 if left is None else run.resume(left), phase.iterations):
+        if run.goes_on and iteration % LOOK_EVERY == 0:
+            stage.look(lambda i=iteration: run.state(i))  # type: ignore[misc]
+            run.let_go(iteration)
             if tell is not None:
                 tell(run.shares(iteration), run.result.mse)
         if not run.goes_on:
@@ -136,10 +162,34 @@ class _Run:
             self.result.diverged[self._active[~sound]] = True
             self._drop(~sound, iteration + 1)
 
-    def look(self, iteration: int) -> None:
-        """Let go of the rules that are done. Raises FitStopped."""
-        if self._hooks.should_stop():
-            raise FitStopped("the fit was asked to stop")
+    def state(self, iteration: int) -> Arrays:
+        """Before this iteration."""
+        count = len(self.result.mse)
+        own = {
+            "iteration": np.full(count, iteration),
+            "active": np.isin(np.arange(count), self._active),
+            "first_losses": self._first_losses,
+            "gained_losses": self._gained_losses,
+            "gained_at": self._gained_at,
+        }
+        trainer = spread(self._trainer.state(), self._active, count)
+        return own | with_prefix("result", self.result.arrays()) | with_prefix("trainer", trainer)
+
+    def resume(self, state: Arrays) -> int:
+        """Go on from a state; the iteration that comes next. Raises DamagedCheckpoint."""
+        with damage_as_error():
+            require_like(state, self.state(0))
+            self._first_losses, self._gained_losses = state["first_losses"], state["gained_losses"]
+            self._gained_at = state["gained_at"]
+            self.result = PhaseResult(**without_prefix("result", state))
+            self._active = np.flatnonzero(state["active"])
+            if len(self._active):
+                self._trainer.keep(self._active)
+                self._trainer.restore(pick(without_prefix("trainer", state), self._active))
+            return common(state["iteration"], self._phase.iterations)
+
+    def let_go(self, iteration: int) -> None:
+        """Let go of the rules that are done."""
         _, losses = self._trainer.best()
         self.result.mse[self._active] = losses
         leaving = np.isin(self._active, list(self._hooks.leaving()))

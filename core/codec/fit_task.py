@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from core.codec.checkpoint import Checkpoints, FitCheckpoint, ignore, never
 from core.codec.engines.base import Array, Rollout, Targets
 from core.codec.fit_phase import GOOD_ENOUGH_PSNR
 from core.codec.presets import Schedule
@@ -24,16 +25,8 @@ class FitProgress:
     mse: Array
 
 
-def _never() -> bool:
-    return False
-
-
 def nobody() -> Collection[int]:
     return ()
-
-
-def _ignore(progress: FitProgress) -> None:
-    del progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +35,14 @@ class FitHooks:
 
     should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
     leave the training. deadline: time.monotonic() at which training ends with the best weights so far, to be rounded.
-    on_progress: called with what is done.
+    on_progress: called with what is done. checkpoints: what an earlier fit left, and who keeps what this one has.
     """
 
-    should_stop: Callable[[], bool] = _never
+    should_stop: Callable[[], bool] = never
     leaving: Callable[[], Collection[int]] = nobody
     deadline: float = math.inf
-    on_progress: Callable[[FitProgress], None] = _ignore
+    on_progress: Callable[[FitProgress], None] = ignore
+    checkpoints: Checkpoints[FitCheckpoint] = field(default_factory=Checkpoints)
 
 
 @dataclass(frozen=True, slots=True)

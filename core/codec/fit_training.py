@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from core.codec.checkpoint import damage_as_error
 from core.codec.engines.base import Array, Engine, Targets
-from core.codec.fit_phase import Phase, PhaseResult, run_phase
+from core.codec.fit_phase import Phase, PhaseResult, Tell, run_phase
 from core.codec.fit_task import FitHooks, FitProgress, FitTask, nobody
+from core.codec.journal import Journal, Stage
 from core.codec.noise import rule_keys
 from core.codec.rule import initial_weights
 from core.codec.trainers import Training
@@ -34,12 +36,12 @@ class Trained:
     iterations: npt.NDArray[np.int64]
 
 
-def train(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Trained:
+def train(engine: Engine, task: FitTask, journal: Journal | None = None) -> Trained:
     """Train one rule per target. A rule that diverges is started once more, gentler, and then kept at its best.
 
-    Raises FitStopped when the hooks ask for it.
+    Raises FitStopped when the journal's hooks ask for it.
     """
-    fitter = _Trainings(engine, task, hooks or FitHooks())
+    fitter = _Trainings(engine, task, journal or Journal(engine, task))
     schedule = task.schedule
     plain = fitter.phase(initial_weights(task.shape, _generators(task, 0)), schedule.iterations, 0)
     if not schedule.noisy_iterations:
@@ -55,8 +57,9 @@ def _generators(task: FitTask, attempt: int) -> list[np.random.Generator]:
 class _Trainings:
     """Runs the phases of one task."""
 
-    def __init__(self, engine: Engine, task: FitTask, hooks: FitHooks) -> None:
-        self._engine, self._task, self._hooks = engine, task, hooks
+    def __init__(self, engine: Engine, task: FitTask, journal: Journal) -> None:
+        self._engine, self._task, self._journal = engine, task, journal
+        self._hooks = journal.hooks
 
     def phase(self, start: Array, iterations: int, before: int, told: Array | None = None) -> PhaseResult:
         """One phase from `start`, after `before` iterations, with weight noise unless it is the first.
@@ -83,13 +86,28 @@ class _Trainings:
         training = Training(
             task.shape, task.state, task.targets, task.rollout, schedule.optimizer, start, rule_keys(task.identities)
         )
-        result = run_phase(self._engine, training, phase, self._hooks, tell)
+        name = "noisy" if phase.noisy else "plain"
+        result = self._run(self._journal.stage(name), training, phase, self._hooks, tell)
         failed = np.flatnonzero(result.diverged)
         if len(failed):
-            self._again(training, phase, result, failed)
+            self._again(self._journal.stage(f"{name} again", failed), training, phase, result, failed)
         return result
 
-    def _again(self, training: Training, phase: Phase, result: PhaseResult, failed: npt.NDArray[np.intp]) -> None:
+    def _run(
+        self, stage: Stage, training: Training, phase: Phase, hooks: FitHooks, tell: Tell | None = None
+    ) -> PhaseResult:
+        """Run a phase, unless an earlier fit has."""
+        made = stage.made
+        if made is not None:
+            with damage_as_error():
+                return PhaseResult(**made)
+        result = run_phase(self._engine, training, phase, hooks, stage, tell)
+        stage.finish(result.arrays())
+        return result
+
+    def _again(
+        self, stage: Stage, training: Training, phase: Phase, result: PhaseResult, failed: npt.NDArray[np.intp]
+    ) -> None:
         """Start the rules that diverged once more, and put what is better into the result."""
         start = training.weights
         if not phase.noisy:
@@ -98,7 +116,7 @@ class _Trainings:
         some = replace(training, targets=targets, weights=start[failed], keys=training.keys[failed])
         gentler = replace(phase, learning_rate=phase.learning_rate / 2)
         hooks = replace(self._hooks, leaving=nobody)
-        again = run_phase(self._engine, some, gentler, hooks)
+        again = self._run(stage, some, gentler, hooks)
         better = again.mse < result.mse[failed]
         result.weights[failed[better]] = again.weights[better]
         result.mse[failed[better]] = again.mse[better]

@@ -8,9 +8,10 @@ curvature is taken anew. The steps' tilt and the damping are chosen by the error
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from typing import TypeVar
 
 import numba
@@ -18,16 +19,16 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from core.codec.checkpoint import Arrays, damage_as_error, with_prefix, without_prefix
+from core.codec.drafts import Draft, RoundedRule, drafts_from_arrays, drafts_to_arrays
 from core.codec.engines.base import Array, Engine
 from core.codec.engines.numba_integer import grow_batch
-from core.codec.fit_phase import DIVERGED, LOOK_EVERY, Phase
-from core.codec.fit_task import FitHooks, FitProgress, FitTask
-from core.codec.fixed_point import SYMBOL_LIMIT, IntegerRule, integer_seed
-from core.codec.noise import rule_keys
+from core.codec.fit_task import FitProgress, FitTask
+from core.codec.fixed_point import SYMBOL_LIMIT, integer_seed
+from core.codec.journal import Journal
 from core.codec.optimizers.numba_babai import nearest_plane
 from core.codec.quantization import Steps, integer_rule, one_byte_steps, usual_steps
-from core.codec.trainers import Training, make_trainer
-from core.errors import FitStopped
+from core.codec.tuning import tune
 
 TILTS = (0.0, -0.5, 0.5)
 """Octaves by which W2's step is made coarser, and W1's finer to make up for it. The first is the usual one."""
@@ -35,80 +36,105 @@ TILTS = (0.0, -0.5, 0.5)
 DAMPINGS = (1e-3, 1e-2)
 """Added to the curvature's diagonal, over its mean: how little a linear model of the rule is trusted."""
 
-TUNING_RATE = 3e-3
-
 MATRIX_MEMORY, MATRICES = 2 << 30, 4
 """Bytes that all threads may use for matrices of all weights by all weights, and how many such a thread holds."""
 
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
-class RoundedRule:
-    """error: sum of squared errors, in 8-bit levels, of the counted pixels as the integer decoder grows them."""
-
-    rule: IntegerRule
-    error: int
-
-
-@dataclass(slots=True)
-class _Draft:
-    """A rule on its way: weights (parameters,) float64, of which `frozen` are rounded. best: its best rounding."""
-
-    steps: Steps
-    weights: npt.NDArray[np.float64]
-    frozen: npt.NDArray[np.bool_]
-    damping: float
-    best: RoundedRule
-
-
 def round_rules(
-    engine: Engine, task: FitTask, weights: Array, hooks: FitHooks, told: Array
+    engine: Engine, task: FitTask, weights: Array, journal: Journal, told: Array
 ) -> tuple[tuple[RoundedRule, ...], ...]:
     """Each rule of weights (G, parameters), rounded at each of the task's levels.
 
-    told: the losses (G,) to tell of in progress. Raises FitStopped when the hooks ask for it.
+    told: the losses (G,) to tell of in progress. Raises FitStopped when the journal's hooks ask for it.
     """
-    return _Rounding(engine, task, hooks, told).run(weights)
+    return _Rounding(engine, task, journal, told).run(weights)
 
 
 class _Rounding:
-    def __init__(self, engine: Engine, task: FitTask, hooks: FitHooks, told: Array) -> None:
-        self._engine, self._task, self._hooks, self._told = engine, task, hooks, told
+    """`_drafts` are those of each rule that has its first group, one per level."""
+
+    def __init__(self, engine: Engine, task: FitTask, journal: Journal, told: Array) -> None:
+        self._engine, self._task, self._hooks, self._told = engine, task, journal.hooks, told
         self._seed = task.state
         self._integer_seed = integer_seed(task.seed, task.shape, self._seed.shape[1])
         self._pixels = np.rint(task.targets.pixels * 255).astype(np.int32)
+        self._levels = 1 if task.one_byte else len(task.levels)
+        self._drafts: dict[int, list[Draft]] = {}
+        self._tuning_left: Arrays | None = None
+        self._stage = journal.stage("rounding")
+        if self._stage.left is not None:
+            self._resume(self._stage.left)
 
     def run(self, weights: Array) -> tuple[tuple[RoundedRule, ...], ...]:
-        groups = self._task.schedule.groups
-        if groups == 0:
-            return tuple((rule,) for rule in self._for_each(lambda i: self._nearest(i, weights[i]), len(weights)))
-        first = self._for_each(lambda i: self._first_group(i, weights[i]), len(weights))
-        levels = [[drafts[level] for drafts in first] for level in range(len(first[0]))]
-        for number, drafts in enumerate(levels):
+        count, groups = len(weights), self._task.schedule.groups
+        first = self._first_group if groups else self._nearest
+        without = [i for i in range(count) if i not in self._drafts]
+        self._for_each(lambda i: first(i, weights[i]), without, self._drafts.__setitem__)
+        for level in range(self._levels):
             for group in range(1, groups):
-                self._tell((number * groups + group) / (len(levels) * groups))
-                self._tune(drafts, group)
-                self._for_each(lambda i, d=drafts, g=group: self._next_group(i, d[i], g), len(drafts))  # type: ignore[misc]
+                self._tell((level * groups + group) / (self._levels * groups))
+                self._tune_and_round(level, group)
         self._tell(1.0)
-        return tuple(tuple(drafts[i].best for drafts in levels) for i in range(len(weights)))
+        return tuple(tuple(draft.best for draft in self._drafts[i]) for i in range(count))
 
-    def _for_each(self, work: Callable[[int], _Result], count: int) -> list[_Result]:
-        """Do it for every rule, one in a thread, each with a single-threaded BLAS: sums in an order of its own."""
+    def _tune_and_round(self, level: int, group: int) -> None:
+        """One more group of every rule, as far as an earlier fit has not."""
+        drafts = [self._drafts[i][level] for i in range(len(self._drafts))]
+        if any(draft.tuned < group for draft in drafts):
+            tune(self._engine, self._task, drafts, group, self._look_at_tuning, self._tuning_left)
+            self._tuning_left = None
 
-        def unless_stopped(i: int) -> _Result:
-            if self._hooks.should_stop():
-                raise FitStopped("the fit was asked to stop")
-            return work(i)
+        def keep(i: int, draft: Draft) -> None:
+            self._drafts[i][level] = draft
 
+        waiting = [i for i, draft in enumerate(drafts) if draft.groups <= group]
+        self._for_each(lambda i: self._next_group(i, drafts[i], group), waiting, keep)
+
+    def _look_at_tuning(self, tuning: Callable[[], Arrays]) -> None:
+        self._stage.look(lambda: self._state(tuning()))
+
+    def _state(self, tuning: Arrays | None = None) -> Arrays:
+        drafts = drafts_to_arrays(self._drafts, len(self._told), self._levels, self._task.shape.parameters)
+        return with_prefix("drafts", drafts) | with_prefix("tuning", tuning or {})
+
+    def _resume(self, state: Arrays) -> None:
+        with damage_as_error():
+            drafts = without_prefix("drafts", state)
+            self._drafts = drafts_from_arrays(drafts, self._levels, self._task.shape.parameters)
+            self._tuning_left = without_prefix("tuning", state) or None
+
+    def _for_each(
+        self, work: Callable[[int], _Result], rules: Iterable[int], keep: Callable[[int, _Result], None]
+    ) -> None:
+        """Do it for these rules, one in a thread, each with a single-threaded BLAS: sums in an order of its own.
+
+        Results are kept one by one, so that a checkpoint between two of them has all there are.
+        """
         matrix_bytes = 8 * self._task.shape.parameters**2
         threads = max(1, min(numba.get_num_threads(), MATRIX_MEMORY // (MATRICES * matrix_bytes)))
+        waiting, running, stopping = deque(rules), dict[Future[_Result], int](), False
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(unless_stopped, range(count)))
+            while waiting or running:
+                stopping = stopping or self._hooks.should_stop()
+                if stopping and not running:
+                    self._stage.stop(self._state)
+                while waiting and len(running) < threads and not stopping:
+                    rule = waiting.popleft()
+                    running[pool.submit(work, rule)] = rule
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    keep(running.pop(future), future.result())
+                self._stage.save_if_due(self._state)
 
-    def _nearest(self, i: int, weights: Array) -> RoundedRule:
-        steps = self._choices(weights)[0][0]
-        return self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
+    def _nearest(self, i: int, weights: Array) -> list[Draft]:
+        """Round all weights to nearest, whatever they do to the picture; one draft per level."""
+        drafts = []
+        for steps, *_ in self._choices(weights):
+            rounded = self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
+            everything = np.ones(len(weights), dtype=np.bool_)
+            drafts.append(Draft(steps, weights.astype(np.float64), everything, 0.0, rounded, groups=1))
+        return drafts
 
     def _choices(self, weights: Array) -> list[list[Steps]]:
         """For each level, the steps that may be chosen."""
@@ -117,7 +143,7 @@ class _Rounding:
             return [[one_byte_steps(weights, task.shape)]]
         return [[usual_steps(weights, task.shape, level, tilt) for tilt in TILTS] for level in task.levels]
 
-    def _first_group(self, i: int, weights: Array) -> list[_Draft]:
+    def _first_group(self, i: int, weights: Array) -> list[Draft]:
         """Round the first group, with steps and damping chosen by rounding everything at once; one draft per level."""
         everything = np.arange(self._task.shape.parameters)
         curvature = self._curvature(i, weights, everything)
@@ -128,21 +154,22 @@ class _Rounding:
             draft = min(draft, self._best(i, weights, curvature, others), key=lambda each: each.best.error)
             if self._task.schedule.groups > 1:
                 self._round_group(draft, curvature, everything, len(everything) - self._left_after(0))
-            drafts.append(draft)
+            drafts.append(replace(draft, groups=1))
         return drafts
 
-    def _best(self, i: int, weights: Array, curvature: Array, choices: list[tuple[Steps, float]]) -> _Draft:
+    def _best(self, i: int, weights: Array, curvature: Array, choices: list[tuple[Steps, float]]) -> Draft:
         """The steps and damping with which rounding everything at once leaves the smallest error."""
         everything = np.arange(len(weights))
         drafts = []
         for steps, damping in choices:
             whole = self._nearest_plane(curvature, weights, everything, steps, damping, len(weights))
             unfrozen = np.zeros(len(weights), dtype=np.bool_)
-            drafts.append(_Draft(steps, weights.astype(np.float64), unfrozen, damping, self._rounded(i, whole, steps)))
+            drafts.append(Draft(steps, weights.astype(np.float64), unfrozen, damping, self._rounded(i, whole, steps)))
         return min(drafts, key=lambda draft: draft.best.error)
 
-    def _next_group(self, i: int, draft: _Draft, group: int) -> None:
+    def _next_group(self, i: int, draft: Draft, group: int) -> Draft:
         """Round another group of the free weights; with the last one, keep the result where it is better."""
+        draft = replace(draft, weights=draft.weights.copy(), frozen=draft.frozen.copy(), groups=group + 1)
         free = np.flatnonzero(~draft.frozen)
         left = self._left_after(group)
         curvature = self._curvature(i, draft.weights.astype(np.float32), free)
@@ -151,12 +178,13 @@ class _Rounding:
             rounded = self._rounded(i, draft.weights / draft.steps.per_weight(self._task.shape), draft.steps)
             if rounded.error < draft.best.error:
                 draft.best = rounded
+        return draft
 
     def _left_after(self, group: int) -> int:
         """How many weights are still free after a group."""
         return round(self._task.schedule.free_shares[group + 1] * self._task.shape.parameters)
 
-    def _round_group(self, draft: _Draft, curvature: Array, free: npt.NDArray[np.intp], count: int) -> None:
+    def _round_group(self, draft: Draft, curvature: Array, free: npt.NDArray[np.intp], count: int) -> None:
         """Round the `count` most sensitive of the free weights, and move the others to make up for it."""
         steps = draft.steps.per_weight(self._task.shape)[free]
         codes = self._nearest_plane(curvature, draft.weights[free], free, draft.steps, draft.damping, count)
@@ -191,31 +219,6 @@ class _Rounding:
         task = self._task
         extent = task.targets.extents[i]
         return self._engine.curvature(task.shape, weights, self._seed, extent, task.rollout, chosen)
-
-    def _tune(self, drafts: list[_Draft], group: int) -> None:
-        """Train the free weights of all rules for a while. Raises FitStopped."""
-        task = self._task
-        training = Training(
-            task.shape,
-            self._seed,
-            task.targets,
-            task.rollout,
-            task.schedule.optimizer,
-            np.stack([draft.weights for draft in drafts]).astype(np.float32),
-            rule_keys(task.identities),
-            np.stack([draft.frozen for draft in drafts]),
-        )
-        trainer = make_trainer(self._engine, training)
-        phase = Phase(task.schedule.tuning_iterations, TUNING_RATE, decays=True, noisy=True, target_mse=0.0)
-        for iteration in range(phase.iterations):
-            if iteration % LOOK_EVERY == 0 and self._hooks.should_stop():
-                raise FitStopped("the fit was asked to stop")
-            losses = trainer.step(group * phase.iterations + iteration, phase.rate(iteration), noisy=True)
-            if iteration == 0:
-                first = losses
-        for draft, tuned, sound in zip(drafts, trainer.current(), losses < DIVERGED * first, strict=True):
-            if sound and np.isfinite(tuned).all():
-                draft.weights[~draft.frozen] = tuned[~draft.frozen]
 
     def _rounded(self, i: int, codes: npt.NDArray[np.floating], steps: Steps) -> RoundedRule:
         """The rule of these symbols, and what the real decoder makes of it."""

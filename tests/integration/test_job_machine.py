@@ -67,7 +67,7 @@ class _MortalQueue(StepQueue):
 
 
 def _flat(
-    picture: Picture, patches: range, asked: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+    picture: Picture, patches: range, asked: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints[bytes]
 ) -> EncodedPatches:
     return EncodedPatches([[flat_candidate(picture, patch, asked)] for patch in patches], len(patches))
 

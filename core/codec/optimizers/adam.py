@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -38,3 +40,15 @@ class Adam:
     def keep(self, indices: Tensor) -> None:
         """Drop all rules but `indices`, which are then numbered in this order."""
         self._first, self._second, self._taken = self._first[indices], self._second[indices], self._taken[indices]
+
+    def export_state(self) -> dict[str, Tensor]:
+        """Everything that a checkpoint needs, as copies on the CPU, by name, with the rules first."""
+        state = {"first": self._first, "second": self._second, "taken": self._taken}
+        return {name: tensor.cpu().clone() for name, tensor in state.items()}
+
+    def import_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from an exported state, of any number of rules of this size."""
+        device = self._first.device
+        self._first, self._second, self._taken = (
+            state[name].to(device, copy=True) for name in ("first", "second", "taken")
+        )

@@ -40,6 +40,11 @@ class TorchSoap:
             for name, (rows, columns) in sizes.items()
         }
 
+    @property
+    def count(self) -> int:
+        """Number of rules."""
+        return len(self._matrices["w2"].state["steps"])
+
     def step(self, weights: Tensor, gradients: Tensor, learning_rates: Tensor) -> Tensor:
         """One update of `weights` (G, parameters) in place; bool (G,), True where the rule was updated.
 
@@ -68,16 +73,16 @@ class TorchSoap:
             matrix.keep(indices)
 
     def export_state(self) -> dict[str, Tensor]:
-        """Everything that a checkpoint needs, as named CPU tensors that share nothing with the optimizer."""
-        state = {"iteration": torch.tensor(self.iteration)}
+        """Everything that a checkpoint needs, as copies on the CPU, by name, with the rules first."""
+        state = {"iteration": torch.full((self.count,), self.iteration)}
         for name, matrix in self._matrices.items():
             for field, tensor in matrix.state.items():
                 state[f"{name}.{field}"] = tensor.detach().cpu().clone()
         return state
 
     def import_state(self, state: Mapping[str, Tensor]) -> None:
-        """Continue from an exported state, of any number of rules of this shape."""
-        self.iteration = int(state["iteration"])
+        """Continue from an exported state, of one or more rules of this shape."""
+        self.iteration = int(state["iteration"][0])
         for name, matrix in self._matrices.items():
             matrix.load({field: torch.as_tensor(state[f"{name}.{field}"]) for field in matrix.state})
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.codec.checkpoint import Arrays
 from core.codec.engines.base import Array, Rollout, Targets
 from core.codec.presets import OptimizerName
 from core.codec.rule import RuleShape
@@ -62,4 +63,12 @@ class Trainer(Protocol):
 
     def best(self) -> tuple[Array, Array]:
         """The rules' best weights (G, parameters) and the losses (G,) that made them the best."""
+        ...
+
+    def state(self) -> Arrays:
+        """All that the next step depends on, with one row per rule. Not to be changed, nor to be used after it."""
+        ...
+
+    def restore(self, state: Arrays) -> None:
+        """Go on from the state of a trainer of as many rules. Takes over the arrays."""
         ...

@@ -7,6 +7,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from core.codec.checkpoint import Arrays, with_prefix, without_prefix
 from core.codec.engines.base import Array
 from core.codec.engines.cuda_engine import CudaEngine
 from core.codec.noise import UNIFORM_BITS, uniform_bits
@@ -70,6 +71,21 @@ class DeviceTrainer:
 
     def best(self) -> tuple[Array, Array]:
         return self._best.cpu().numpy(), self._best_losses.cpu().numpy()
+
+    def state(self) -> Arrays:
+        own = {"weights": self._weights, "best": self._best, "best_losses": self._best_losses}
+        optimizers = self._optimizer.export_state()
+        return {name: tensor.cpu().numpy() for name, tensor in own.items()} | with_prefix(
+            "optimizer", {name: tensor.numpy() for name, tensor in optimizers.items()}
+        )
+
+    def restore(self, state: Arrays) -> None:
+        device = self._weights.device
+        self._weights, self._best, self._best_losses = (
+            torch.tensor(state[name], device=device) for name in ("weights", "best", "best_losses")
+        )
+        optimizers = without_prefix("optimizer", state)
+        self._optimizer.import_state({name: torch.from_numpy(array) for name, array in optimizers.items()})
 
     def _noise(self, iteration: int) -> Tensor:
         bits = uniform_bits(self._keys[:, None], iteration, self._positions)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from core.codec.checkpoint import Arrays, with_prefix, without_prefix
 from core.codec.engines.base import Array, Engine, Targets
 from core.codec.noise import UNIFORM_BITS, uniform_bits
 from core.codec.optimizers.adam import Adam
@@ -23,6 +24,10 @@ class _Optimizer(Protocol):
 
     def keep(self, indices: npt.NDArray[np.intp]) -> None: ...
 
+    def export_state(self) -> Arrays: ...
+
+    def import_state(self, arrays: Arrays) -> None: ...
+
 
 class _HostAdam:
     """Adam on arrays: torch works on the same memory."""
@@ -37,6 +42,12 @@ class _HostAdam:
 
     def keep(self, indices: npt.NDArray[np.intp]) -> None:
         self._adam.keep(torch.from_numpy(indices))
+
+    def export_state(self) -> Arrays:
+        return {name: tensor.numpy() for name, tensor in self._adam.export_state().items()}
+
+    def import_state(self, arrays: Arrays) -> None:
+        self._adam.import_state({name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 class HostTrainer:
@@ -89,6 +100,14 @@ class HostTrainer:
 
     def best(self) -> tuple[Array, Array]:
         return self._best, self._best_losses
+
+    def state(self) -> Arrays:
+        own = {"weights": self._weights, "best": self._best, "best_losses": self._best_losses}
+        return own | with_prefix("optimizer", self._optimizer.export_state())
+
+    def restore(self, state: Arrays) -> None:
+        self._weights, self._best, self._best_losses = (state[name] for name in ("weights", "best", "best_losses"))
+        self._optimizer.import_state(without_prefix("optimizer", state))
 
     def _noise(self, iteration: int) -> Array:
         bits = uniform_bits(self._keys[:, None], iteration, self._positions)

@@ -35,7 +35,7 @@ def _is_poisoned(picture: Picture, patch: int) -> bool:
 
 
 def encode(
-    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints
+    picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints[bytes]
 ) -> EncodedPatches:
     if any(_is_poisoned(picture, patch) for patch in patches):
         match FAULT:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
+from core.codec.checkpoint import Checkpoints, FitCheckpoint
 from core.codec.engines.base import LossAndGradients
 from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.fit import Fitted, fit
 from core.codec.fit_task import FitHooks, FitTask
+from core.codec.presets import Schedule
 from core.errors import FitStopped
 from tests.fits import small_task
 from tests.services import wait_until
@@ -130,3 +133,63 @@ def test_a_waiting_fit_can_be_stopped() -> None:
         stop.set()
         thread.join(timeout=10)
     assert len(errors) == 1
+
+
+GROUPED = Schedule(12, 8, groups=3, tuning_iterations=7)
+
+
+def _keeping(save: Callable[[FitCheckpoint], None], **hooks: Callable[[], bool]) -> FitHooks:
+    return FitHooks(**hooks, checkpoints=Checkpoints(due=lambda: True, save=save))  # type: ignore[arg-type]
+
+
+def test_a_joint_fits_checkpoints_are_each_requests_own() -> None:
+    tasks = [small_task([0, 1], schedule=GROUPED), small_task([2], schedule=GROUPED)]
+    alone = [_bytes(fit(NumbaEngine(), task)) for task in tasks]
+    saved: list[list[FitCheckpoint]] = [[], []]
+    work = [(task, _keeping(kept.append)) for task, kept in zip(tasks, saved, strict=True)]
+    _fit_at_once(FitGatherer(NumbaEngine()), work)
+    assert len(saved[0]) == len(saved[1]) > 8
+    for checkpoints in list(zip(*saved, strict=True))[::3]:
+        engine = _Counting()
+        resumed = [
+            (task, FitHooks(checkpoints=Checkpoints(checkpoint)))
+            for task, checkpoint in zip(tasks, checkpoints, strict=True)
+        ]
+        results = _fit_at_once(FitGatherer(engine), [*resumed, (small_task([3], schedule=GROUPED), FitHooks())])
+        assert [_bytes(result) for result in results[:2] if isinstance(result, Fitted)] == alone
+        assert max(engine.sizes) <= 2, "whoever goes on goes on alone"
+
+
+@pytest.mark.parametrize("look", [3, 6, 9])
+def test_what_one_has_is_saved_before_it_stops(look: int) -> None:
+    stays, leaves = small_task([0, 1], schedule=GROUPED), small_task([2], schedule=GROUPED)
+    looks, saved = iter(range(1000)), list[FitCheckpoint]()
+    checkpoints = Checkpoints(save=saved.append)
+    hooks = FitHooks(should_stop=lambda: next(looks) >= look, checkpoints=checkpoints)
+    results = _fit_at_once(FitGatherer(NumbaEngine()), [(stays, FitHooks()), (leaves, hooks)])
+    assert isinstance(results[0], Fitted)
+    assert isinstance(results[1], FitStopped)
+    assert len(saved) == 1
+    resumed = fit(NumbaEngine(), leaves, FitHooks(checkpoints=Checkpoints(saved[0])))
+    assert _bytes(resumed) == _bytes(fit(NumbaEngine(), leaves))
+
+
+def test_what_all_have_is_saved_before_they_stop() -> None:
+    tasks, saved, seen = [small_task([number], 10_000) for number in range(2)], list[FitCheckpoint](), threading.Event()
+    hooks = FitHooks(
+        should_stop=seen.is_set, on_progress=lambda progress: seen.set(), checkpoints=Checkpoints(save=saved.append)
+    )
+    results = _fit_at_once(FitGatherer(NumbaEngine()), [(task, hooks) for task in tasks])
+    assert all(isinstance(result, FitStopped) for result in results)
+    assert [len(checkpoint.stages["plain"]["iteration"]) for checkpoint in saved] == [1, 1]
+
+
+def test_trouble_in_saving_is_its_owners_alone() -> None:
+    def broken(checkpoint: FitCheckpoint) -> None:
+        raise OSError("the store is away")
+
+    results = _fit_at_once(
+        FitGatherer(NumbaEngine()), [(small_task([0], 20), FitHooks()), (small_task([1], 20), _keeping(broken))]
+    )
+    assert isinstance(results[0], Fitted)
+    assert isinstance(results[1], OSError)

@@ -14,13 +14,19 @@ from core.codec.engines import make_engine
 from core.codec.engines.base import Array, LossAndGradients
 from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.fit_phase import Phase
-from core.codec.fit_task import FitHooks, FitProgress
-from core.codec.fit_training import train
+from core.codec.fit_task import FitHooks, FitProgress, FitTask
+from core.codec.fit_training import Trained, train
+from core.codec.journal import Journal
 from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped
 from tests.fits import small_task
+
+
+def _train(task: FitTask, hooks: FitHooks) -> Trained:
+    engine = make_engine("numba")
+    return train(engine, task, Journal(engine, task, hooks))
 
 
 def test_fitting_lowers_the_error() -> None:
@@ -129,27 +135,37 @@ def test_a_rule_that_diverges_twice_is_kept_at_its_best() -> None:
     assert np.isfinite(fitted.weights).all()
 
 
+@pytest.mark.parametrize("call", [5, 6])
+def test_all_rules_may_diverge_at_once(call: int) -> None:
+    class Once(NumbaEngine):
+        calls = 0
+
+        def loss_and_gradients(self, *arguments, **options) -> LossAndGradients:  # type: ignore[no-untyped-def]
+            result = super().loss_and_gradients(*arguments, **options)
+            self.calls += 1
+            if self.calls == call:
+                result.losses[:] = np.nan
+            return result
+
+    fitted = train(Once(), small_task([0, 1], 20))
+    assert fitted.iterations.tolist() == [20 + call] * 2
+
+
 def test_stop_is_obeyed_at_once() -> None:
     seen: list[FitProgress] = []
     with pytest.raises(FitStopped):
-        train(
-            make_engine("numba"),
-            small_task([1], 1000),
-            FitHooks(should_stop=lambda: len(seen) >= 2, on_progress=seen.append),
-        )
+        _train(small_task([1], 1000), FitHooks(should_stop=lambda: len(seen) >= 2, on_progress=seen.append))
     assert len(seen) == 2
 
 
 def test_rules_nobody_waits_for_leave() -> None:
     looks = iter(range(1000))
-    fitted = train(
-        make_engine("numba"), small_task([0, 1], 50), FitHooks(leaving=lambda: [0] if next(looks) > 3 else [])
-    )
+    fitted = _train(small_task([0, 1], 50), FitHooks(leaving=lambda: [0] if next(looks) > 3 else []))
     assert fitted.iterations.tolist() == [20, 50]
 
 
 def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
-    fitted = train(make_engine("numba"), small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
+    fitted = _train(small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
     assert 0 < fitted.iterations[0] < 100_000
     assert np.isfinite(fitted.mse).all()
 
@@ -157,14 +173,14 @@ def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
 def test_progress_runs_from_nothing_to_all() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
-    train(make_engine("numba"), small_task([1], schedule=Schedule(20, groups=0)), hooks)
+    _train(small_task([1], schedule=Schedule(20, groups=0)), hooks)
     assert seen == [0.0, 0.25, 0.5, 0.75, 1.0]
 
 
 def test_progress_spans_both_phases() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
-    train(make_engine("numba"), small_task([1], schedule=Schedule(10, 10, groups=0)), hooks)
+    _train(small_task([1], schedule=Schedule(10, 10, groups=0)), hooks)
     assert seen == [0.0, 0.25, 0.5, 0.5, 0.75, 1.0]
 
 

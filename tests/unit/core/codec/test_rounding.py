@@ -17,6 +17,7 @@ from core.codec.fit import Fitted, fit
 from core.codec.fit_task import FitHooks, FitProgress, FitTask
 from core.codec.fit_training import train
 from core.codec.images import Picture
+from core.codec.journal import Journal
 from core.codec.metrics import measure
 from core.codec.optimizers.numba_babai import nearest_plane
 from core.codec.payload import Coder
@@ -88,7 +89,8 @@ def _photo_task(schedule: Schedule) -> FitTask:
 
 
 def _error(task: FitTask, weights: np.ndarray) -> int:
-    (rules,) = round_rules(make_engine("numba"), task, weights, FitHooks(), np.ones(1, dtype=np.float32))
+    engine = make_engine("numba")
+    (rules,) = round_rules(engine, task, weights, Journal(engine, task), np.ones(1, dtype=np.float32))
     return rules[0].error
 
 
@@ -109,7 +111,7 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
 
     task = small_task([0], schedule=GROUPED)
     weights = train(make_engine("numba"), task).weights
-    (rules,) = round_rules(Wild(), task, weights, FitHooks(), np.ones(1, dtype=np.float32))
+    (rules,) = round_rules(Wild(), task, weights, Journal(Wild(), task), np.ones(1, dtype=np.float32))
     assert np.isfinite(rules[0].error)
     assert (rules[0].rule.symbols != 0).any()
 
@@ -117,9 +119,10 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
 def test_zero_weights_and_single_pixels_are_rounded() -> None:
     task = small_task([0, 1, 2], schedule=GROUPED)
     task.targets.extents[:] = [[1, 1], [1, 12], [12, 3]]
-    trained = train(make_engine("numba"), task).weights
+    engine = make_engine("numba")
+    trained = train(engine, task).weights
     for weights in (trained, np.zeros_like(trained)):
-        rules = round_rules(make_engine("numba"), task, weights, FitHooks(), np.ones(3, dtype=np.float32))
+        rules = round_rules(engine, task, weights, Journal(engine, task), np.ones(3, dtype=np.float32))
         assert all(0 <= rounded.error < 255**2 * 36 * 3 for (rounded,) in rules)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,9 @@ pytest.importorskip("triton", reason="Triton comes with Linux only")
 
 import torch
 
-from core.codec.engines.base import Rollout, Targets
+from core.codec.engines.base import Engine, Rollout, Targets
 from core.codec.engines.cuda_engine import CudaEngine
+from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.engines.torch_engine import TorchEngine
 from core.codec.noise import rule_keys
 from core.codec.presets import OptimizerName
@@ -55,6 +57,31 @@ def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
     # SOAP's bases of null spaces are arbitrary, so only most of its path is common.
     share = 0.02 if optimizer is OptimizerName.ADAM else 0.5
     assert np.linalg.norm(ours - theirs) < share * np.linalg.norm(theirs - start)
+
+
+@pytest.mark.parametrize("optimizer", OptimizerName)
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("engine", [TorchEngine, NumbaEngine, lambda: CudaEngine(DEVICE)])
+def test_a_restored_state_goes_on_bit_for_bit(
+    engine: Callable[[], Engine], frozen: bool, optimizer: OptimizerName
+) -> None:
+    training = _training(optimizer)
+    if frozen:
+        training = replace(training, frozen=np.random.default_rng(1).random(training.weights.shape) < 0.4)
+    whole = make_trainer(engine(), training)
+    for iteration in range(4):
+        whole.step(iteration, 1e-2, noisy=True)
+        if iteration == 2:
+            whole.keep(np.array([0, 2]))
+    state = {name: array[[1, 0]] for name, array in whole.state().items()}
+    restored = make_trainer(engine(), training)
+    restored.keep(np.array([2, 0]))
+    restored.restore(state)
+    for iteration in range(4, 7):
+        ours, theirs = (trainer.step(iteration, 1e-2, noisy=True) for trainer in (whole, restored))
+        assert ours[::-1].tobytes() == theirs.tobytes()
+    for name, array in whole.state().items():
+        assert array[::-1].tobytes() == restored.state()[name].tobytes(), name
 
 
 def test_on_a_device_too_a_rules_bytes_do_not_depend_on_its_batch() -> None:
