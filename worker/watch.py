@@ -18,6 +18,8 @@ from worker.leases import Hold, Leases
 log = logging.getLogger("regrow.worker")
 
 TELL_SECONDS = 0.5
+FIRST_SECONDS = 1.0
+"""From the first look at a fit to its first checkpoint."""
 
 
 class Watch:
@@ -29,7 +31,8 @@ class Watch:
         self._hold, self._leases, self._blobs, self._stopping = hold, leases, blobs, stopping
         self._checkpoint_seconds = checkpoint_seconds
         self._key = JobKeys(hold.step.job_id).checkpoint(hold.step.patches)
-        self._told, self._saved = 0.0, time.monotonic()
+        self._told = 0.0
+        self._due_at: float | None = None
         self.error_sum = 0.0
         self.resumed = False
 
@@ -57,10 +60,13 @@ class Watch:
         return Checkpoints(resume, self._due, self._save)
 
     def _due(self) -> bool:
-        return time.monotonic() - self._saved >= self._checkpoint_seconds
+        """The first comes early: a batch that has begun is no poison, whatever becomes of its worker."""
+        if self._due_at is None:
+            self._due_at = time.monotonic() + min(FIRST_SECONDS, self._checkpoint_seconds)
+        return time.monotonic() >= self._due_at
 
     def _save(self, data: bytes) -> None:
-        self._saved = time.monotonic()
+        self._due_at = time.monotonic() + self._checkpoint_seconds
         if self._hold.lost:
             return
         try:

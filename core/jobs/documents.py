@@ -148,7 +148,7 @@ class JobKeys:
         return f"{self.parts}{patches.start:08d}-{patches.stop:08d}.json"
 
     def checkpoint(self, patches: range) -> str:
-        return f"{self.checkpoints}{patches.start:08d}-{patches.stop:08d}.npz"
+        return f"{self.checkpoints}{patches.start:08d}-{patches.stop:08d}.fit"
 
 
 def patches_of(part_key: str) -> range:

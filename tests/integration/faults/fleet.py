@@ -112,6 +112,16 @@ class Fleet:
     def busy(self, worker: subprocess.Popen[bytes]) -> bool:
         return any(record.pid == worker.pid and record.current for record in self.alive())
 
+    def training(self, worker: subprocess.Popen[bytes]) -> bool:
+        """Whether the worker is in the middle of a batch."""
+        for record in self.alive():
+            if record.pid == worker.pid and record.current and ": patches " in record.current:
+                job_id, _, patches = record.current.partition(": patches ")
+                with connect(self.redis_url) as redis:
+                    told = redis.hget(f"regrow:job:{job_id}", f"live:{patches.split()[0]}")
+                return bool(told) and float(str(told).split()[0]) > 0
+        return False
+
     def send(self, data: bytes, headers: dict[str, str] | None = None, **options: object) -> str:
         """A job's path."""
         answer = self.client.post("/encode", content=data, params={**options}, headers=headers)  # type: ignore[arg-type]

@@ -40,15 +40,19 @@ def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     expected = [undisturbed(each, EncodeSettings(effort=Effort.DRAFT)) for each in data]
     sent: list[str] = []
 
-    def busy() -> list[subprocess.Popen[bytes]]:
-        """Workers with a batch; there is always a job for them."""
+    found: list[subprocess.Popen[bytes]] = []
+
+    def some_train() -> bool:
+        """Finds workers in the middle of a batch; there is always a job for them."""
+        assert not sent or fleet.job(sent[-1])["state"] != "failed", fleet.job(sent[-1])
         if not sent or fleet.job(sent[-1])["state"] == "succeeded":
             sent.append(fleet.send(data[len(sent) % 2]))
-        return [worker for worker in workers if fleet.busy(worker)]
+        found[:] = [worker for worker in workers if fleet.training(worker)]
+        return bool(found)
 
     for _ in range(KILLS):
-        wait_until(lambda: bool(busy()), "a busy worker", 120)
-        victim = rng.choice(busy() or workers)
+        wait_until(some_train, "a busy worker", 120)
+        victim = rng.choice(found)
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; it does not end by itself
         kill(victim)
@@ -59,7 +63,11 @@ def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
         assert job["patches_done"] == job["patches_total"] == 12
         assert fleet.bundle(path) == expected[number % 2]
         whole = ["bundle.gnca", "job.json", "outcome.json", "report.json", "source.png"]
-        wait_until(lambda path=path: fleet.files(path) == whole, "parts and checkpoints being gone")  # type: ignore[misc]
+        _wait_for_files(fleet, path, whole)
+
+
+def _wait_for_files(fleet: Fleet, path: str, names: list[str]) -> None:
+    wait_until(lambda: fleet.files(path) == names, f"nothing but {names}")
 
 
 def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) -> None:
@@ -68,7 +76,7 @@ def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) ->
     (first,) = fleet.start_workers(1)
     path = fleet.send(data, effort="standard")
     checkpoints = fleet.folder / "blobs" / path.lstrip("/") / "checkpoints"
-    wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("*.npz")) != [], "a checkpoint", 120)
+    wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("*.fit")) != [], "a checkpoint", 120)
     (second,) = fleet.start_workers(1)
     kill(first)
     wait_until(lambda: fleet.busy(second), "the other worker's turn", seconds=2 + 1 + 5)
