@@ -16,7 +16,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 KNOWN = {f"REGROW_{name.upper()}" for cls in (ApiSettings, WorkerSettings) for name in cls.model_fields}
 
 
-@pytest.mark.parametrize("service", ["api", "worker"])
+@pytest.mark.parametrize("service", ["api", "worker", "sweeper"])
 def test_services_set_only_variables_that_exist(service: str) -> None:
     assert set(COMPOSE["services"][service]["environment"]) <= KNOWN
 

@@ -10,8 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import Sender, make_celery
+from core.jobs.store import JobStore, Limits
 from tests.integration.faults.fleet import ENDED, Fleet
 from tests.integration.faults.poison import poisoned_file
+from tests.jobs import job_document
 from tests.pictures import smooth_file
 from tests.services import wait_until
 
@@ -196,3 +201,24 @@ def test_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     for job in jobs:
         assert job["patches_done"] == job["patches_total"]
         assert job["attempts"] <= job["patches_total"], "no batch was done twice"
+
+
+def test_a_thousand_patches_do_not_hold_up_anothers_thumbnail(tmp_path: Path) -> None:
+    """Two owners, one worker: both progress, and the thumbnail is done long before the poster."""
+    with Fleet(tmp_path, REGROW_BATCH_TIME="PT0.000001S") as fleet:  # a batch is a patch
+        fleet.start_api()
+        jobs = Jobs(JobStore(fleet.redis), FilesBlobStore(tmp_path / "blobs"), Sender(make_celery(fleet.redis_url)))
+        poster, thumbnail = (
+            job_document(patches, owner=owner, patch_cost=1e9, height=40 * rows, width=40 * patches // rows)
+            for patches, owner, rows in ((1000, "ada", 25), (2, "bob", 1))
+        )
+        jobs.accept(poster, smooth_file(1000, 1600), Limits())
+        fleet.start_workers(1, FAULTY)
+        wait_until(lambda: jobs.get(poster.id).patches_done > 20, "the poster being begun")
+        before = jobs.get(poster.id).patches_done
+        jobs.accept(thumbnail, smooth_file(40, 80), Limits())
+        wait_until(lambda: jobs.get(thumbnail.id).state == "succeeded", "the thumbnail", 20)
+        meanwhile = jobs.get(poster.id)
+        assert meanwhile.state == "fitting", "the poster must be far from done"
+        assert meanwhile.patches_done >= before
+        wait_until(lambda: jobs.get(poster.id).state == "succeeded", "the poster", 120)

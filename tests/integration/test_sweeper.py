@@ -1,0 +1,177 @@
+"""The sweeper against a real Valkey and real blobs: what each half of a crash leaves is taken up, by any number."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from core.errors import JobNotFound, StorageFull
+from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.documents import IDEMPOTENCY, OPEN, IdempotencyDocument, JobDocument, JobKeys
+from core.jobs.lifecycle import Jobs
+from core.jobs.messages import Sender, make_celery
+from core.jobs.model import JobState, now_ms
+from core.jobs.queue import StepQueue
+from core.jobs.scripts import connect
+from core.jobs.store import JobStore, Limits
+from core.jobs.sweeper import Sweeper
+from tests.jobs import job_document
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Redis:
+    client = connect(redis_url)
+    client.flushall()
+    return client
+
+
+@pytest.fixture
+def jobs(redis: Redis, redis_url: str, tmp_path: Path) -> Jobs:
+    return Jobs(JobStore(redis), FilesBlobStore(tmp_path), Sender(make_celery(redis_url)))
+
+
+@pytest.fixture
+def sweeper(redis: Redis, jobs: Jobs) -> Sweeper:
+    return Sweeper(jobs, StepQueue(redis, lease=0))
+
+
+def _accept(jobs: Jobs, **more: object) -> JobDocument:
+    document = job_document(4, **more)
+    jobs.accept(document, b"a picture", Limits())
+    return document
+
+
+def test_lost_jobs_are_entered_with_their_parts(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:
+    document = _accept(jobs)
+    jobs.blobs.put(JobKeys(document.id).part(range(1, 3)), b"{}")
+    redis.flushall()
+    sweepers = [threading.Thread(target=sweeper.reconcile) for _ in range(4)]
+    for thread in sweepers:
+        thread.start()
+    for thread in sweepers:
+        thread.join()
+    assert jobs.store.get(document.id).patches_done == 2
+    assert jobs.store.outstanding("local") == (2, 2)
+
+
+def test_an_upload_that_died_early_is_removed_when_it_cannot_be_on_its_way_any_more(
+    jobs: Jobs, sweeper: Sweeper
+) -> None:
+    young, old = job_document(), job_document(id=f"{now_ms() - 120_000:012x}" + "0" * 20)
+    for document in (young, old):
+        jobs.blobs.put(JobKeys(document.id).open, b"")
+        jobs.blobs.put(JobKeys(document.id).source, b"half an upload")
+    sweeper.reconcile()
+    assert jobs.blobs.list(OPEN) == [JobKeys(young.id).open]
+    assert not jobs.blobs.exists(JobKeys(old.id).source)
+
+
+def test_an_end_that_was_not_written_down_is(jobs: Jobs, sweeper: Sweeper) -> None:
+    document = _accept(jobs)
+    keys = JobKeys(document.id)
+    jobs.blobs.put(keys.part(range(1)), b"{}")
+    jobs.store.end(document.id, JobState.CANCELLED)  # and there whoever did it died
+    sweeper.reconcile()
+    assert jobs.blobs.exists(keys.outcome)
+    assert jobs.blobs.list(keys.parts) == []
+    assert not jobs.blobs.exists(keys.open)
+
+
+def test_jobs_that_lost_their_place_are_entered_anew(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:
+    document = _accept(jobs)
+    redis.delete("regrow:lane:local:normal", "regrow:owners")
+    sweeper.reconcile()
+    claim = StepQueue(redis, lease=60).claim(100)
+    assert claim is not None
+    assert claim.step.job_id == document.id
+
+
+def test_a_marker_that_was_lost_is_written_again(jobs: Jobs, sweeper: Sweeper) -> None:
+    document = _accept(jobs)
+    jobs.blobs.delete(JobKeys(document.id).open)
+    sweeper.reconcile()
+    assert jobs.blobs.exists(JobKeys(document.id).open)
+
+
+def test_a_job_without_blobs_is_forgotten(jobs: Jobs, sweeper: Sweeper) -> None:
+    document = job_document()
+    jobs.store.enter(document)
+    sweeper.reconcile()
+    with pytest.raises(JobNotFound):
+        jobs.store.get(document.id)
+
+
+def test_the_overdue_fail(jobs: Jobs, sweeper: Sweeper) -> None:
+    late, soon = _accept(jobs, timeout=1.0, created_ms=now_ms() - 2000), _accept(jobs, timeout=1000.0)
+    sweeper.sweep()
+    job = jobs.get(late.id)
+    assert job.error is not None
+    assert (job.state, job.error.type) == (JobState.FAILED, "timeout")
+    assert jobs.get(soon.id).state is JobState.QUEUED
+
+
+def test_a_lost_message_is_sent_again_once(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:
+    _accept(jobs)
+    redis.delete("regrow.work")
+    sweeper.sweep()
+    sweeper.sweep()
+    assert redis.llen("regrow.work") == 1
+
+
+def test_what_has_had_its_time_is_deleted_whole(redis: Redis, jobs: Jobs) -> None:
+    """RESULT_TTL, from a job's end; and idempotency keys after a day."""
+    old = f"{now_ms() - 10_000:012x}"
+    ended, running = _accept(jobs, id=old + "0" * 20), _accept(jobs, id=old + "1" * 20)
+    fresh = _accept(jobs)
+    for document in (ended, fresh):
+        jobs.cancel(document.id)
+    redis.hset(f"regrow:job:{ended.id}", "finished_ms", now_ms() - 9000)
+    jobs.close(ended.id)
+    day = 24 * 3600 * 1000
+    for name, age in (("old", day + 1000), ("new", 1000)):
+        key = IdempotencyDocument(job_id=fresh.id, fingerprint="", created_ms=now_ms() - age)
+        jobs.blobs.put(IDEMPOTENCY + name, key.model_dump_json().encode())
+    sweeper = Sweeper(jobs, StepQueue(redis, lease=60), timedelta(seconds=5))
+    sweeper.clean()
+    assert jobs.blobs.list(JobKeys(ended.id).prefix) == []
+    with pytest.raises(JobNotFound):
+        jobs.get(ended.id)
+    assert jobs.get(running.id).state is JobState.QUEUED
+    assert jobs.get(fresh.id).state is JobState.CANCELLED
+    assert jobs.blobs.list(IDEMPOTENCY) == [IDEMPOTENCY + "new"]
+
+
+def test_a_sweeper_outlives_an_outage(redis_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It says so once, and stops when told to."""
+    from tests.services import free_ports, wait_until
+
+    nowhere = f"redis://127.0.0.1:{free_ports(1)[0]}/0"
+    redis = connect(nowhere)
+    jobs = Jobs(JobStore(redis), FilesBlobStore(tmp_path), Sender(make_celery(nowhere)))
+    stopping = threading.Event()
+    thread = threading.Thread(target=Sweeper(jobs, StepQueue(redis, lease=1)).run, args=[stopping])
+    thread.start()
+    wait_until(lambda: "cannot be reached" in caplog.text, "its saying so")
+    stopping.set()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert caplog.text.count("cannot be reached") == 1
+
+
+def test_a_full_disk_has_an_error_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """F10"""
+    import errno
+    import os
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    store = FilesBlobStore(tmp_path)
+    with pytest.raises(StorageFull, match="No space left"):
+        store.put("jobs/1/job.json", b"{}")
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
