@@ -14,6 +14,8 @@ import numpy as np
 from benchmarks.machine import machine
 from benchmarks.scale_model import fleet_rows
 from benchmarks.scale_stack import ScaleStack, wait_for
+from core.jobs.queue import StepQueue
+from core.jobs.workers import WorkerRecord, WorkerRegistry
 
 PATCHES = (9, 1000, 75_625)
 WORKERS = (1, 2, 4, 8)
@@ -24,6 +26,7 @@ ROUNDS = 16
 
 GET_RATE, POST_RATE, LOAD_SECONDS = 100.0, 5.0, 20.0
 
+HEARTBEATS = 5000
 HALF_DONE = 20_000
 """Patches of the job whose memory is looked at."""
 
@@ -36,6 +39,7 @@ def bench_scale(patches: Sequence[int] = PATCHES, workers: Sequence[int] = WORKE
         stack.set_workers(THROUGHPUT_WORKERS)
         stack.seconds_to_end(stack.submit(50))  # warms up
         sizes = [_size_row(stack, count) for count in patches]
+        heartbeat = _heartbeat_ms(stack)
         memory = _memory_rows(stack)
         stack.set_workers(2, sleep=0.05)
         latency = _latency_rows(stack)
@@ -48,10 +52,11 @@ def bench_scale(patches: Sequence[int] = PATCHES, workers: Sequence[int] = WORKE
             "an assembly": "writes a fixed bundle",
         },
         "jobs": sizes,
+        "valkey_ms_per_heartbeat": heartbeat,
         "memory": memory,
         "latency_ms": latency,
         "efficiency": efficiency,
-        "fleet": fleet_rows(sizes[-1]),
+        "fleet": fleet_rows(sizes[-1]["valkey_ms_per_batch"], heartbeat),
     }
 
 
@@ -69,6 +74,24 @@ def _size_row(stack: ScaleStack, patches: int) -> Row:
         "valkey_ms_per_batch": 1000 * cpu / patches,
         "bytes_kept_in_redis": stack.broker_bytes() - before_bytes,
     }
+
+
+def _heartbeat_ms(stack: ScaleStack) -> float:
+    """Of Valkey's time, for renewing one lease and writing a worker's record."""
+    stack.set_workers(0)
+    queue, registry = StepQueue(stack.redis, lease=60), WorkerRegistry(stack.redis)
+    job_id = stack.submit(1)
+    claim = queue.claim(1)
+    assert claim is not None
+    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a step")
+    before = stack.broker_seconds()
+    for _ in range(HEARTBEATS):
+        queue.renew([claim.step])
+        registry.report(record, expires_after=4)
+    seconds = stack.broker_seconds() - before
+    registry.remove(record.id)
+    stack.jobs.cancel(job_id)
+    return 1000 * seconds / HEARTBEATS
 
 
 def _memory_rows(stack: ScaleStack) -> list[Row]:

@@ -14,6 +14,7 @@ from benchmarks.scale_plot import plot_scale
 def test_it_measures_the_real_control_plane(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scale, "LOAD_SECONDS", 1.0)
     monkeypatch.setattr(scale, "ROUNDS", 2)
+    monkeypatch.setattr(scale, "HEARTBEATS", 50)
     monkeypatch.setattr(scale, "HALF_DONE", 200)
     result = scale.bench_scale(patches=[3, 30], workers=[2])
     assert [row["patches"] for row in result["jobs"]] == [3, 30]
@@ -25,7 +26,7 @@ def test_it_measures_the_real_control_plane(monkeypatch: pytest.MonkeyPatch, tmp
 
 
 def test_a_fleet_asks_in_proportion_to_its_size() -> None:
-    rows = fleet_rows({"valkey_ms_per_batch": 0.3})
+    rows = fleet_rows(valkey_ms_per_batch=0.3, valkey_ms_per_heartbeat=0.05)
     first, last = rows[0], rows[-1]
     assert last["workers"] == 10_000
     for name in ("batches_per_second", "heartbeats_per_second", "valkey_busy_share", "blob_requests_per_second"):
