@@ -39,7 +39,8 @@ class Sweeper:
     def run(self, stopping: threading.Event) -> None:
         """Sweep until told to stop. An outage only makes it wait."""
         due = {self.sweep: 0.0, self.reconcile: 0.0, self.clean: 0.0}
-        every = {self.sweep: SWEEP_SECONDS, self.reconcile: RECONCILE_SECONDS, self.clean: CLEAN_SECONDS}
+        clean = min(CLEAN_SECONDS, self._result_ttl.total_seconds()) if self._result_ttl else CLEAN_SECONDS
+        every = {self.sweep: SWEEP_SECONDS, self.reconcile: RECONCILE_SECONDS, self.clean: clean}
         down = False
         while not stopping.wait(min(due.values()) - time.monotonic()):
             for work in (work for work, when in due.items() if when <= time.monotonic()):

@@ -35,35 +35,36 @@ class FilesBlobStore:
             return True
 
     def get(self, key: str) -> bytes:
-        try:
-            return self._path(key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise BlobNotFound(f"there is no object {key}") from error
-        except OSError as error:
-            raise ServiceUnavailable(f"the blob folder cannot be read: {error.strerror}") from error
+        path = self._path(key)
+        with _readable():
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError) as error:
+                raise BlobNotFound(f"there is no object {key}") from error
 
     def exists(self, key: str) -> bool:
         return self._path(key).is_file()
 
     def folders(self, prefix: str) -> list[str]:
         folder, _, start = prefix.rpartition("/")
-        try:
-            found = [path.name for path in (self._root / folder).iterdir() if path.is_dir()]
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise ServiceUnavailable(f"the blob folder cannot be read: {error.strerror}") from error
+        with _readable():
+            try:
+                found = [path.name for path in (self._root / folder).iterdir() if path.is_dir()]
+            except FileNotFoundError:
+                return []
         return sorted(name.removeprefix(start) for name in found if name.startswith(start))
 
     def list(self, prefix: str) -> list[str]:
         folder = self._root / prefix.rpartition("/")[0]
-        files = (path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(_TEMPORARY))
+        with _readable():
+            files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(_TEMPORARY)]
         keys = (path.relative_to(self._root).as_posix() for path in files)
         return sorted(key for key in keys if key.startswith(prefix))
 
     def delete(self, key: str) -> None:
         path = self._path(key)
-        path.unlink(missing_ok=True)
+        with _writable():
+            path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder == self._root:
                 break
@@ -91,17 +92,32 @@ class FilesBlobStore:
         """A temporary file with the data, on disk for sure; gone afterwards unless it was moved."""
         temporary = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield temporary
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            kind = StorageFull if full else ServiceUnavailable
-            raise kind(f"the blob folder cannot be written: {error.strerror}") from error
+            with _writable():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                yield temporary
         finally:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ServiceUnavailable(f"the blob store's folder cannot be read: {error.strerror}") from error
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        kind = StorageFull if full else ServiceUnavailable
+        raise kind(f"the blob store's folder cannot be written: {error.strerror}") from error
