@@ -12,6 +12,7 @@ from core.errors import JobNotFound
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
+from core.jobs.model import is_job_id
 from core.jobs.processes import ProcessRegistry
 from core.jobs.scripts import connect
 from core.jobs.store import JobStore
@@ -31,7 +32,7 @@ class Service:
 def make_service(settings: ApiSettings) -> Service:
     """Connect lazily: nothing is reached until a request needs it."""
     url = settings.redis_url.get_secret_value()
-    redis = connect(url)
+    redis = connect(url, retries=1)
     return Service(
         settings=settings,
         jobs=Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url))),
@@ -47,7 +48,7 @@ def _service(request: Request) -> Service:
 
 def _job_id(id: Annotated[str, Path(description="The job's id", examples=["0" * 32])]) -> str:
     """A string that cannot be an id is answered as an unknown one."""
-    if len(id) != 32 or not set(id) <= set("0123456789abcdef"):
+    if not is_job_id(id):
         raise JobNotFound("there is no job with this id")
     return id
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from api.dependencies import Service
 from core.codec.budget import grid_of, patch_cost
 from core.codec.images import Picture, read_picture
 from core.codec.settings import EncodeSettings
-from core.errors import RegrowError
+from core.errors import RegrowError, TooBusy
 from core.jobs.documents import LOCAL, JobDocument
-from core.jobs.idempotency import reserve
+from core.jobs.idempotency import Reservation, reserve
 from core.jobs.model import Job, OnFailure, Priority, now_ms
 
 
@@ -38,19 +40,31 @@ def submit(service: Service, data: bytes, order: Order) -> tuple[Job, bool]:
     picture = read_picture(data, service.settings.image_limits)
     cost = patch_cost(picture, order.settings)
     service.workers.check_skew()
-    jobs = service.jobs
+    jobs, limits = service.jobs, service.settings.limits
+    jobs.store.check_limits(order.owner, grid_of(picture).count, limits)  # before its megabytes are written
     reservation = reserve(jobs, order.owner, order.idempotency_key, _fingerprint(data, order))
     if reservation.done:
         return jobs.get(reservation.job_id), True
+    document = _document(reservation.job_id, picture, len(data), cost, order)
+    keep = reservation.blob is not None
     try:
-        document = _document(reservation.job_id, picture, len(data), cost, order)
-        jobs.accept(document, picture.to_png(), service.settings.limits)
+        jobs.write(document, picture.to_png())
     except RegrowError:
-        if reservation.blob is not None:
-            with contextlib.suppress(RegrowError):
-                jobs.blobs.delete(reservation.blob)
+        _free(service, reservation)
+        raise
+    try:
+        jobs.enter(document, limits, keep=keep)
+    except TooBusy:
+        _free(service, reservation)
         raise
     return jobs.get(reservation.job_id), False
+
+
+def _free(service: Service, reservation: Reservation) -> None:
+    """Let the key be used again: nothing was made of it. (Where Redis did not answer, something may have been.)"""
+    if reservation.blob is not None:
+        with contextlib.suppress(RegrowError):
+            service.jobs.blobs.delete(reservation.blob)
 
 
 def _document(job_id: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
@@ -79,4 +93,13 @@ def _document(job_id: str, picture: Picture, source_bytes: int, cost: float, ord
 
 
 def _fingerprint(data: bytes, order: Order) -> str:
-    return hashlib.sha256(repr(order).encode() + b"\n" + data).hexdigest()
+    """Of what was asked for, as far as it is not what everybody gets: a new option leaves it as it is."""
+    settings = _unlike(order.settings, EncodeSettings())
+    asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode() + b"\n" + data).hexdigest()
+
+
+def _unlike(value: Any, plain: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as in another."""
+    usual = asdict(plain)
+    return {name: field for name, field in asdict(value).items() if field != usual[name]}

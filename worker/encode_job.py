@@ -22,11 +22,12 @@ from core.codec.flat import flat_candidate
 from core.codec.images import Picture
 from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
-from core.errors import BlobNotFound, BudgetTooSmall, JobNotFound, ServiceUnavailable
+from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore
 from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
+from core.jobs.queue import MOST_TRIES
 from core.jobs.steps import StepKind
 from worker.leases import Hold, Leases
 from worker.sources import Source, Sources
@@ -36,7 +37,8 @@ from worker.watch import Watch
 log = logging.getLogger("regrow.worker")
 
 WRITE_WAITS = (1.0, 2.0, 4.0, 8.0)
-READERS = 16
+READERS, READ_AT_ONCE = 16, 256
+"""Threads that read parts, and how many parts between two signs of life."""
 
 PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints[bytes]], EncodedPatches]
 """As core.codec.encoder.encode_patches, on this worker's device."""
@@ -63,14 +65,11 @@ class EncodeJob:
                 case StepKind.FIT:
                     self._fit(hold, self.sources.get(job_id))
                 case StepKind.ASSEMBLE:
-                    self._assemble(job_id, self.sources.get(job_id))
+                    self._assemble(hold, self.sources.get(job_id))
                 case StepKind.ABANDON:
-                    self._abandon(hold, self.sources.get(job_id))
+                    self._abandon(hold)
         except (BlobNotFound, JobNotFound):
-            if self._exists(job_id):
-                raise
-            log.warning("job %s is gone: its step is dropped", job_id)
-            self.jobs.store.forget(job_id)
+            self._end_without_blobs(job_id)
         except BudgetTooSmall as error:
             self.jobs.fail(job_id, JobFailure("budget-too-small", str(error)))
 
@@ -105,7 +104,7 @@ class EncodeJob:
 
     def _store_part(self, hold: Hold, part: PartDocument, error_sum: float = 0.0) -> None:
         key = JobKeys(hold.step.job_id).part(hold.step.patches)
-        if self._state(hold.step.job_id) in (None, *FINAL_STATES):
+        if self._has_ended(hold.step.job_id):
             return
         self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
         if self.leases.queue.finish(hold.step, failed=part.failed, error_sum=error_sum):
@@ -113,10 +112,11 @@ class EncodeJob:
         if self._state(hold.step.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
             self._blobs.delete(key)
 
-    def _assemble(self, job_id: str, source: Source) -> None:
+    def _assemble(self, hold: Hold, source: Source) -> None:
         """Write the bundle and its report, and end the job."""
+        job_id = hold.step.job_id
         document, settings, keys = source.document, source.settings, JobKeys(job_id)
-        parts = self._parts(keys)
+        parts = self._parts(keys, hold)
         patches = {patch: found for part in parts for patch, found in _numbered(part)}
         if len(patches) < document.patches:
             log.warning("job %s: parts are missing; they are made again", job_id)
@@ -124,7 +124,9 @@ class EncodeJob:
             self.jobs.restore(job_id)
             return
         chosen = [[each.candidate() for each in patches[patch]] for patch in range(document.patches)]
+        self._go_on(hold)
         encoded = assemble(source.picture, settings, chosen)
+        self._go_on(hold)
         report = make_report(
             source.picture,
             settings,
@@ -134,22 +136,27 @@ class EncodeJob:
             patch_iterations=sum(part.patch_iterations for part in parts),
             fit_seconds=sum(part.seconds for part in parts),
         )
-        if self._state(job_id) in FINAL_STATES:
+        if self._has_ended(job_id):
             return
+        failed = sum(part.failed for part in parts)
         self._persist(lambda: self._blobs.put(keys.bundle, encoded.bundle))
         self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
-        self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes))
+        self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes, failed))
         self.sources.drop(job_id)
         log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
 
-    def _abandon(self, hold: Hold, source: Source) -> None:
-        """Give up one patch, which becomes flat if the job asked for that, or the whole job."""
-        step, document = hold.step, source.document
+    def _abandon(self, hold: Hold) -> None:
+        """Give up one patch, which becomes flat if the job asked for that, or the whole job.
+
+        Does not touch the picture where it need not: it may be the picture that cannot be read.
+        """
+        step, document = hold.step, self.jobs.document(hold.step.job_id)
         failure = self.jobs.store.last_failure(step.job_id)
-        if step.stop == 0 or document.on_failure is OnFailure.FAIL:
+        if step.stop == 0 or document.on_failure is OnFailure.FAIL or step.tries > MOST_TRIES:
             what = f"patch {step.start} could not be fitted" if step.stop else "the bundle could not be assembled"
             self.jobs.fail(step.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
             return
+        source = self.sources.get(step.job_id)
         log.warning("job %s: patch %d becomes flat: %s", step.job_id, step.start, failure.message)
         flat = CandidateDocument.of(flat_candidate(source.picture, step.start, source.settings))
         part = PartDocument(
@@ -157,12 +164,21 @@ class EncodeJob:
         )
         self._store_part(hold, part)
 
-    def _parts(self, keys: JobKeys) -> list[PartDocument]:
+    def _parts(self, keys: JobKeys, hold: Hold) -> list[PartDocument]:
         """All parts that are stored, by their first patch; of patches in two parts, either's result is the same."""
-        stored = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start)
+        stored, parts = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
         with ThreadPoolExecutor(READERS) as pool:
-            found = pool.map(self._blobs.get, stored)
-            return [PartDocument.model_validate_json(data) for data in found]
+            for first in range(0, len(stored), READ_AT_ONCE):
+                self._go_on(hold)
+                found = pool.map(self._blobs.get, stored[first : first + READ_AT_ONCE])
+                parts += [PartDocument.model_validate_json(data) for data in found]
+        return parts
+
+    def _go_on(self, hold: Hold) -> None:
+        """Give a sign of life. Raises FitStopped where the step must not go on."""
+        hold.touch()
+        if hold.lost or self.stopping.is_set():
+            raise FitStopped("the assembly was asked to stop")
 
     def _persist(self, write: Callable[[], object]) -> None:
         """Write what took long to make, through a short outage. Raises ServiceUnavailable after a longer one."""
@@ -180,9 +196,17 @@ class EncodeJob:
     def _blobs(self) -> BlobStore:
         return self.jobs.blobs
 
-    def _exists(self, job_id: str) -> bool:
-        keys = JobKeys(job_id)
-        return self._blobs.exists(keys.job) and self._blobs.exists(keys.source)
+    def _end_without_blobs(self, job_id: str) -> None:
+        """Something of the job is missing: it was deleted, or the store has lost it."""
+        if self._blobs.exists(JobKeys(job_id).job):
+            self.jobs.fail(job_id, JobFailure("blobs-missing", "the blob store has lost part of the job"))
+        else:
+            log.warning("job %s is gone: its step is dropped", job_id)
+            self.jobs.store.forget(job_id)
+
+    def _has_ended(self, job_id: str) -> bool:
+        """Whether the job has ended, or was deleted."""
+        return self._state(job_id) in (None, *FINAL_STATES)
 
     def _state(self, job_id: str) -> JobState | None:
         try:

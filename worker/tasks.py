@@ -79,6 +79,9 @@ class StepRunner:
             raise Reject(str(error), requeue=True) from error
         except ServiceUnavailable as error:
             self._rest(error)  # the sweeper sends another message
+        except Exception:
+            log.exception("a worker's turn failed")
+            self.stopping.wait(REST_SECONDS[1])
 
     def _next(self) -> bool:
         """Claim a step and run it; false where there is none."""

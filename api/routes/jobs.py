@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Query, Response
 from api.dependencies import JobId, Service, ServiceDependency
 from api.schemas import JobBody, JobList, Problem
 from core.errors import BlobNotFound, JobEnded, JobFailed, JobNotFinished
-from core.jobs.documents import JobKeys
+from core.jobs.documents import JobKeys, OutcomeDocument
 from core.jobs.model import FINAL_STATES, JobState
 
 router = APIRouter(tags=["jobs"])
@@ -76,14 +77,14 @@ def delete_job(job_id: JobId, service: ServiceDependency) -> None:
 
 def read_bundle_of(service: Service, job_id: str) -> bytes:
     """The job's bundle. The blob store is asked first: a bundle outlives what Redis knows of its job."""
-    try:
-        return service.jobs.blobs.get(JobKeys(job_id).bundle)
-    except BlobNotFound:
-        pass
+    blobs, keys = service.jobs.blobs, JobKeys(job_id)
+    with contextlib.suppress(BlobNotFound):
+        if OutcomeDocument.model_validate_json(blobs.get(keys.outcome)).state is JobState.SUCCEEDED:
+            return blobs.get(keys.bundle)
     job = service.jobs.get(job_id)
     if job.state not in FINAL_STATES:
         raise JobNotFinished(f"the job is {job.state}: ask again when it has succeeded")
     if job.state is JobState.SUCCEEDED:  # it ended between the two looks
-        return service.jobs.blobs.get(JobKeys(job_id).bundle)
+        return blobs.get(keys.bundle)
     reason = job.error.message if job.error else "no reason is known"
     raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")

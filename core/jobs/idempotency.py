@@ -1,7 +1,8 @@
 """Idempotency keys: a request that is sent twice makes one job (IETF draft-ietf-httpapi-idempotency-key-header).
 
 A key is reserved in the blob store, with the id that its job will have, before anything else is written. So it survives
-whatever dies in between: whoever comes with it again finds the job, or makes it.
+whatever dies in between: whoever comes with it again finds the job, or makes it. It is remembered for the day and the
+next.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from core.errors import IdempotencyConflict, IdempotencyInFlight, JobNotFound
-from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument
+from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound
+from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
 from core.jobs.lifecycle import Jobs
-from core.jobs.model import new_job_id, now_ms
+from core.jobs.model import iso, new_job_id, now_ms
 
-IN_FLIGHT_MS = 30_000
+IN_FLIGHT_MS = 60_000
 """A request whose job is not there after so long has died."""
 
 
@@ -34,20 +35,47 @@ def reserve(jobs: Jobs, owner: str, key: str | None, fingerprint: str) -> Reserv
     Raises IdempotencyConflict where the key was used for another request, IdempotencyInFlight where the first request
     is still being answered, ServiceUnavailable.
     """
-    job_id = new_job_id()
+    document = IdempotencyDocument(job_id=new_job_id(), fingerprint=fingerprint, created_ms=now_ms())
     if key is None:
-        return Reservation(job_id)
-    blob = IDEMPOTENCY + hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
-    document = IdempotencyDocument(job_id=job_id, fingerprint=fingerprint, created_ms=now_ms())
-    if jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
-        return Reservation(job_id, blob=blob)
-    first = IdempotencyDocument.model_validate_json(jobs.blobs.get(blob))
-    if first.fingerprint != fingerprint:
-        raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this image")
+        return Reservation(document.job_id)
+    name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
+    today, yesterday = (f"{IDEMPOTENCY}{day}/{name}" for day in days(document.created_ms))
+    first, blob = _find(jobs, yesterday), yesterday
+    if first is None:
+        blob = today
+        if jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
+            return Reservation(document.job_id, blob=blob)
+        first = _find(jobs, blob)
+    if first is None:  # it was freed this very moment
+        raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
+    return _again(jobs, first, blob, document)
+
+
+def days(now: int) -> tuple[str, str]:
+    """Today and yesterday, as in the names of reservations. now: milliseconds since 1970."""
+    return iso(now)[:10], iso(now - 24 * 3600 * 1000)[:10]
+
+
+def _find(jobs: Jobs, blob: str) -> IdempotencyDocument | None:
     try:
-        jobs.get(first.job_id)
-    except JobNotFound:
-        if now_ms() - first.created_ms < IN_FLIGHT_MS:
-            raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered") from None
+        return IdempotencyDocument.model_validate_json(jobs.blobs.get(blob))
+    except BlobNotFound:
+        return None
+
+
+def _again(jobs: Jobs, first: IdempotencyDocument, blob: str, document: IdempotencyDocument) -> Reservation:
+    """What a request gets whose key was reserved before."""
+    if first.fingerprint != document.fingerprint:
+        raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this image")
+    if first.job_id == document.job_id:  # our own writing, of which the answer was lost
         return Reservation(first.job_id, blob=blob)
-    return Reservation(first.job_id, done=True, blob=blob)
+    try:
+        jobs.store.state(first.job_id)
+        return Reservation(first.job_id, done=True, blob=blob)
+    except JobNotFound:
+        if jobs.blobs.exists(JobKeys(first.job_id).outcome):
+            return Reservation(first.job_id, done=True, blob=blob)
+    if now_ms() - first.created_ms < IN_FLIGHT_MS:
+        raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered")
+    jobs.blobs.put(blob, document.model_dump_json().encode())  # the first has died: a job of one's own
+    return Reservation(document.job_id, blob=blob)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError
+from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, TooBusy
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
 from core.jobs.messages import Sender
@@ -30,14 +30,27 @@ class Jobs:
 
         Raises TooBusy; then, as with an outage, nothing of it is left.
         """
+        self.write(document, source)
+        self.enter(document, limits)
+
+    def write(self, document: JobDocument, source: bytes) -> None:
+        """The first half: into the blob store. What an outage left half done is removed."""
         keys = JobKeys(document.id)
         try:
             self.blobs.put(keys.open, b"")
             self.blobs.put(keys.source, source)
             self.blobs.put(keys.job, document.model_dump_json().encode())
-            self.store.enter(document, limits)
         except RegrowError:
-            self._undo(document.id)
+            self.undo(document.id)
+            raise
+
+    def enter(self, document: JobDocument, limits: Limits, *, keep: bool = False) -> None:
+        """The second half: into Redis. keep: leave what is written to the sweeper, if Redis does not answer."""
+        try:
+            self.store.enter(document, limits)
+        except RegrowError as error:
+            if not keep or isinstance(error, TooBusy):
+                self.undo(document.id)
             raise
         self.wake()
 
@@ -61,26 +74,26 @@ class Jobs:
             document = self.document(job_id)
         except BlobNotFound as error:
             raise JobNotFound(f"there is no job {job_id}") from error
-        try:
+        if self.blobs.exists(keys.open):  # even if it has an outcome: that may be of before a retry
+            self.store.enter(document, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
+            self.wake()
+            return
+        with contextlib.suppress(BlobNotFound):  # without either, it is being deleted
             self.store.enter_ended(document, OutcomeDocument.model_validate_json(self.blobs.get(keys.outcome)))
-        except BlobNotFound:
-            if self.blobs.exists(keys.open):  # otherwise it is being deleted, or was never accepted
-                self.store.enter(document, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
-                self.wake()
 
     def document(self, job_id: str) -> JobDocument:
         """`job.json`. Raises BlobNotFound."""
         return JobDocument.model_validate_json(self.blobs.get(JobKeys(job_id).job))
 
-    def succeed(self, job_id: str, psnr: float, size: int) -> bool:
-        """End a job whose bundle is stored; whether it has succeeded, now or before."""
-        self.store.end(job_id, JobState.SUCCEEDED, {"psnr": psnr, "bytes": size})
-        return self.close(job_id) is JobState.SUCCEEDED
+    def succeed(self, job_id: str, psnr: float, size: int, failed: int = 0) -> None:
+        """End a job whose bundle is stored. failed: how many of its patches are flat."""
+        self.store.end(job_id, JobState.SUCCEEDED, {"psnr": psnr, "bytes": size, "patches_failed": failed})
+        self._close_or_clear(job_id)
 
     def fail(self, job_id: str, failure: JobFailure) -> None:
         """End a job without a picture, unless it has ended."""
         self.store.fail(job_id, failure)
-        self.close(job_id)
+        self._close_or_clear(job_id)
 
     def cancel(self, job_id: str) -> bool:
         """End a job at its owner's wish, unless it has ended; whether this call did."""
@@ -111,21 +124,36 @@ class Jobs:
         document = self.document(job_id)
         if document.timeout is not None:  # counts from now
             document = document.model_copy(update={"timeout": document.timeout + self._age(document)})
-        self.store.enter(document, limits, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
+            self.blobs.put(keys.job, document.model_dump_json().encode())
         self.blobs.put(keys.open, b"")
+        self.store.enter(document, limits, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
+        self.blobs.put(keys.open, b"")  # again: a sweeper that found a job that had ended has removed it
         self.blobs.delete(keys.outcome)
         self.wake()
 
     def delete(self, job_id: str) -> None:
         """Remove a job and all that is stored of it; if it is on the way it is stopped. Raises JobNotFound."""
         self.get(job_id)
+        self.remove(job_id)
+
+    def remove(self, job_id: str) -> None:
+        """Remove what there is of a job. A sweeper finishes what an outage interrupts: it finds `open/<id>`."""
         keys = JobKeys(job_id)
-        self.blobs.delete(keys.open)  # first, or a sweeper would restore it
-        self.blobs.delete(keys.job)
+        self.blobs.put(keys.open, b"")
+        self.blobs.delete(keys.job)  # from here on there is no such job
         self.store.forget(job_id)
         delete_all(self.blobs, keys.prefix)
+        self.blobs.delete(keys.open)
 
-    def _undo(self, job_id: str) -> None:
+    def _close_or_clear(self, job_id: str) -> None:
+        """After an end: write it down, or, where the job was deleted meanwhile, leave nothing behind."""
+        try:
+            self.close(job_id)
+        except JobNotFound:
+            if not self.blobs.exists(JobKeys(job_id).job):
+                delete_all(self.blobs, JobKeys(job_id).prefix)
+
+    def undo(self, job_id: str) -> None:
         """Leave nothing behind, as far as what is still up allows; the sweeper removes the rest."""
         keys = JobKeys(job_id)
         with contextlib.suppress(RegrowError):

@@ -70,6 +70,11 @@ def new_job_id() -> str:
     return f"{now_ms():012x}{secrets.token_hex(10)}"
 
 
+def is_job_id(text: str) -> bool:
+    """Whether the text can be a job's id."""
+    return len(text) == 32 and set(text) <= set("0123456789abcdef")
+
+
 def created_ms(job_id: str) -> int:
     """When the id was made, in milliseconds since 1970."""
     return int(job_id[:12], 16)

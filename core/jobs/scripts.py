@@ -11,10 +11,11 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from core.errors import ServiceUnavailable
+from core.errors import ServiceUnavailable, StorageFull
 
 _FOLDER = files("core.jobs") / "lua"
 
@@ -26,23 +27,27 @@ def load_script(redis: Redis, name: str) -> Script:
     return script  # type: ignore[no-any-return]
 
 
-def connect(redis_url: str) -> Redis:
-    """A client that gives up on a dead server within a second, and on a silent one within two."""
+def connect(redis_url: str, *, retries: int = 0) -> Redis:
+    """A client that gives up on a dead server within a second, and on a silent one within two.
+
+    retries: of what a cut connection left without an answer, which may so be done twice.
+    """
     return Redis.from_url(
         redis_url,
         decode_responses=True,
         socket_connect_timeout=1,
         socket_timeout=1.5,
         health_check_interval=10,
-        # Once, at once, for a connection that a restart of the server has cut. Whoever asks knows whether to wait.
-        retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
+        retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
     )
 
 
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Redis' errors as ours."""
+    """Redis' errors as ours; what is a fault of the caller stays as it is."""
     try:
         yield
-    except RedisError as error:
+    except OutOfMemoryError as error:
+        raise StorageFull("Redis has no memory left") from error
+    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
         raise ServiceUnavailable("Redis cannot be reached: try again in a few seconds") from error

@@ -17,7 +17,7 @@ class StepKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Step:
     """start, stop: the patches start <= n < stop; both 0 where the step is of the whole job. tries: how often it was
-    handed out since it last came further, this time included.
+    handed out since it last came further, this time included. number: of the claim, no two of which have the same.
     """
 
     job_id: str
@@ -25,17 +25,18 @@ class Step:
     start: int
     stop: int
     tries: int
+    number: int = 0
 
     @classmethod
     def of(cls, lease: str) -> Step:
         """From the text that Redis holds it by."""
-        job_id, kind, start, stop, tries = lease.split("/")
-        return cls(job_id, StepKind(kind), int(start), int(stop), int(tries))
+        job_id, kind, *numbers = lease.split("/")
+        return cls(job_id, StepKind(kind), *map(int, numbers))
 
     @property
     def lease(self) -> str:
-        """The text that Redis holds it by: of one step, no two that are handed out are the same."""
-        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}"
+        """The text that Redis holds it by."""
+        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}/{self.number}"
 
     @property
     def name(self) -> str:

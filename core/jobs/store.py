@@ -9,7 +9,7 @@ from typing import Any
 
 from redis import Redis
 
-from core.errors import JobNotFound, TooBusy
+from core.errors import ImageTooLarge, JobNotFound, TooBusy
 from core.jobs.documents import JobDocument, OutcomeDocument
 from core.jobs.messages import PROTOCOL
 from core.jobs.model import Job, JobFailure, JobState, states_before
@@ -35,7 +35,7 @@ class JobStore:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis
-        self._scripts = {name: load_script(redis, name) for name in ("enter", "end", "forget")}
+        self._scripts = {name: load_script(redis, name) for name in ("enter", "enter_ended", "end", "forget")}
 
     def check(self) -> None:
         with redis_errors():
@@ -72,22 +72,28 @@ class JobStore:
             answer = int(self._scripts["enter"](args=[json.dumps(job)]))
         if answer < 0:
             whose, most = ("your patches", limits.owned) if answer == -1 else ("patches", limits.in_all)
-            raise TooBusy(
-                f"the job's {document.patches} patches would make more than {most} of {whose} that are not done: "
-                "send it again when others are"
-            )
+            raise _too_busy(document.patches, most, whose)
         return answer == 1
 
+    def check_limits(self, owner: str, patches: int, limits: Limits) -> None:
+        """Raises TooBusy where a job would be refused now, and ImageTooLarge where it would be for ever."""
+        most = min(limit for limit in (limits.owned, limits.in_all, patches) if limit)
+        if patches > most:
+            raise ImageTooLarge(f"the image has {patches} patches: at most {most} may be outstanding at a time")
+        for found, limit, whose in zip(
+            self.outstanding(owner), (limits.owned, limits.in_all), ("your patches", "patches"), strict=True
+        ):
+            if limit and found + patches > limit:
+                raise _too_busy(patches, limit, whose)
+
     def enter_ended(self, document: JobDocument, outcome: OutcomeDocument) -> None:
-        """Enter a job that has ended, as the blob store remembers it."""
+        """Enter a job that has ended, as the blob store remembers it, unless Redis knows it."""
         done = document.patches if outcome.state is JobState.SUCCEEDED else 0
         known = outcome.model_dump(exclude={"version"}, exclude_none=True)
         fields = {**fields_of(document), "patches_done": done, **known}
-        with redis_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.hset(_job_key(document.id), mapping={name: str(value) for name, value in fields.items()})
-            pipe.zadd(_JOBS, {document.id: document.created_ms})
-            pipe.expire(_job_key(document.id), HISTORY_SECONDS)
-            pipe.execute()
+        flat = [str(item) for pair in fields.items() for item in pair]
+        with redis_errors():
+            self._scripts["enter_ended"](args=[document.id, document.created_ms, HISTORY_SECONDS, *flat])
 
     def end(self, job_id: str, state: JobState, fields: Mapping[str, str | int | float] | None = None) -> bool:
         """End a job, and set the fields; whether this call did. Of several at once, one does."""
@@ -182,6 +188,13 @@ class JobStore:
             elif missing_too:
                 raise JobNotFound(f"there is no job {job_id}")
         return jobs
+
+
+def _too_busy(patches: int, most: int, whose: str) -> TooBusy:
+    return TooBusy(
+        f"the job's {patches} patches would make more than {most} of {whose} that are not done: "
+        "send it again when others are"
+    )
 
 
 def _job_key(job_id: str) -> str:

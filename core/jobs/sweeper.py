@@ -1,6 +1,7 @@
 """The sweeper: takes up what crashes, outages and lost memory have left behind.
 
-All it does may be done twice, so any number of sweepers may run at once.
+All it does may be done twice, so any number of sweepers may run at once. One thread looks after what cannot wait,
+another after what takes time.
 """
 
 from __future__ import annotations
@@ -8,13 +9,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from core.errors import BlobNotFound, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import delete_all
-from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, IdempotencyDocument, JobKeys, OutcomeDocument
+from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
+from core.jobs.idempotency import days
 from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, JobFailure, created_ms
+from core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
 from core.jobs.queue import StepQueue
 
 log = logging.getLogger("regrow.sweeper")
@@ -23,11 +26,11 @@ SWEEP_SECONDS = 1.0
 RECONCILE_SECONDS = 5.0
 CLEAN_SECONDS = 60.0
 
-GRACE_MS = 60_000
+GRACE_MS = 600_000
 """An upload younger than this may still be on its way into the blob store."""
 
-KEY_LIFE_MS = 24 * 3600 * 1000
-"""How long an idempotency key is remembered."""
+CONTACT_SECONDS = 5.0
+"""After an outage, those who hold leases get so long to renew them, or as long as a lease if that is less."""
 
 
 class Sweeper:
@@ -35,63 +38,93 @@ class Sweeper:
 
     def __init__(self, jobs: Jobs, queue: StepQueue, result_ttl: timedelta | None = None) -> None:
         self._jobs, self._queue, self._result_ttl = jobs, queue, result_ttl
+        self._contact_since: float | None = None
+        self._stopping = threading.Event()
 
     def run(self, stopping: threading.Event) -> None:
         """Sweep until told to stop. An outage only makes it wait."""
-        due = {self.sweep: 0.0, self.reconcile: 0.0, self.clean: 0.0}
-        clean = min(CLEAN_SECONDS, self._result_ttl.total_seconds()) if self._result_ttl else CLEAN_SECONDS
-        every = {self.sweep: SWEEP_SECONDS, self.reconcile: RECONCILE_SECONDS, self.clean: clean}
-        down = False
-        while not stopping.wait(min(due.values()) - time.monotonic()):
-            for work in (work for work, when in due.items() if when <= time.monotonic()):
+        self._stopping = stopping
+        clean_seconds = CLEAN_SECONDS
+        if self._result_ttl is not None:
+            clean_seconds = min(clean_seconds, self._result_ttl.total_seconds())
+        slow = {self.reconcile: RECONCILE_SECONDS, self.clean: clean_seconds}
+        thread = threading.Thread(target=self._every, args=[slow], name="reconcile", daemon=True)
+        thread.start()
+        self._every({self.sweep: SWEEP_SECONDS})
+        thread.join()
+
+    def sweep(self) -> None:
+        """What Redis alone tells: work that no worker was woken for, leases that ended, jobs out of time."""
+        try:
+            if self._queue.is_waiting():
+                self._jobs.sender.wake()
+            up = self._jobs.store.up_seconds()
+        except ServiceUnavailable:
+            self._contact_since = None
+            raise
+        now = time.monotonic()
+        self._contact_since = now if self._contact_since is None else self._contact_since
+        if min(up, now - self._contact_since) >= min(CONTACT_SECONDS, self._queue.lease):
+            self._expire()
+        self._for_each(self._jobs.store.overdue(), self._end_overdue)
+
+    def reconcile(self) -> None:
+        """Bring both stores to one mind about every job that has not ended."""
+        open_jobs = set(self._jobs.store.open_jobs())
+        markers = {key.removeprefix(OPEN) for key in self._jobs.blobs.list(OPEN)}
+        self._for_each(sorted(filter(is_job_id, markers - open_jobs)), self._take_up)
+        self._for_each(sorted(open_jobs - markers), self._mark_or_forget)
+        self._for_each(self._queue.stalled(), self._enter_anew)
+
+    def clean(self) -> None:
+        """Delete what has had its time: jobs, idempotency keys, what killed writers left."""
+        if self._result_ttl is not None:
+            last = self._jobs.store.now_ms() - self._result_ttl.total_seconds() * 1000
+            ids = filter(is_job_id, self._jobs.blobs.folders(JOBS))
+            old = (job_id for job_id in ids if created_ms(job_id) < last)
+            self._for_each(old, lambda job_id: self._delete_if_ended_by(job_id, last))
+        remembered = days(self._jobs.store.now_ms())
+        for day in self._jobs.blobs.folders(IDEMPOTENCY):
+            if day < min(remembered):
+                delete_all(self._jobs.blobs, f"{IDEMPOTENCY}{day}/")
+        self._jobs.blobs.tidy()
+        self._jobs.store.trim()
+
+    def _every(self, work: dict[Callable[[], None], float]) -> None:
+        """Do each so many seconds after it was done last."""
+        due, down = dict.fromkeys(work, 0.0), False
+        while not self._stopping.wait(max(0.0, min(due.values()) - time.monotonic())):
+            for each in [each for each, when in due.items() if when <= time.monotonic()]:
                 try:
-                    work()
-                    down = down and work is not self.sweep
+                    each()
+                    down = False
                 except ServiceUnavailable as error:
                     if not down:
                         log.warning("%s; sweeping goes on when it is back", error)
                     down = True
                 except Exception:
                     log.exception("a sweep failed")
-                due[work] = time.monotonic() + every[work]
+                due[each] = time.monotonic() + work[each]
 
-    def sweep(self) -> None:
-        """What Redis alone tells: leases that ended, jobs out of time, work that no worker was woken for."""
-        # After an outage of Redis itself, those who hold leases must have had time to renew them.
-        if self._jobs.store.up_seconds() > self._queue.lease:
-            ended = self._queue.expire()
-            if ended:
-                log.warning("%d leases ended without a word from their workers: handed out again", ended)
-        for job_id in self._jobs.store.overdue():
-            self._jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
-        if self._queue.is_waiting():
-            self._jobs.sender.wake()
+    def _for_each(self, job_ids: Iterable[str], work: Callable[[str], None]) -> None:
+        """One job's trouble is not the others'. Raises ServiceUnavailable."""
+        for job_id in job_ids:
+            if self._stopping.is_set():
+                return
+            try:
+                work(job_id)
+            except (ServiceUnavailable, JobNotFound) as error:
+                if isinstance(error, ServiceUnavailable):
+                    raise
+            except Exception:
+                log.exception("job %s cannot be looked after", job_id)
 
-    def reconcile(self) -> None:
-        """Bring both stores to one mind about every job that has not ended."""
-        open_jobs = set(self._jobs.store.open_jobs())
-        markers = {key.removeprefix(OPEN) for key in self._jobs.blobs.list(OPEN)}
-        for job_id in sorted(markers - open_jobs):
-            self._take_up(job_id)
-        for job_id in sorted(open_jobs - markers):
-            self._mark_or_forget(job_id)
-        for job_id in self._queue.stalled():
-            log.warning("job %s stands still: entered anew from the blob store", job_id)
-            self._jobs.store.forget(job_id)
-            self._take_up(job_id)
+    def _expire(self) -> None:
+        while ended := self._queue.expire():
+            log.warning("%d leases ended without a word from their workers: handed out again", ended)
 
-    def clean(self) -> None:
-        """Delete what has had its time: jobs and idempotency keys."""
-        now = self._jobs.store.now_ms()
-        if self._result_ttl is not None:
-            last = now - self._result_ttl.total_seconds() * 1000
-            for job_id in self._jobs.blobs.folders(JOBS):
-                if created_ms(job_id) < last:
-                    self._delete_if_ended_by(job_id, last)
-        for key in self._jobs.blobs.list(IDEMPOTENCY):
-            if now - IdempotencyDocument.model_validate_json(self._jobs.blobs.get(key)).created_ms > KEY_LIFE_MS:
-                self._jobs.blobs.delete(key)
-        self._jobs.store.trim()
+    def _end_overdue(self, job_id: str) -> None:
+        self._jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
 
     def _take_up(self, job_id: str) -> None:
         """A job that the blob store has as open and Redis has not."""
@@ -107,13 +140,9 @@ class Sweeper:
         try:
             self._jobs.restore(job_id)
             log.warning("job %s was unknown to Redis: entered from the blob store", job_id)
-        except JobNotFound:  # an upload that is on its way, or came to nothing
+        except JobNotFound:  # an upload that is on its way or came to nothing, or a deletion that was interrupted
             if self._jobs.store.now_ms() - created_ms(job_id) > GRACE_MS:
-                delete_all(self._jobs.blobs, JobKeys(job_id).prefix)
-                self._jobs.blobs.delete(JobKeys(job_id).open)
-            return
-        if self._jobs.store.state(job_id) in FINAL_STATES:
-            self._jobs.close(job_id)
+                self._jobs.remove(job_id)
 
     def _mark_or_forget(self, job_id: str) -> None:
         """A job that Redis has as open and the blob store has not."""
@@ -123,11 +152,19 @@ class Sweeper:
         else:
             self._jobs.store.forget(job_id)
 
+    def _enter_anew(self, job_id: str) -> None:
+        log.warning("job %s stands still: entered anew from the blob store", job_id)
+        self._jobs.store.forget(job_id)
+        self._take_up(job_id)
+
     def _delete_if_ended_by(self, job_id: str, last: float) -> None:
+        keys = JobKeys(job_id)
+        if self._jobs.blobs.exists(keys.open):
+            return
         try:
-            outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(JobKeys(job_id).outcome))
+            outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(keys.outcome))
         except BlobNotFound:
             return
         if outcome.finished_ms < last:
-            self._jobs.delete(job_id)
+            self._jobs.remove(job_id)
             log.info("job %s: deleted, as its results have had their time", job_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 
 from core.errors import VersionSkew
@@ -68,7 +69,11 @@ class WorkerRegistry:
         with redis_errors():
             ids = self._redis.zrange(_WORKERS, 0, -1)
             values = self._redis.mget([_PREFIX + each for each in ids]) if ids else []
-        return sorted((WorkerRecord.model_validate_json(value) for value in values if value), key=lambda r: r.id)
+        records = []
+        for value in filter(None, values):
+            with contextlib.suppress(ValidationError):  # of a release that says other things
+                records.append(WorkerRecord.model_validate_json(value))
+        return sorted(records, key=lambda record: record.id)
 
     def check_skew(self) -> None:
         """Raises VersionSkew where workers are alive and none understands this process."""

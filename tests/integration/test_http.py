@@ -8,6 +8,10 @@ import httpx
 import pytest
 from redis import Redis
 
+from core.jobs.messages import PROTOCOL
+from core.jobs.scripts import connect
+from core.jobs.workers import WorkerRecord, WorkerRegistry
+from core.version import VERSION
 from tests.pictures import png_header_only, smooth_file
 
 
@@ -156,3 +160,43 @@ def test_answers_carry_security_headers(client: httpx.Client) -> None:
     for path in ("/jobs", "/admin", "/nowhere"):
         assert client.get(path).headers["x-content-type-options"] == "nosniff"
     assert "default-src 'self'" in client.get("/admin").headers["content-security-policy"]
+
+
+@pytest.mark.usefixtures("empty")
+def test_workers_of_another_release_are_named(client: httpx.Client, redis_url: str) -> None:
+    """Where nobody would understand a job, none is accepted."""
+    with connect(redis_url) as redis:
+        registry = WorkerRegistry(redis)
+        record = {"host": "h", "pid": 1, "device": "cpu", "engine": "numba"}
+        registry.report(WorkerRecord(id="old", version="0.0.9", protocol=PROTOCOL - 1, **record), expires_after=60)
+        answer = client.post("/encode", content=smooth_file(8, 8))
+        _assert_problem(answer, 503, "version-skew")
+        assert "0.0.9" in answer.json()["detail"]
+        assert client.get("/readyz").json()["errors"][0]["field"] == "workers"
+        registry.report(WorkerRecord(id="new", version=VERSION, **record), expires_after=60)
+        assert client.get("/readyz").status_code == 200, "during an upgrade there are both"
+        registry.remove("old")
+        registry.remove("new")
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "with space", "ümlaut".encode("latin-1")])
+def test_bad_idempotency_keys_are_refused(client: httpx.Client, key: str | bytes) -> None:
+    headers: list[tuple[bytes | str, bytes | str]] = [("Idempotency-Key", key)]
+    answer = client.post("/encode", content=smooth_file(8, 8), headers=headers)  # type: ignore[arg-type]
+    _assert_problem(answer, 422, "invalid-option")
+    assert "idempotency-key" in answer.json()["errors"][0]["field"].lower()
+
+
+@pytest.mark.parametrize("path", ["/cancel", "/retry", ""])
+def test_an_unknown_job_cannot_be_ended(client: httpx.Client, path: str) -> None:
+    answer = client.request("POST" if path else "DELETE", f"/jobs/{'0' * 32}{path}")
+    _assert_problem(answer, 404, "job-not-found")
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"priority": "urgent"}, {"timeout": "0"}, {"timeout": "nan"}, {"on_failure": "pray"}]
+)
+def test_bad_job_options_are_named(client: httpx.Client, parameters: dict[str, str]) -> None:
+    answer = client.post("/encode", params=parameters, content=smooth_file(8, 8))
+    _assert_problem(answer, 422, "invalid-option")
+    assert answer.json()["errors"][0]["field"] == next(iter(parameters))

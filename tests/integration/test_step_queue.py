@@ -280,3 +280,61 @@ def test_a_job_that_lost_its_steps_is_found(store: JobStore, queue: StepQueue, r
     assert queue.stalled() == []
     redis.zrem("regrow:leases", step.lease)
     assert queue.stalled() == [document.id]
+
+
+def test_who_sends_small_jobs_one_by_one_gets_no_more_than_a_share(store: JobStore, queue: StepQueue) -> None:
+    """An owner who never has two jobs waiting is charged for each all the same."""
+    for number in range(3):
+        store.enter(job_document(10_000, owner=f"patient-{number}"))
+    served: Counter[str] = Counter()
+    hasty = job_document(4, owner="hasty")
+    store.enter(hasty)
+    for _ in range(200):
+        step = _claim(queue)
+        if step.job_id == hasty.id:
+            served["hasty"] += 1
+            hasty = job_document(4, owner="hasty")
+            store.enter(hasty)
+        else:
+            served["patient"] += 1
+    assert 40 <= served["hasty"] <= 60
+
+
+def test_giving_up_is_not_given_up(store: JobStore, queue: StepQueue) -> None:
+    """Its tries are counted, so that whoever gives up knows when it is the giving up that fails."""
+    store.enter(job_document(1))
+    for _ in range(MOST_TRIES):
+        queue.fail(_claim(queue), BROKEN)
+    tries = []
+    for _ in range(5):
+        step = _claim(queue)
+        assert step.kind is StepKind.ABANDON
+        tries.append(step.tries)
+        queue.fail(step, BROKEN)
+    assert tries == [1, 2, 3, 4, 5]
+
+
+def test_a_patch_that_was_done_after_all_is_not_given_up(store: JobStore, queue: StepQueue) -> None:
+    store.enter(job_document(1))
+    for _ in range(MOST_TRIES):
+        last = _claim(queue)
+        queue.fail(last, BROKEN)
+    abandon = _claim(queue)
+    queue.finish(last)
+    assert queue.renew([abandon]) == [False]
+    queue.fail(abandon, BROKEN)
+    assert _claim(queue).kind is StepKind.ASSEMBLE
+
+
+def test_no_two_leases_are_the_same(store: JobStore, queue: StepQueue) -> None:
+    """Whoever had a step before it was tried anew cannot give back another's."""
+    document = job_document(4)
+    store.enter(document)
+    first = _claim(queue)
+    store.end(document.id, JobState.CANCELLED)
+    store.enter(document)
+    second = _claim(queue)
+    assert (first.patches, first.tries) == (second.patches, second.tries)
+    assert not queue.hand_back(first)
+    queue.let_go(first)
+    assert queue.renew([second]) == [True]

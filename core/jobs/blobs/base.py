@@ -39,6 +39,10 @@ class BlobStore(Protocol):
         """Remove the object, if it is there."""
         ...
 
+    def tidy(self) -> None:
+        """Remove what writers that were killed left behind."""
+        ...
+
     def check(self) -> None:
         """Raises ServiceUnavailable unless the store answers."""
         ...

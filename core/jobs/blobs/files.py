@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +14,10 @@ from pathlib import Path
 from core.errors import BlobNotFound, ServiceUnavailable, StorageFull
 
 _TEMPORARY = ".tmp-"
+_OLD_SECONDS = 3600
+"""Age at which a temporary file is one that a killed writer left."""
+
+_MAKE_TRIES = 5
 
 
 class FilesBlobStore:
@@ -55,23 +61,36 @@ class FilesBlobStore:
         return sorted(name.removeprefix(start) for name in found if name.startswith(start))
 
     def list(self, prefix: str) -> list[str]:
-        folder = self._root / prefix.rpartition("/")[0]
-        with _readable():
-            files = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(_TEMPORARY)]
-        keys = (path.relative_to(self._root).as_posix() for path in files)
-        return sorted(key for key in keys if key.startswith(prefix))
+        return sorted(key for key in self._keys(prefix) if not key.rpartition("/")[2].startswith(_TEMPORARY))
 
     def delete(self, key: str) -> None:
         path = self._path(key)
         with _writable():
             path.unlink(missing_ok=True)
         for folder in path.parents:
-            if folder == self._root:
+            if folder.parent == self._root or folder == self._root:  # the store's own, which always have new writers
                 break
             try:
                 folder.rmdir()
             except OSError:
                 break  # not empty, or another writer is in it
+
+    def tidy(self) -> None:
+        oldest = time.time() - _OLD_SECONDS
+        for key in self._keys(""):
+            path = self._root / key
+            with _writable(), contextlib.suppress(FileNotFoundError):
+                if path.name.startswith(_TEMPORARY) and path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        """Temporary files too. Folders that vanish meanwhile are empty."""
+        start = self._root / prefix.rpartition("/")[0]
+        for folder, _, names in os.walk(start):
+            for name in names:
+                key = (Path(folder) / name).relative_to(self._root).as_posix()
+                if key.startswith(prefix):
+                    yield key
 
     def check(self) -> None:
         try:
@@ -93,8 +112,7 @@ class FilesBlobStore:
         temporary = None
         try:
             with _writable():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+                handle, temporary = _make_temporary(path.parent)
                 with os.fdopen(handle, "wb") as file:
                     file.write(data)
                     file.flush()
@@ -103,6 +121,16 @@ class FilesBlobStore:
         finally:
             if temporary is not None:
                 Path(temporary).unlink(missing_ok=True)
+
+
+def _make_temporary(folder: Path) -> tuple[int, str]:
+    """An open file in the folder, which is made; again, where somebody removes it meanwhile as it is empty."""
+    for _ in range(_MAKE_TRIES):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
 
 
 @contextmanager

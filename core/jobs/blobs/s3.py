@@ -14,7 +14,11 @@ from core.errors import BlobNotFound, ServiceUnavailable
 from core.jobs.settings import BlobSettings
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
-_ALREADY_THERE = {"412", "PreconditionFailed", "409", "ConditionalRequestConflict"}
+_ALREADY_THERE = {"412", "PreconditionFailed"}
+_CONFLICT = {"409", "ConditionalRequestConflict"}
+"""Another is writing it at this moment, and may yet fail."""
+
+CONFLICT_TRIES = 3
 
 
 class S3BlobStore:
@@ -45,13 +49,16 @@ class S3BlobStore:
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         with _errors():
-            try:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*")
-            except ClientError as error:
-                if _code(error) in _ALREADY_THERE:
-                    return False
-                raise
-            return True
+            for tries_left in reversed(range(CONFLICT_TRIES)):
+                try:
+                    self._client.put_object(Bucket=self._bucket, Key=key, Body=data, IfNoneMatch="*")
+                    return True
+                except ClientError as error:
+                    if _code(error) in _ALREADY_THERE:
+                        return False
+                    if _code(error) not in _CONFLICT or not tries_left:
+                        raise
+        raise AssertionError("unreachable")
 
     def get(self, key: str) -> bytes:
         with _errors(key):
@@ -81,6 +88,9 @@ class S3BlobStore:
     def delete(self, key: str) -> None:
         with _errors():
             self._client.delete_object(Bucket=self._bucket, Key=key)
+
+    def tidy(self) -> None:
+        """Nothing: an upload is there whole or not at all."""
 
     def check(self) -> None:
         try:

@@ -15,7 +15,7 @@ local function next_step(id, job)
   local cost = tonumber(job.patch_cost)
   local item = redis.call('LPOP', again_key(id))
   if item then
-    local step = parse(id .. '/' .. item)
+    local step = parse(id .. '/' .. item .. '/0')
     local size = batch_of(math.max(1, step.stop - step.start), cost)
     if step.kind == 'fit' and step.stop - step.start > 2 * size then
       local rest = {kind = 'fit', start = step.start + size, stop = step.stop, tries = step.tries}
@@ -26,6 +26,7 @@ local function next_step(id, job)
     return step
   end
   local start, total = tonumber(job.next), tonumber(job.patches_total)
+  if start >= total then return nil end
   local stop = start + batch_of(total - start, cost)
   redis.call('HSET', job_key(id), 'next', stop)
   return {id = id, kind = 'fit', start = start, stop = stop, tries = 0}
@@ -61,21 +62,23 @@ while true do
   local id = first_job(owner)
   local job = id and read(id)
   local step = id and next_step(id, job)
+  if step then
+    -- Charged before it is known whether the owner has more: who comes back soon has been served all the same.
+    redis.call('SET', 'regrow:clock', redis.call('ZSCORE', 'regrow:owners', owner))
+    redis.call('ZINCRBY', 'regrow:owners', math.max(1, step.stop - step.start) * job.patch_cost, owner)
+    redis.call('ZREMRANGEBYSCORE', 'regrow:served', '-inf', redis.call('GET', 'regrow:clock'))
+  end
   if id then offer(id) end
   if step then
     local now = now_ms()
     step.tries = step.tries + 1
-    local lease = id .. '/' .. text(step)
+    step.number = redis.call('INCR', 'regrow:claims')
+    local lease = lease_of(step)
     redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
     if step.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
     if job.state == 'queued' then redis.call('HSET', job_key(id), 'state', 'fitting') end
     if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
     redis.call('ZREM', 'regrow:waiting', id)
-    local time = redis.call('ZSCORE', 'regrow:owners', owner)
-    if time then  -- the owner has more to be served
-      redis.call('SET', 'regrow:clock', time)
-      redis.call('ZINCRBY', 'regrow:owners', math.max(1, step.stop - step.start) * job.patch_cost, owner)
-    end
     local more = redis.call('EXISTS', 'regrow:owners') == 1 and redis.call('LLEN', ARGV[5]) < 2
     return {lease, more and 1 or 0}
   end

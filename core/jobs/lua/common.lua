@@ -7,8 +7,10 @@
 -- regrow:waiting                   sorted set: ids of jobs that no worker has begun
 -- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
 -- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
+-- regrow:served                    sorted set: the same of owners without, as long as it is more than the clock
 -- regrow:clock                     the virtual time of who was served last
--- regrow:leases                    sorted set: `<id>/kind/start/stop/tries` handed out, by when the lease ends, in ms
+-- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/number` handed out, by its end in ms
+-- regrow:claims                    how many claims there were, the number of the last
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
 -- regrow:protocol                  what the service speaks (core/jobs/messages.py)
 -- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
@@ -29,8 +31,10 @@ local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .
 local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
 
 local function parse(lease)
-  local id, kind, start, stop, tries = string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)$')
-  return {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), tries = tonumber(tries)}
+  local id, kind, start, stop, tries, number = string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)/(%d+)$')
+  local step = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), tries = tonumber(tries)}
+  step.number = number
+  return step
 end
 
 local function text(step) return string.format('%s/%d/%d/%d', step.kind, step.start, step.stop, step.tries) end
@@ -42,8 +46,10 @@ local function done_in(id, start, stop)
 end
 
 local function is_done(id, step)
-  return step.kind == 'fit' and done_in(id, step.start, step.stop) == step.stop - step.start
+  return step.stop > step.start and done_in(id, step.start, step.stop) == step.stop - step.start
 end
+
+local function lease_of(step) return step.id .. '/' .. text(step) .. '/' .. step.number end
 
 -- Put the job where claims look if it has a step to hand out, or take it from there. In a lane, small jobs pass large
 -- ones that came less than a second per patch before them: nobody waits for ever, and a thumbnail not for a poster.
@@ -54,7 +60,10 @@ local function offer(id)
   if is_open(state) and (fresh or redis.call('EXISTS', again_key(id)) == 1) then
     redis.call('ZADD', lane, job[6] / 1000 + job[5], id)
     if not redis.call('ZSCORE', 'regrow:owners', owner) then
-      redis.call('ZADD', 'regrow:owners', redis.call('GET', 'regrow:clock') or 0, owner)
+      local clock = tonumber(redis.call('GET', 'regrow:clock') or 0)
+      local served = tonumber(redis.call('ZSCORE', 'regrow:served', owner) or 0)
+      redis.call('ZADD', 'regrow:owners', math.max(clock, served), owner)
+      redis.call('ZREM', 'regrow:served', owner)
     end
     return
   end
@@ -62,7 +71,11 @@ local function offer(id)
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', lane_key(owner, priority)) == 1 then return end
   end
-  redis.call('ZREM', 'regrow:owners', owner)
+  local served = redis.call('ZSCORE', 'regrow:owners', owner)
+  if served then
+    redis.call('ZADD', 'regrow:served', served, owner)
+    redis.call('ZREM', 'regrow:owners', owner)
+  end
 end
 
 -- Hand a step out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is

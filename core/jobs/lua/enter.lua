@@ -10,6 +10,11 @@ if job.most_owned > 0 and outstanding(job.owner) + job.patches > job.most_owned 
 if job.most_in_all > 0 and outstanding('*') + job.patches > job.most_in_all then return -2 end
 
 redis.call('SET', 'regrow:protocol', job.protocol)
+if redis.call('EXISTS', key) == 1 then  -- a retry: who works on it still does so for nothing
+  for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do
+    if parse(lease).id == id then redis.call('ZREM', 'regrow:leases', lease) end
+  end
+end
 redis.call('DEL', key, done_key(id), again_key(id))
 for name, value in pairs(job.fields) do redis.call('HSET', key, name, value) end
 local done = 0

@@ -1,9 +1,9 @@
 -- ARGV: type and message of what went wrong. Hands out again what has not been renewed; how many leases have ended.
-local ended = redis.call('ZRANGE', 'regrow:leases', '-inf', now_ms(), 'BYSCORE', 'LIMIT', 0, 100)
+local ended = redis.call('ZRANGE', 'regrow:leases', '-inf', now_ms(), 'BYSCORE', 'LIMIT', 0, 10)
 for _, lease in ipairs(ended) do
   local step = parse(lease)
   redis.call('ZREM', 'regrow:leases', lease)
-  if is_open(redis.call('HGET', job_key(step.id), 'state')) then
+  if step.id and is_open(redis.call('HGET', job_key(step.id), 'state')) then
     redis.call('HSET', job_key(step.id), 'last_error_type', ARGV[1], 'last_error_message', ARGV[2])
     put_back(step, true)
   end

@@ -4,7 +4,7 @@ local ends = redis.call('ZSCORE', 'regrow:leases', lease)
 if not ends then return lease end
 local step = parse(lease)
 step.tries = 1
-local renamed = step.id .. '/' .. text(step)
+local renamed = lease_of(step)
 redis.call('ZREM', 'regrow:leases', lease)
 redis.call('ZADD', 'regrow:leases', ends, renamed)
 return renamed

@@ -1,6 +1,6 @@
 -- Ids of open jobs of which no step is handed out or to be handed out. There are none unless keys were lost.
 local held, found = {}, {}
-for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do held[parse(lease).id] = true end
+for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do held[parse(lease).id or ''] = true end
 for _, id in ipairs(redis.call('ZRANGE', 'regrow:open', 0, -1)) do
   if not held[id] then
     local job = redis.call('HMGET', job_key(id), 'owner', 'priority')

@@ -195,3 +195,15 @@ def test_a_pickle_in_the_queue_is_refused_and_the_worker_lives(fleet: Fleet) -> 
     wait_until(lambda: "Refusing to deserialize" in fleet.log(FAULTY) or "pickle" in fleet.log(FAULTY), "its refusal")
     assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
     assert worker.poll() is None
+
+
+def test_a_worker_of_another_protocol_says_so_and_takes_nothing(fleet: Fleet) -> None:
+    """Until API and worker are of one release again."""
+    fleet.start_workers(1, FAULTY)
+    fleet.redis.set("regrow:protocol", 99)
+    fleet.redis.zadd("regrow:owners", {"nobody": 0})  # makes the sweeper send a message
+    wait_until(lambda: fleet.alive()[0].refused is not None, "its refusal")
+    assert "install one release on both" in str(fleet.alive()[0].refused)
+    assert "the service speaks protocol 99" in fleet.log(FAULTY)
+    assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
+    wait_until(lambda: fleet.alive()[0].refused is None, "its good humour")
