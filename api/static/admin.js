@@ -81,7 +81,11 @@ function fillWorkerRow(row, worker) {
   setText(cell(row, "engine"), worker.engine);
   setText(cell(row, "device"), worker.device);
   setText(cell(row, "version"), worker.version);
-  setText(cell(row, "current"), worker.current ?? "idle");
+  const bytes = worker.memory_bytes + (worker.device_memory_bytes ?? 0);
+  setText(cell(row, "memory"), `${Math.round(bytes / 2 ** 20).toLocaleString()} MiB`);
+  const speed = worker.patch_iterations_per_second;
+  setText(cell(row, "speed"), speed === null ? "" : Math.round(speed).toLocaleString());
+  setText(cell(row, "current"), worker.refused ?? worker.current ?? "idle");
 }
 
 function makeProcessRow() {
@@ -121,7 +125,7 @@ async function refresh() {
     const paths = ["/jobs", "/admin/workers", "/admin/processes"];
     const [{ jobs }, { workers }, { processes }] = await Promise.all(paths.map(fetchJson));
     syncRows(document.getElementById("jobs"), jobs, makeJobRow, fillJobRow);
-    const columns = ["worker", "engine", "device", "version", "current"];
+    const columns = ["worker", "engine", "device", "memory", "speed", "version", "current"];
     syncRows(document.getElementById("workers"), workers, () => makeRow(columns), fillWorkerRow);
     showProcesses(processes);
     setText(document.getElementById("jobs-count"), jobs.length ? `newest ${jobs.length}` : "");

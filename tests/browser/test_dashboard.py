@@ -90,6 +90,10 @@ def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> 
     expect(page.locator("#workers")).to_contain_text("numba")
     expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
     expect(page.locator("#workers-count")).to_have_text("1 alive")
+    refused = {"refused": "install one release on both", "patch_iterations_per_second": 1234.4}
+    workers.report(worker.model_copy(update=refused), expires_after=60)
+    expect(page.locator("#workers")).to_contain_text("install one release on both")
+    expect(page.locator("#workers")).to_contain_text("1,234")
 
     queue = StepQueue(connect(redis_url), lease=60)
     claim = queue.claim(1)

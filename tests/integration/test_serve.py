@@ -13,6 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.codec.presets import Effort
+from core.codec.settings import EncodeSettings
+from tests.integration.faults.reference import undisturbed
 from tests.pictures import smooth_file
 from tests.services import alive, free_ports, wait_until
 
@@ -43,11 +46,11 @@ def _children(parent: int) -> list[int]:
 
 
 def test_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
-    """F13, and nothing of the stack outlives it."""
+    """F13: the same bytes as without a pause; and nothing of the stack outlives it."""
     (port,) = free_ports(1)
-    url = f"http://127.0.0.1:{port}"
+    url, data = f"http://127.0.0.1:{port}", smooth_file(40, 40)
     with _serve(tmp_path, port) as child:
-        path = httpx.post(url + "/encode?effort=standard", content=smooth_file(40, 40), timeout=30).headers["location"]
+        path = httpx.post(url + "/encode?effort=standard", content=data, timeout=30).headers["location"]
         wait_until(lambda: 0 < httpx.get(url + path).json()["progress"] < 0.9, "the start of a fit", 120)
         pids = _children(child.pid)
         assert len(pids) == 3  # Valkey, a worker, the API
@@ -59,6 +62,7 @@ def test_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
         job = httpx.get(url + path).json()
         assert httpx.get(url + job["links"]["picture"]).status_code == 200
         assert job["attempts"] == 2
+        assert httpx.get(url + path + "/bundle").content == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
