@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from api.pictures import Pictures
 from api.settings import ApiSettings
 from core.errors import JobNotFound
 from core.jobs.blobs import make_blob_store
@@ -25,6 +26,7 @@ class Service:
 
     settings: ApiSettings
     jobs: Jobs
+    pictures: Pictures
     workers: WorkerRegistry
     processes: ProcessRegistry
 
@@ -33,9 +35,11 @@ def make_service(settings: ApiSettings) -> Service:
     """Connect lazily: nothing is reached until a request needs it."""
     url = settings.redis_url.get_secret_value()
     redis = connect(url, retries=1)
+    jobs = Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url)))
     return Service(
         settings=settings,
-        jobs=Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url))),
+        jobs=jobs,
+        pictures=Pictures(jobs, settings.bundle_cache_bytes, settings.picture_cache_bytes),
         workers=WorkerRegistry(redis),
         processes=ProcessRegistry(redis),
     )

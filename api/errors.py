@@ -34,7 +34,11 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.DamagedImage: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
     errors.InvalidSettings: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"),
     errors.BudgetTooSmall: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "budget-too-small"),
+    errors.NotABundle: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-a-bundle"),
+    errors.UnsupportedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unsupported-bundle"),
+    errors.DamagedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-bundle"),
     errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.BlobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
     errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
     errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
     errors.JobEnded: Kind(HTTPStatus.CONFLICT, "job-ended"),
@@ -48,7 +52,13 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
 
-_FRAMEWORK_TYPES = {400: "bad-request", 404: "not-found", 405: "method-not-allowed", 413: "content-too-large"}
+_FRAMEWORK_TYPES = {
+    400: "bad-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "content-too-large",
+    416: "no-such-range",
+}
 
 
 def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:

@@ -15,11 +15,15 @@ class JobErrorBody(BaseModel):
 
 
 class JobLinks(BaseModel):
-    """Paths on this server; picture and bundle answer once the job has succeeded."""
+    """Paths on this server; picture, growth, bundle and report answer once the job has succeeded."""
 
     self: str
     picture: str
+    growth: str
     bundle: str
+    report: str
+    source: str
+    cancel: str
 
 
 class JobBody(BaseModel):
@@ -60,8 +64,21 @@ class JobBody(BaseModel):
             **{name: getattr(job, name) for name in _COPIED},
             phase=PHASES[job.state],
             error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
-            links=JobLinks(self=f"/jobs/{job.id}", picture=f"/decode/{job.id}.png", bundle=f"/jobs/{job.id}/bundle"),
+            links=_links(job.id),
         )
+
+
+def _links(job_id: str) -> JobLinks:
+    job, picture = f"/jobs/{job_id}", f"/decode/{job_id}"
+    return JobLinks(
+        self=job,
+        picture=f"{picture}.png",
+        growth=f"{picture}.gif",
+        bundle=f"{job}/bundle",
+        report=f"{job}/report",
+        source=f"{job}/source.png",
+        cancel=f"{job}/cancel",
+    )
 
 
 _COPIED = (
@@ -72,9 +89,10 @@ _COPIED = (
 
 
 class JobList(BaseModel):
-    """The newest jobs, newest first."""
+    """Jobs, newest first. next: the cursor of the page after this one; null on the last."""
 
     jobs: list[JobBody]
+    next: str | None
 
 
 class WorkerList(BaseModel):

@@ -12,8 +12,10 @@ from core.jobs.store import Limits
 
 
 class ApiSettings(ServiceSettings):
-    """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header. max_patches_per_owner,
-    max_patches: accepted and not done at a time; 0 for no limit.
+    """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header.
+
+    max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
+    picture_cache_bytes: of memory, in each API process.
     """
 
     host: str = "127.0.0.1"
@@ -25,6 +27,8 @@ class ApiSettings(ServiceSettings):
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)
+    bundle_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
+    picture_cache_bytes: int = Field(default=128 * 1024 * 1024, ge=0)
     max_patches_per_owner: int = Field(default=200_000, ge=0)
     max_patches: int = Field(default=1_000_000, ge=0)
     # Somebody waits for each answer: a store that is down is said to be within two seconds.

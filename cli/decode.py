@@ -11,12 +11,17 @@ import typer
 
 from cli.files import write_whole
 from core.codec import decoder
+from core.codec.bundle import read_bundle
+from core.codec.view import LARGEST_SCALE, View, parse_box, render
 from core.errors import BundleError, InvalidSettings
 
 
 def decode(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The picture, a .png file")] = None,
+    crop: Annotated[str | None, typer.Option(help="x,y,width,height in pixels; only what it touches is grown")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="The state after so many steps; 0 is the seed")] = None,
+    scale: Annotated[int, typer.Option(min=1, max=LARGEST_SCALE, help="Pixels per pixel of the picture")] = 1,
     conceal: Annotated[bool, typer.Option(help="Fill damaged patches from their neighbours")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON")] = False,
 ) -> None:
@@ -26,8 +31,10 @@ def decode(
         raise InvalidSettings(f"{target} is there already, perhaps the original: say with -o where the picture goes")
     if target.suffix.lower() != ".png":
         raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
+    if conceal and (crop, step, scale) != (None, None, 1):
+        raise InvalidSettings("--conceal fills a whole picture: leave out --crop, --step and --scale")
     try:
-        decoded = decoder.decode(bundle.read_bytes(), "conceal" if conceal else "refuse")
+        decoded = _decode(bundle.read_bytes(), View(parse_box(crop), step, scale), conceal=conceal)
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     picture = decoded.picture
@@ -50,3 +57,9 @@ def decode(
         )
     else:
         print(f"{target}: {picture.width}×{picture.height}")
+
+
+def _decode(data: bytes, view: View, *, conceal: bool) -> decoder.Decoded:
+    if conceal:
+        return decoder.decode(data, "conceal")
+    return decoder.Decoded(render(read_bundle(data), view), ())

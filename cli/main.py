@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, decode, encode, grow, inspect, serve, worker
+from cli import bench, decode, encode, grow, inspect, serve, submit, worker
 from core.errors import RegrowError
 from core.version import VERSION
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.command("worker")(worker.worker)
+app.command("submit")(submit.submit)
 app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("grow")(grow.grow)

@@ -1,17 +1,125 @@
-"""`GET /decode/<id>.png`: the picture, regrown."""
+"""`/decode/<id>`: pictures, regrown."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+import hashlib
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from api.conditional import answer
 from api.dependencies import JobId, ServiceDependency
-from api.routes.jobs import NO_PICTURE, read_bundle_of
-from core.codec.decoder import decode
+from api.pictures import DECODER, GIF, StoredBundle
+from api.schemas import Problem
+from core.codec.picture_files import FileKind
+from core.codec.view import LARGEST_SCALE, View, parse_box
 
 router = APIRouter(tags=["decode"])
 
+NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 422, 503)}
 
-@router.get("/decode/{id}.png", response_class=Response, responses={**NO_PICTURE, 200: {"content": {"image/png": {}}}})
-def decode_png(job_id: JobId, service: ServiceDependency) -> Response:
-    """Regrow the picture from its bundle, at exactly its original size."""
-    return Response(decode(read_bundle_of(service, job_id)).picture.to_png(), media_type="image/png")
+Crop = Annotated[
+    str | None,
+    Query(
+        description="`x,y,width,height` in pixels; only the patches it touches are regrown", examples=["40,40,80,80"]
+    ),
+]
+Step = Annotated[int | None, Query(ge=0, le=255, description="The state after so many steps; 0 is the seed")]
+Scale = Annotated[int, Query(ge=1, le=LARGEST_SCALE, description="Pixels per pixel of the picture, along each side")]
+
+
+def _answers(*kinds: str) -> dict[int | str, dict[str, object]]:
+    return {**NO_PICTURE, 200: {"content": {kind: {} for kind in kinds}}, 304: {"description": "Not modified"}}
+
+
+def _etag(bundle: StoredBundle, view: View, kind: str) -> str:
+    """Strong: the bundle's hash, the decoder's version and all that was asked for."""
+    asked = hashlib.sha256(f"{view} {kind}".encode()).hexdigest()[:12]
+    return f'"{bundle.digest[:32]}-{DECODER}-{asked}"'
+
+
+def _picture(
+    request: Request, service: ServiceDependency, job_id: str, view: View, kind: FileKind, **headers: str
+) -> Response:
+    bundle = service.pictures.bundle(job_id)
+    view.refuse_impossible(bundle.parsed)
+    etag = _etag(bundle, view, kind)
+    return answer(request, etag, kind.media_type, lambda: service.pictures.file(bundle, view, kind), **headers)
+
+
+@router.post(
+    "/decode",
+    response_class=Response,
+    responses={
+        **{status: {"model": Problem} for status in (413, 415, 422)},
+        200: {"content": {kind.media_type: {} for kind in FileKind}},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def decode_upload(
+    request: Request,
+    service: ServiceDependency,
+    kind: Annotated[FileKind, Query(description="Of the answer")] = FileKind.PNG,
+    crop: Crop = None,
+    step: Step = None,
+    scale: Scale = 1,
+) -> Response:
+    """Regrow the picture of a bundle that is sent along. Nothing of it is kept."""
+    data = await request.body()
+    view = View(parse_box(crop), step, scale)
+    file = await run_in_threadpool(service.pictures.uploaded, data, view, kind, service.settings.image_limits)
+    return Response(file, media_type=kind.media_type)
+
+
+@router.head("/decode/{id}.gif", include_in_schema=False)
+@router.get("/decode/{id}.gif", response_class=Response, responses=_answers("image/gif"))
+def decode_gif(
+    request: Request, job_id: JobId, service: ServiceDependency, crop: Crop = None, scale: Scale = 1
+) -> Response:
+    """The picture's growth from the seed, as an animation."""
+    bundle, view = service.pictures.bundle(job_id), View(parse_box(crop), None, scale)
+    view.refuse_impossible(bundle.parsed)
+    return answer(request, _etag(bundle, view, GIF), "image/gif", lambda: service.pictures.gif(bundle, view))
+
+
+@router.head("/decode/{id}.{kind}", include_in_schema=False)
+@router.get(
+    "/decode/{id}.{kind}",
+    response_class=Response,
+    responses=_answers(*(kind.media_type for kind in FileKind)),
+)
+def decode_file(
+    request: Request,
+    job_id: JobId,
+    kind: FileKind,
+    service: ServiceDependency,
+    crop: Crop = None,
+    step: Step = None,
+    scale: Scale = 1,
+) -> Response:
+    """Regrow the picture from its bundle, at exactly its original size, or a view of it.
+
+    PNG and WebP are without loss, JPEG is not.
+    """
+    return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind)
+
+
+@router.head("/decode/{id}", include_in_schema=False)
+@router.get("/decode/{id}", response_class=Response, responses=_answers("image/png", "image/webp"))
+def decode_negotiated(
+    request: Request,
+    job_id: JobId,
+    service: ServiceDependency,
+    crop: Crop = None,
+    step: Step = None,
+    scale: Scale = 1,
+) -> Response:
+    """As WebP for clients whose `Accept` names it, as PNG for others; both without loss."""
+    kind = FileKind.WEBP if "image/webp" in request.headers.get("accept", "").lower() else FileKind.PNG
+    return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind, Vary="Accept")

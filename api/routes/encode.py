@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+import time
 from http import HTTPStatus
 from typing import Annotated
 
@@ -11,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api.dependencies import ServiceDependency
+from api.dependencies import Service, ServiceDependency
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
 from api.submission import Order, submit
@@ -20,7 +23,7 @@ from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import MOST_BYTES, EncodeSettings
 from core.errors import UnsupportedImage
-from core.jobs.model import OnFailure, Priority
+from core.jobs.model import FINAL_STATES, Job, OnFailure, Priority
 
 router = APIRouter(tags=["encode"])
 
@@ -29,6 +32,8 @@ IdempotencyKey = Annotated[
     Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="Makes it safe to send this again"),
 ]
 
+MOST_WAIT_SECONDS = 60
+WAIT_POLL_SECONDS = 0.2
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 _FILE = {"type": "string", "format": "binary"}
 
@@ -74,7 +79,10 @@ class EncodeOptions(BaseModel):
 @router.post(
     "/encode",
     status_code=HTTPStatus.ACCEPTED,
-    responses={status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
+    responses={
+        **{status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
+        200: {"model": JobBody, "description": "The job has ended: it was waited for, or it is replayed"},
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -97,11 +105,13 @@ async def encode(
     service: ServiceDependency,
     options: Annotated[EncodeOptions, Query()],
     idempotency_key: IdempotencyKey = None,
+    prefer: Annotated[str | None, Header(description="`wait=N`: answer when the job has ended, or after N s")] = None,
 ) -> JobBody:
     """Encode one image: the raw file as the body, or multipart with the file as `image`.
 
-    Options are query parameters, or form fields in a multipart body. Answers at once; follow the job at `Location`.
-    With an Idempotency-Key, the same request sent again within a day answers with the job that the first one made.
+    Options are query parameters, or form fields in a multipart body. Answers at once: follow the job at `Location`.
+    With `Prefer: wait=N` (RFC 7240) answers 200 with the job if it ends within N seconds, at most 60. With an
+    Idempotency-Key, the same request sent again within a day answers with the job that the first one made.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         data, options = await _read_form(request, options)
@@ -111,8 +121,30 @@ async def encode(
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"
-    response.headers["Retry-After"] = str(POLL_SECONDS)
+    seconds = _seconds_to_wait(prefer)
+    if seconds:
+        response.headers["Preference-Applied"] = f"wait={seconds}"
+        job = await _wait(service, job, seconds)
+    if job.state in FINAL_STATES:
+        response.status_code = HTTPStatus.OK
+    else:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
     return JobBody.of(job)
+
+
+def _seconds_to_wait(prefer: str | None) -> int:
+    """What `Prefer` asks for, within limits; 0 where it asks for nothing that is known."""
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,9})\b", prefer or "")
+    return min(int(found.group(1)), MOST_WAIT_SECONDS) if found else 0
+
+
+async def _wait(service: Service, job: Job, seconds: int) -> Job:
+    """The job when it has ended, or as it is after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while job.state not in FINAL_STATES and time.monotonic() < deadline:
+        await asyncio.sleep(min(WAIT_POLL_SECONDS, deadline - time.monotonic()))
+        job = await run_in_threadpool(service.jobs.get, job.id)
+    return job
 
 
 async def _read_form(request: Request, options: EncodeOptions) -> tuple[bytes, EncodeOptions]:

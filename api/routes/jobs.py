@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
-from api.dependencies import JobId, Service, ServiceDependency
+from api.conditional import answer, answer_ranges
+from api.dependencies import JobId, ServiceDependency
 from api.schemas import JobBody, JobList, Problem
-from core.errors import BlobNotFound, JobEnded, JobFailed, JobNotFinished
-from core.jobs.documents import JobKeys, OutcomeDocument
-from core.jobs.model import FINAL_STATES, JobState
+from core.codec.report import Report
+from core.errors import JobEnded
+from core.jobs.documents import JobKeys
+from core.jobs.model import JobState
 
 router = APIRouter(tags=["jobs"])
 
@@ -23,30 +25,62 @@ REFUSED = {status: {"model": Problem} for status in (404, 409, 429, 503)}
 NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
 
 
-@router.get("/jobs", responses={503: {"model": Problem}})
-def list_jobs(service: ServiceDependency, limit: Annotated[int, Query(ge=1, le=200)] = 50) -> JobList:
-    """The newest jobs."""
-    return JobList(jobs=[JobBody.of(job) for job in service.jobs.store.newest(limit)])
+@router.head("/jobs", include_in_schema=False)
+@router.get("/jobs", responses={422: {"model": Problem}, 503: {"model": Problem}})
+def list_jobs(
+    service: ServiceDependency,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(description="`next` of the page before", pattern="^[0-9a-f]{32}$")] = None,
+    state: Annotated[list[JobState] | None, Query(description="Only jobs in these states")] = None,
+) -> JobList:
+    """Jobs, newest first."""
+    jobs = service.jobs.store.newest(limit + 1, cursor, state or ())
+    page = jobs[:limit]
+    return JobList(jobs=[JobBody.of(job) for job in page], next=page[-1].id if len(jobs) > limit else None)
 
 
+@router.head("/jobs/{id}", include_in_schema=False)
 @router.get("/jobs/{id}", responses=NOT_FOUND)
 def get_job(job_id: JobId, service: ServiceDependency) -> JobBody:
     """One job."""
     return JobBody.of(service.jobs.get(job_id))
 
 
+@router.head("/jobs/{id}/bundle", include_in_schema=False)
 @router.get(
     "/jobs/{id}/bundle",
     response_class=Response,
-    responses={**NO_PICTURE, 200: {"content": {"application/octet-stream": {}}}},
+    responses={
+        **NO_PICTURE,
+        206: {"description": "The range asked for"},
+        416: {"description": "No such range"},
+        200: {"content": {"application/octet-stream": {}}},
+    },
 )
-def get_bundle(job_id: JobId, service: ServiceDependency) -> Response:
-    """The stored file (`.gnca`)."""
-    return Response(
-        read_bundle_of(service, job_id),
-        media_type="application/octet-stream",
-        headers={"Content-Disposition": f'attachment; filename="{job_id}.gnca"'},
-    )
+def get_bundle(request: Request, job_id: JobId, service: ServiceDependency) -> Response:
+    """The stored file (`.gnca`), or one range of its bytes."""
+    bundle = service.pictures.bundle(job_id)
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.gnca"'}
+    return answer_ranges(request, f'"{bundle.digest}"', "application/octet-stream", bundle.data, **headers)
+
+
+@router.head("/jobs/{id}/report", include_in_schema=False)
+@router.get("/jobs/{id}/report", responses=NO_PICTURE)
+def get_report(job_id: JobId, service: ServiceDependency) -> Report:
+    """What became of the picture: quality, sizes and work. All of it is of the stored file."""
+    service.pictures.bundle(job_id)  # or says why there is none
+    return Report.model_validate_json(service.jobs.blobs.get(JobKeys(job_id).report))
+
+
+@router.head("/jobs/{id}/source.png", include_in_schema=False)
+@router.get(
+    "/jobs/{id}/source.png", response_class=Response, responses={**NOT_FOUND, 200: {"content": {"image/png": {}}}}
+)
+def get_source(request: Request, job_id: JobId, service: ServiceDependency) -> Response:
+    """The picture that was sent, as it was encoded: upright, without metadata."""
+    service.jobs.get(job_id)
+    data = service.jobs.blobs.get(JobKeys(job_id).source)
+    return answer(request, f'"{hashlib.sha256(data).hexdigest()}"', "image/png", lambda: data)
 
 
 @router.post("/jobs/{id}/cancel", responses={**NOT_FOUND, 409: {"model": Problem}})
@@ -73,18 +107,3 @@ def retry_job(job_id: JobId, service: ServiceDependency, response: Response) -> 
 def delete_job(job_id: JobId, service: ServiceDependency) -> None:
     """Remove a job with its picture and its bundle; one that is on the way is stopped."""
     service.jobs.delete(job_id)
-
-
-def read_bundle_of(service: Service, job_id: str) -> bytes:
-    """The job's bundle. The blob store is asked first: a bundle outlives what Redis knows of its job."""
-    blobs, keys = service.jobs.blobs, JobKeys(job_id)
-    with contextlib.suppress(BlobNotFound):
-        if OutcomeDocument.model_validate_json(blobs.get(keys.outcome)).state is JobState.SUCCEEDED:
-            return blobs.get(keys.bundle)
-    job = service.jobs.get(job_id)
-    if job.state not in FINAL_STATES:
-        raise JobNotFinished(f"the job is {job.state}: ask again when it has succeeded")
-    if job.state is JobState.SUCCEEDED:  # it ended between the two looks
-        return blobs.get(keys.bundle)
-    reason = job.error.message if job.error else "no reason is known"
-    raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")

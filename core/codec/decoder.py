@@ -78,7 +78,7 @@ def decode_bundle(bundle: Bundle, on_damage: OnDamage = "refuse", *, grower: Gro
     whole = [index for index in range(header.grid.count) if index not in lost]
     for start in range(0, len(whole), PATCHES_AT_ONCE):
         some = whole[start : start + PATCHES_AT_ONCE]
-        grown, failed = _grow_patches(bundle, some, on_damage, grower or fast_grower())
+        grown, failed = grow_patches(bundle, some, on_damage, grower or fast_grower())
         damaged += failed
         for index, patch in grown.items():
             paste(pixels, header.grid, index, patch)
@@ -86,7 +86,7 @@ def decode_bundle(bundle: Bundle, on_damage: OnDamage = "refuse", *, grower: Gro
     return Decoded(Picture(pixels), tuple(sorted(damaged)))
 
 
-def _grow_patches(
+def grow_patches(
     bundle: Bundle, indices: Sequence[int], on_damage: OnDamage, grower: Grower
 ) -> tuple[dict[int, Pixels], list[int]]:
     """The patches (visible, size, size) that could be grown, and the numbers of those that could not."""

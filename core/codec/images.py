@@ -37,6 +37,14 @@ class ImageLimits:
     max_side: int = 16_384
     max_pixels: int = 16_777_216
 
+    def check(self, width: int, height: int) -> None:
+        """Raises ImageTooLarge."""
+        if max(width, height) > self.max_side or width * height > self.max_pixels:
+            raise ImageTooLarge(
+                f"the image is {width}×{height}: at most {self.max_side} pixels a side and "
+                f"{self.max_pixels:,} pixels in all are accepted"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:
@@ -73,11 +81,7 @@ def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
     image = _open(data)
     if image.width < 1 or image.height < 1:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
-    if max(image.size) > limits.max_side or image.width * image.height > limits.max_pixels:
-        raise ImageTooLarge(
-            f"the image is {image.width}×{image.height}: at most {limits.max_side} pixels a side and "
-            f"{limits.max_pixels:,} pixels in all are accepted"
-        )
+    limits.check(image.width, image.height)
     with _damage_as_error():
         image.load()
         return Picture(_to_pixels(_upright(image)))

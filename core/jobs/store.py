@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,13 @@ from redis import Redis
 from core.errors import ImageTooLarge, JobNotFound, TooBusy
 from core.jobs.documents import JobDocument, OutcomeDocument
 from core.jobs.messages import PROTOCOL
-from core.jobs.model import Job, JobFailure, JobState, states_before
+from core.jobs.model import Job, JobFailure, JobState, created_ms, states_before
 from core.jobs.scripts import load_script, redis_errors
 from core.jobs.view import fields_of, job_of
 
 _JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
 
+_PAGE = 100
 HISTORY_SECONDS = 7 * 24 * 3600
 """How long Redis remembers a job that has ended. The blob store does for longer."""
 
@@ -138,11 +139,26 @@ class JobStore:
         known = OutcomeDocument.model_fields.keys() - {"version"}
         return OutcomeDocument.model_validate({name: fields[name] for name in known if name in fields})
 
-    def newest(self, limit: int) -> list[Job]:
-        """The jobs created last, newest first."""
+    def newest(self, limit: int, before: str | None = None, states: Collection[JobState] = ()) -> list[Job]:
+        """The jobs created last, newest first. before: an id, to go on after it; states: only jobs in one of these."""
+        start, found = self._rank_after(before), list[Job]()
+        while len(found) < limit:
+            with redis_errors():
+                ids = self._redis.zrevrange(_JOBS, start, start + _PAGE - 1)
+            jobs = self._read(ids, missing_too=False).values()
+            found += [job for job in jobs if not states or job.state in states]
+            start += _PAGE
+            if len(ids) < _PAGE:
+                break
+        return found[:limit]
+
+    def _rank_after(self, before: str | None) -> int:
+        """The place of the next job after one that may be gone, the newest being at 0."""
+        if before is None:
+            return 0
         with redis_errors():
-            ids = self._redis.zrevrange(_JOBS, 0, limit - 1)
-        return list(self._read(ids, missing_too=False).values())
+            rank = self._redis.zrevrank(_JOBS, before)
+            return int(self._redis.zcount(_JOBS, f"({created_ms(before)}", "+inf") if rank is None else rank + 1)
 
     def open_jobs(self) -> list[str]:
         """Ids of all jobs that have not ended."""

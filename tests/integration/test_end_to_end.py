@@ -139,6 +139,13 @@ def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
     assert jobs[1]["bytes"] <= 260
 
 
+def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:
+    answer = stack.post("/encode", content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
+    assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
+    report = stack.get(answer.json()["links"]["report"]).json()
+    assert (report["psnr"], report["bytes"]) == (answer.json()["psnr"], answer.json()["bytes"])
+
+
 def test_a_plain_byte_per_weight_is_the_papers_accounting(stack: httpx.Client) -> None:
     path = stack.post("/encode", params={"coder": "bytes"}, content=smooth_file(40, 40)).headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)

@@ -152,7 +152,7 @@ def test_health_and_documentation(client: httpx.Client) -> None:
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 200
     paths = client.get("/openapi.json").json()["paths"]
-    assert {"/encode", "/jobs/{id}", "/decode/{id}.png", "/jobs/{id}/bundle", "/livez", "/readyz"} <= set(paths)
+    assert {"/encode", "/jobs/{id}", "/decode/{id}.{kind}", "/jobs/{id}/bundle", "/livez", "/readyz"} <= set(paths)
     assert client.get("/docs").status_code == 200
 
 
@@ -200,3 +200,37 @@ def test_bad_job_options_are_named(client: httpx.Client, parameters: dict[str, s
     answer = client.post("/encode", params=parameters, content=smooth_file(8, 8))
     _assert_problem(answer, 422, "invalid-option")
     assert answer.json()["errors"][0]["field"] == next(iter(parameters))
+
+
+def test_pages_and_states(client: httpx.Client) -> None:
+    """Cursors: every job once, newest first, even if the page's last is deleted meanwhile."""
+    mine = [client.post("/encode", content=smooth_file(8, 8)).json()["id"] for _ in range(5)]
+    client.post(f"/jobs/{mine[1]}/cancel").raise_for_status()
+    found, cursor = [], None
+    while True:
+        body = client.get("/jobs", params={"limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        found += [job["id"] for job in body["jobs"]]
+        cursor = body["next"]
+        if cursor is None:
+            break
+    assert found[:5] == mine[::-1]
+    assert len(set(found)) == len(found)
+    cancelled = client.get("/jobs", params={"state": ["cancelled", "failed"], "limit": 200}).json()["jobs"]
+    assert mine[1] in [job["id"] for job in cancelled]
+    assert {job["state"] for job in cancelled} == {"cancelled"}
+    page = client.get("/jobs", params={"limit": 2}).json()
+    client.delete(f"/jobs/{page['next']}").raise_for_status()
+    after = client.get("/jobs", params={"limit": 2, "cursor": page["next"]}).json()["jobs"]
+    assert [job["id"] for job in after] == mine[::-1][2:4]
+    _assert_problem(client.get("/jobs", params={"cursor": "../x"}), 422, "invalid-option")
+    _assert_problem(client.get("/jobs", params={"state": "lost"}), 422, "invalid-option")
+
+
+def test_waiting_is_bounded(client: httpx.Client) -> None:
+    """Prefer: wait; there is no worker, so nothing ends."""
+    answer = client.post("/encode", content=smooth_file(8, 8), headers={"Prefer": "respond-async, wait=1"})
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    assert answer.headers["preference-applied"] == "wait=1"
+    assert answer.elapsed.total_seconds() >= 1
+    answer = client.post("/encode", content=smooth_file(8, 8), headers={"Prefer": "waiting=9"})
+    assert "preference-applied" not in answer.headers

@@ -121,3 +121,17 @@ def test_help_and_version() -> None:
         assert command in _regrow("--help").stdout
         assert _regrow(command, "--help").returncode == 0
     assert _regrow("--version").stdout.startswith("regrow 0.")
+
+
+def test_decode_shows_parts_and_steps(tmp_path: Path) -> None:
+    data = random_bundle(90, 130)
+    bundle, target = tmp_path / "x.gnca", tmp_path / "x.png"
+    bundle.write_bytes(data)
+    done = _regrow("decode", bundle, "-o", target, "--crop", "41,3,50,60", "--scale", "2")
+    assert done.returncode == 0, done.stderr
+    assert (read_picture(target.read_bytes()).pixels[::2, ::2] == decode(data).picture.pixels[3:63, 41:91]).all()
+    assert _regrow("decode", bundle, "-o", target, "--step", "0").returncode == 0
+    assert (read_picture(target.read_bytes()).pixels == 128).all()
+    _assert_one_line(_regrow("decode", bundle, "-o", target, "--crop", "0,0,999,1"), "reaches beyond the picture")
+    _assert_one_line(_regrow("decode", bundle, "-o", target, "--step", "99"), "from 0 to 4")
+    _assert_one_line(_regrow("decode", bundle, "-o", target, "--conceal", "--scale", "2"), "--conceal")

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from cli.grow import frames
 from cli.main import app
+from core.codec.animation import frames
 from core.codec.bundle import read_bundle
 from core.codec.decoder import decode
 from core.codec.rule import RuleShape

@@ -1,0 +1,99 @@
+"""Bundles and regrown pictures, for routes: cached, made once at a time, as many at once as there are cores."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from dataclasses import dataclass
+
+from api.cache import ByteCache
+from core.codec.animation import write_gif
+from core.codec.bundle import Bundle, read_bundle
+from core.codec.images import ImageLimits
+from core.codec.picture_files import FileKind, write_picture
+from core.codec.view import View, render
+from core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
+from core.jobs.documents import JobKeys, OutcomeDocument
+from core.jobs.lifecycle import Jobs
+from core.jobs.model import FINAL_STATES, JobState
+
+DECODER = 1
+"""Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
+
+GIF = "gif"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBundle:
+    """digest: SHA-256 of the file, hexadecimal."""
+
+    data: bytes
+    parsed: Bundle
+    digest: str
+
+
+def _stored(data: bytes) -> StoredBundle:
+    return StoredBundle(data, read_bundle(data), hashlib.sha256(data).hexdigest())
+
+
+class Pictures:
+    """Reads bundles and regrows pictures. Thread-safe."""
+
+    def __init__(self, jobs: Jobs, bundle_bytes: int, picture_bytes: int) -> None:
+        self._jobs = jobs
+        # Parsed, a bundle takes about as much again.
+        self._bundles: ByteCache[StoredBundle] = ByteCache(bundle_bytes, lambda bundle: 2 * len(bundle.data))
+        self._files: ByteCache[bytes] = ByteCache(picture_bytes, len)
+        self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    def bundle(self, job_id: str) -> StoredBundle:
+        """A job's bundle. Raises JobNotFound, JobNotFinished, JobFailed, ServiceUnavailable."""
+        if self._has_succeeded(job_id):
+            key = JobKeys(job_id).bundle
+            try:
+                return self._bundles.get(job_id, lambda: _stored(self._jobs.blobs.get(key)))
+            except BlobNotFound as error:  # deleted this very moment
+                raise JobNotFound(f"there is no job {job_id}") from error
+        job = self._jobs.get(job_id)
+        if job.state not in FINAL_STATES:
+            raise JobNotFinished(f"the job is {job.state}: ask again when it has succeeded")
+        if job.state is JobState.SUCCEEDED:  # it ended between the two looks
+            return self.bundle(job_id)
+        reason = job.error.message if job.error else "no reason is known"
+        raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
+
+    def file(self, bundle: StoredBundle, view: View, kind: FileKind) -> bytes:
+        """A view as a file. Raises InvalidSettings."""
+        view.refuse_impossible(bundle.parsed)
+        return self._files.get((bundle.digest, view, kind), lambda: self._regrow(bundle, view, kind))
+
+    def uploaded(self, data: bytes, view: View, kind: FileKind, limits: ImageLimits) -> bytes:
+        """A view of a bundle that is not a job's. Raises BundleError, ImageTooLarge, InvalidSettings."""
+        bundle = _stored(data)
+        limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
+        return self._regrow(bundle, view, kind)
+
+    def gif(self, bundle: StoredBundle, view: View) -> bytes:
+        """The growth of a view. Raises InvalidSettings."""
+        view.refuse_impossible(bundle.parsed)
+        return self._files.get((bundle.digest, view, GIF), lambda: self._animate(bundle, view))
+
+    def _has_succeeded(self, job_id: str) -> bool:
+        """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
+        try:
+            return self._jobs.store.state(job_id) is JobState.SUCCEEDED
+        except (JobNotFound, ServiceUnavailable):
+            try:
+                outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(JobKeys(job_id).outcome))
+            except BlobNotFound:
+                return False
+            return outcome.state is JobState.SUCCEEDED
+
+    def _regrow(self, bundle: StoredBundle, view: View, kind: FileKind) -> bytes:
+        with self._cores:
+            return write_picture(render(bundle.parsed, view), kind)
+
+    def _animate(self, bundle: StoredBundle, view: View) -> bytes:
+        with self._cores:
+            return write_gif(bundle.parsed, view.crop, view.scale)

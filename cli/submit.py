@@ -1,0 +1,113 @@
+"""`regrow submit`: many images to a server, and their bundles back."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, TaskID
+
+from cli.client import Client, RemoteJob, ServerError
+from cli.console import progress_bar
+from cli.files import write_whole
+from core.codec.presets import Effort, Preset
+from core.codec.seeds import SeedKind
+from core.errors import InvalidSettings
+from core.jobs.model import Priority
+
+POLL_SECONDS = 0.5
+KINDS = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def submit(
+    images: Annotated[list[Path], typer.Argument(exists=True, help="Image files, or folders of them")],
+    server: Annotated[str, typer.Option(help="Address of the service")] = "http://127.0.0.1:8000",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
+    ] = None,
+    preset: Annotated[Preset, typer.Option(help="Size of the rules")] = Preset.SMALL,
+    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
+    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
+    target_psnr: Annotated[float | None, typer.Option(help="dB to reach in as few bytes as possible")] = None,
+    max_bytes: Annotated[int | None, typer.Option(help="Size of each file, for a picture as good as possible")] = None,
+    priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
+) -> None:
+    """Send images to a server, wait, and fetch their bundles. Interrupted, and run again, it goes on where it was."""
+    files = _files(images)
+    targets = _targets(files, output)
+    asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
+    options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
+    with Client(server) as client, progress_bar() as bars:
+        waiting = {}
+        for file in files:
+            job = _send(client, file, options)
+            if job is not None:
+                waiting[file] = job, bars.add_task(file.name, total=1.0, note=job.state)
+        done = 0
+        while waiting:
+            for file, (job, bar) in list(waiting.items()):
+                now = client.job(job.id)
+                _show(bars, bar, now)
+                if now.has_ended:
+                    del waiting[file]
+                    done += _fetch(client, file, targets[file], now, as_json=as_json)
+            if waiting:
+                time.sleep(POLL_SECONDS)
+    if done < len(files):
+        raise ServerError(f"{len(files) - done} of {len(files)} images have no bundle")
+
+
+def _send(client: Client, file: Path, options: dict[str, str | int | float]) -> RemoteJob | None:
+    """The image's job; None where the server refuses it, which is said."""
+    try:
+        job = client.encode(file.read_bytes(), options)
+        return client.retry(job.id) if job.state in ("failed", "cancelled") else job
+    except ServerError as error:
+        print(f"regrow: {file}: {error}", file=sys.stderr)
+        return None
+
+
+def _files(images: list[Path]) -> list[Path]:
+    """The files named, and those in the folders named. Raises InvalidSettings where there is none."""
+    found: list[Path] = []
+    for path in images:
+        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in KINDS) if path.is_dir() else [path]
+        if not inside:
+            raise InvalidSettings(f"{path}: there is no PNG, JPEG or WebP file in this folder")
+        found += inside
+    return found
+
+
+def _targets(files: list[Path], output: Path | None) -> dict[Path, Path]:
+    """Where each file's bundle goes. Raises InvalidSettings where two would become one."""
+    targets = {file: (output or file.parent) / file.with_suffix(".gnca").name for file in files}
+    if len({target.resolve() for target in targets.values()}) < len(targets):
+        raise InvalidSettings("two of the images would become the same bundle: send them with different folders for -o")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+    return targets
+
+
+def _show(bars: Progress, bar: TaskID, job: RemoteJob) -> None:
+    psnr = f", {job.psnr:.1f} dB" if job.psnr is not None else ""
+    bars.update(bar, completed=job.progress, note=f"{job.state}{psnr}")
+
+
+def _fetch(client: Client, file: Path, target: Path, job: RemoteJob, *, as_json: bool) -> bool:
+    """Write the bundle of a job that has ended; whether there is one."""
+    if job.state != "succeeded":
+        print(f"regrow: {file}: {job.error['message'] if job.error else job.state}", file=sys.stderr)
+        return False
+    write_whole(target, client.fetch(job.links["bundle"]))
+    if as_json:
+        report = json.loads(client.fetch(job.links["report"]))
+        print(json.dumps({"image": str(file), "bundle": str(target), "job": job.id, **report}))
+    else:
+        print(f"{target}: {job.psnr:.2f} dB, {job.bytes} bytes")
+    return True

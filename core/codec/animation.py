@@ -1,0 +1,50 @@
+"""The growth of a picture as an animation."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from core.codec.bundle import Bundle
+from core.codec.images import Picture
+from core.codec.picture_files import flat_image
+from core.codec.view import Box, View, render
+from core.errors import InvalidSettings
+
+FRAME_MS = 80
+LAST_FRAME_MS = 1500
+MOST_FRAMES = 60
+LONGEST_SIDE = 8192
+"""Pixels of a frame; GIF itself could hold 65,535."""
+
+
+def shown_steps(steps: int) -> list[int]:
+    """The steps after the seed that are shown: all, or so many evenly spread ones, as each is grown from the start."""
+    return sorted({round(step) for step in np.linspace(1, steps, min(steps, MOST_FRAMES))})
+
+
+def frames(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
+    """The seed, then the picture at the steps shown. Raises DamagedBundle, InvalidSettings."""
+    for step in (0, *shown_steps(bundle.header.rollout.steps)):
+        yield render(bundle, View(crop, step, scale))
+
+
+def write_gif(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> bytes:
+    """An endless GIF, each frame in the 256 colours that suit it best. Raises DamagedBundle, InvalidSettings."""
+    header = bundle.header
+    width, height = (crop.width, crop.height) if crop else (header.width, header.height)
+    if scale * max(width, height) > LONGEST_SIDE:
+        raise InvalidSettings(f"{scale} times {width}×{height} is over {LONGEST_SIDE} pixels a side")
+    images = (_frame(picture) for picture in frames(bundle, crop, scale))
+    steps, buffer = shown_steps(header.rollout.steps), io.BytesIO()
+    durations = [FRAME_MS] * len(steps) + [LAST_FRAME_MS]
+    next(images).save(buffer, "GIF", save_all=True, append_images=images, duration=durations, loop=0)
+    return buffer.getvalue()
+
+
+def _frame(picture: Picture) -> Image.Image:
+    image = flat_image(picture)
+    return image if picture.channels == 1 else image.quantize(256)

@@ -1,0 +1,89 @@
+"""`regrow submit` against a real service: folders in, bundles out, failures told per image, and on again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.client import Client, ServerError
+from cli.main import app
+from core.codec.decoder import decode
+from core.errors import InvalidSettings
+from tests.integration.faults.fleet import Fleet
+from tests.pictures import smooth_file
+from tests.services import free_ports
+
+FAULTY = "tests.integration.faults.faulty_worker"  # flat patches: it is the way that is tested
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with Fleet(tmp_path_factory.mktemp("submit")) as fleet:
+        fleet.start_sweeper()
+        fleet.start_api()
+        fleet.start_workers(1, FAULTY)
+        yield fleet
+
+
+def _submit(fleet: Fleet, *arguments: object) -> str:
+    words = ["submit", *map(str, arguments), "--server", str(fleet.client.base_url)]
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_a_folder_comes_back_as_bundles(fleet: Fleet, tmp_path: Path) -> None:
+    for number, kind in enumerate(("PNG", "JPEG", "WEBP")):
+        (tmp_path / f"{number}.{kind.lower()}").write_bytes(smooth_file(30 + number, 50, kind, seed=number))
+    (tmp_path / "notes.txt").write_text("not an image")
+    lines = _submit(fleet, tmp_path, "-o", tmp_path / "out", "--json").splitlines()
+    assert len(lines) == 3
+    for line in lines:
+        report = json.loads(line)
+        data = Path(report["bundle"]).read_bytes()
+        assert report["bytes"] == len(data)
+    for number in range(3):
+        assert decode((tmp_path / "out" / f"{number}.gnca").read_bytes()).picture.height == 30 + number
+
+
+def test_the_same_again_makes_no_second_job(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(smooth_file(20, 20, seed=5))
+    assert "a.gnca" in _submit(fleet, tmp_path / "a.png")
+    before = len(fleet.client.get("/jobs?limit=200").json()["jobs"])
+    (tmp_path / "a.gnca").unlink()
+    _submit(fleet, tmp_path / "a.png")
+    assert len(fleet.client.get("/jobs?limit=200").json()["jobs"]) == before
+    assert (tmp_path / "a.gnca").exists()
+
+
+def test_bad_images_are_told_and_the_others_done(
+    fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    (tmp_path / "good.png").write_bytes(smooth_file(20, 20, seed=6))
+    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+        _submit(fleet, tmp_path)
+    assert (tmp_path / "good.gnca").exists()
+    assert not (tmp_path / "bad.gnca").exists()
+
+
+def test_clashes_and_empty_folders_are_refused(fleet: Fleet, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="there is no PNG"):
+        _submit(fleet, tmp_path)
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / name).write_bytes(smooth_file(8, 8))
+    with pytest.raises(InvalidSettings, match="same bundle"):
+        _submit(fleet, tmp_path)
+
+
+def test_a_server_that_is_not_there_is_named() -> None:
+    (port,) = free_ports(1)
+    with (
+        Client(f"http://127.0.0.1:{port}", patience=0) as client,
+        pytest.raises(ServerError, match="cannot be reached"),
+    ):
+        client.job("0" * 32)
