@@ -1,4 +1,4 @@
-# A CPU worker: plans, fits and assembles.
+# A CPU worker, or (with `regrow worker --sweeper`) a sweeper.
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1

@@ -136,7 +136,7 @@ def test_negotiation(client: httpx.Client, job_id: str) -> None:
         assert (_pixels(answer) == WHOLE).all()
 
 
-def test_what_a_client_has_is_not_sent_again(client: httpx.Client, job_id: str) -> None:
+def test_H11_what_a_client_has_is_not_sent_again(client: httpx.Client, job_id: str) -> None:
     """H11: strong ETags of bundle, decoder and options; 304 without a body."""
     paths = [
         f"/decode/{job_id}.png",
@@ -179,7 +179,7 @@ def test_head_is_get_without_a_body(client: httpx.Client, job_id: str, path: str
         ("bytes=-", 200, slice(None)),
     ],
 )
-def test_ranges_of_a_bundle(client: httpx.Client, job_id: str, asked: str, status: int, part: slice) -> None:
+def test_H11_ranges_of_a_bundle(client: httpx.Client, job_id: str, asked: str, status: int, part: slice) -> None:
     """H11: one range is served, many are answered with the whole, once."""
     answer = client.get(f"/jobs/{job_id}/bundle", headers={"Range": asked})
     assert (answer.status_code, answer.content) == (status, DATA[part])

@@ -56,7 +56,7 @@ def test_an_image_is_accepted(client: httpx.Client) -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 4000), (39, 41), (40, 40), (41, 41), (120, 120)])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
-def test_sizes_and_kinds_are_accepted(client: httpx.Client, size: tuple[int, int], kind: str) -> None:
+def test_I7_sizes_and_kinds_are_accepted(client: httpx.Client, size: tuple[int, int], kind: str) -> None:
     """I7"""
     answer = client.post("/encode", content=smooth_file(*size, kind))
     assert answer.status_code == 202
@@ -99,7 +99,7 @@ def test_bad_images_are_refused_whole(
 
 
 @pytest.mark.usefixtures("empty")
-def test_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
+def test_H1_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
     """H1: by Content-Length and chunked."""
     _assert_problem(client.post("/encode", content=bytes(200_001)), 413, "content-too-large")
     chunks = (bytes(50_000) for _ in range(5))

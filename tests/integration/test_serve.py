@@ -45,7 +45,7 @@ def _children(parent: int) -> list[int]:
     return direct + [grandchild for pid in direct for grandchild in _children(pid)]
 
 
-def test_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
+def test_F13_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
     """F13: the same bytes as without a pause; and nothing of the stack outlives it."""
     (port,) = free_ports(1)
     url, data = f"http://127.0.0.1:{port}", smooth_file(40, 40)

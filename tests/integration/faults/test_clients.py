@@ -37,7 +37,7 @@ def _held_file() -> bytes:
 
 
 @pytest.mark.parametrize("moment", ["queued", "fitting", "assembling"])
-def test_cancel(fleet: Fleet, moment: str) -> None:
+def test_F12_cancel(fleet: Fleet, moment: str) -> None:
     """F12: it stops within seconds, and nothing of its results is left; the worker is free."""
     mark = fleet.folder / "mark"
     fault = "slow-assembly" if moment == "assembling" else "wait"
@@ -122,7 +122,7 @@ def test_results_have_their_time(tmp_path: Path) -> None:
         assert fleet.files(held) == []
 
 
-def test_one_key_makes_one_job(fleet: Fleet) -> None:
+def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:
     """H8: the same request is answered with the same job; another with the same key is refused."""
     data, key = smooth_file(40, 40), {"Idempotency-Key": '"8e03978e-40d5"'}
     answers: list[httpx.Response] = []
@@ -150,7 +150,7 @@ def test_one_key_makes_one_job(fleet: Fleet) -> None:
     assert fleet.client.post("/encode", content=data, headers={"Idempotency-Key": "b"}).status_code == 202
 
 
-def test_too_many_patches_are_429(tmp_path: Path) -> None:
+def test_H4_too_many_patches_are_429(tmp_path: Path) -> None:
     """H4: counted in outstanding patches; accepted again when some are done."""
     with Fleet(tmp_path, REGROW_MAX_PATCHES_PER_OWNER="10") as fleet:
         fleet.start_sweeper()
@@ -165,7 +165,7 @@ def test_too_many_patches_are_429(tmp_path: Path) -> None:
         assert fleet.wait_for_end(fleet.send(smooth_file(80, 80)))["state"] == "succeeded"
 
 
-def test_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
+def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     """F14: all end, none twice."""
     fleet.start_workers(2, FAULTY)
     files = [smooth_file(40, 40 + 40 * (number % 3), seed=number) for number in range(25)]

@@ -35,7 +35,7 @@ def _problem_within_two_seconds(answer: httpx.Response, word: str) -> None:
     assert answer.elapsed.total_seconds() < 2
 
 
-def test_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
+def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     """F3: workers, sweeper and API go on without help; meanwhile the API says 503, quickly, and /readyz why."""
     fleet.start_sweeper()
     fleet.start_api()
@@ -56,7 +56,7 @@ def test_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
 
 
-def test_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:
+def test_F4_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:
     """F4: a job on the way, one that waits, one that has ended and one that failed."""
     fleet.start_sweeper()
     fleet.start_api()
@@ -84,7 +84,7 @@ def test_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:
 
 @pytest.mark.parametrize("fault", ["refuse", "answer-500", "hang"])
 @pytest.mark.parametrize("moment", ["part", "assembly"])
-def test_a_blob_store_in_trouble(tmp_path: Path, seaweedfs: services.S3, fault: str, moment: str) -> None:
+def test_F7_a_blob_store_in_trouble(tmp_path: Path, seaweedfs: services.S3, fault: str, moment: str) -> None:
     """F7: what is written is retried; no bundle is visible before it is whole; nothing is done twice over."""
     mark = tmp_path / "mark"
     kind = "wait" if moment == "part" else "slow-assembly"
@@ -117,7 +117,7 @@ def test_a_blob_store_in_trouble(tmp_path: Path, seaweedfs: services.S3, fault: 
 
 
 @pytest.mark.parametrize("moment", ["die-before-redis", "die-before-message"])
-def test_an_api_that_dies_in_the_middle_of_a_submission(fleet: Fleet, moment: str) -> None:
+def test_F9_an_api_that_dies_in_the_middle_of_a_submission(fleet: Fleet, moment: str) -> None:
     """F9: the job is taken up, and the client's retry with its key makes no second one."""
     data, key = smooth_file(40, 40), {"Idempotency-Key": "order-66"}
     fleet.start_sweeper()
@@ -135,7 +135,7 @@ def test_an_api_that_dies_in_the_middle_of_a_submission(fleet: Fleet, moment: st
     assert len(fleet.client.get("/jobs").json()["jobs"]) == 1
 
 
-def test_a_full_disk(fleet: Fleet) -> None:
+def test_F10_a_full_disk(fleet: Fleet) -> None:
     """F10: 507, nothing left behind, and all is well again with room for it."""
     import numpy as np
     from PIL import Image

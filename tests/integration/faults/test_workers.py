@@ -32,7 +32,7 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 @pytest.mark.timeout(600)
-def test_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
+def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     """F1: a worker in the middle of a batch is killed, twenty times; the bundles are those of an undisturbed run."""
     rng = random.Random(1)
     workers = fleet.start_workers(2)
@@ -86,7 +86,7 @@ def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) ->
     assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
 
 
-def test_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
+def test_F2_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
     """F2: another has it within five seconds, long before the lease would end, and goes on where the first was."""
     fleet.environment["REGROW_LEASE"] = "PT10M"
     data = smooth_file(40, 40)
@@ -105,7 +105,7 @@ def test_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
     assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
 
 
-def test_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> None:
+def test_F5_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> None:
     """F5: both do the same batch; the part that is stored first wins."""
     data = smooth_file(40, 40)
     (first,) = fleet.start_workers(1)
@@ -124,7 +124,7 @@ def test_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> Non
 
 @pytest.mark.parametrize(("fault", "kind"), [("crash", "worker-lost"), ("memory", "out-of-memory")])
 @pytest.mark.parametrize("on_failure", ["fail", "flat"])
-def test_poison_is_isolated(fleet: Fleet, fault: str, kind: str, on_failure: str) -> None:
+def test_F8_poison_is_isolated(fleet: Fleet, fault: str, kind: str, on_failure: str) -> None:
     """F8: three tries, then its patches alone, three times; then the job fails, or the patch is flat. Others go on."""
     workers = fleet.start_workers(2, FAULTY, REGROW_TEST_FAULT=fault)
     path = fleet.send(poisoned_file(80, 80, patch=2), on_failure=on_failure)
@@ -148,7 +148,7 @@ def test_poison_is_isolated(fleet: Fleet, fault: str, kind: str, on_failure: str
         assert fleet.client.get(job["links"]["picture"]).status_code == 200
 
 
-def test_a_worker_two_hours_ahead(fleet: Fleet) -> None:
+def test_F11_a_worker_two_hours_ahead(fleet: Fleet) -> None:
     """F11"""
     fleet.start_workers(1, FAULTY, REGROW_TEST_FAULT="clock")
     fleet.start_workers(1, FAULTY)
@@ -160,7 +160,7 @@ def test_a_worker_two_hours_ahead(fleet: Fleet) -> None:
         assert job["attempts"] <= 4, "no lease may end early"
 
 
-def test_the_finisher_dies_before_the_assembly(fleet: Fleet) -> None:
+def test_F6_the_finisher_dies_before_the_assembly(fleet: Fleet) -> None:
     """F6"""
     mark = str(fleet.folder / "mark")
     settings = {"REGROW_TEST_FAULT": "die-in-assembly", "REGROW_TEST_MARK": mark}
@@ -172,7 +172,7 @@ def test_the_finisher_dies_before_the_assembly(fleet: Fleet) -> None:
     assert len(fleet.bundle(path)) == job["bytes"]
 
 
-def test_a_pickle_in_the_queue_is_refused_and_the_worker_lives(fleet: Fleet) -> None:
+def test_H10_a_pickle_in_the_queue_is_refused_and_the_worker_lives(fleet: Fleet) -> None:
     """H10"""
     import base64
     import json
