@@ -81,7 +81,7 @@ class EncodeOptions(BaseModel):
     status_code=HTTPStatus.ACCEPTED,
     responses={
         **{status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
-        200: {"model": JobBody, "description": "The job has ended: it was waited for, or it is replayed"},
+        200: {"model": JobBody, "description": "The job was waited for, and has ended"},
     },
     openapi_extra={
         "requestBody": {
@@ -125,9 +125,9 @@ async def encode(
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds}"
         job = await _wait(service, job, seconds)
-    if job.state in FINAL_STATES:
+    if seconds and job.state in FINAL_STATES:
         response.status_code = HTTPStatus.OK
-    else:
+    else:  # a replay too: it is the answer that the first request got
         response.headers["Retry-After"] = str(POLL_SECONDS)
     return JobBody.of(job)
 
