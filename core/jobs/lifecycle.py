@@ -157,11 +157,11 @@ class Jobs:
         """Leave nothing behind, as far as what is still up allows; the sweeper removes the rest."""
         keys = JobKeys(job_id)
         with contextlib.suppress(RegrowError):
-            self.blobs.delete(keys.open)
-        with contextlib.suppress(RegrowError):
             self.store.forget(job_id)
         with contextlib.suppress(RegrowError):
+            self.blobs.delete(keys.job)
             delete_all(self.blobs, keys.prefix)
+            self.blobs.delete(keys.open)  # last: what has it is looked after
 
     def _age(self, document: JobDocument) -> float:
         return (self.store.now_ms() - document.created_ms) / 1000

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from core.errors import JobNotFound, StorageFull
+from core.errors import JobNotFound, ServiceUnavailable, StorageFull, TooBusy
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
 from core.jobs.idempotency import days
@@ -228,3 +228,21 @@ def test_a_view_of_an_end_does_not_undo_a_new_beginning(jobs: Jobs) -> None:
     document = _accept(jobs)
     jobs.store.enter_ended(document, OutcomeDocument(state=JobState.FAILED, finished_ms=1))
     assert jobs.get(document.id).state is JobState.QUEUED
+
+
+def test_what_cannot_be_undone_now_is_later(jobs: Jobs, sweeper: Sweeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blob store goes away between an upload's refusal and its removal."""
+    document = job_document(4, id=f"{now_ms() - 1_200_000:012x}" + "0" * 20)
+
+    def away(*_: object) -> None:
+        raise ServiceUnavailable("away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("core.jobs.lifecycle.delete_all", away)
+        with pytest.raises(TooBusy):
+            jobs.accept(document, b"a picture", Limits(owned=1))
+    assert jobs.blobs.exists(JobKeys(document.id).source)
+    sweeper.reconcile()
+    assert jobs.blobs.list(JobKeys(document.id).prefix) == jobs.blobs.list(OPEN) == []
+    with pytest.raises(JobNotFound):
+        jobs.get(document.id)
