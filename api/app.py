@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from api.body_limit import LimitedApp
@@ -46,6 +47,15 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         if request.url.path.startswith("/admin"):
             response.headers["Content-Security-Policy"] = ADMIN_CSP
         return response
+
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["*"],
+        )
 
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

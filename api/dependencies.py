@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Request
 
 from api.pictures import Pictures
 from api.settings import ApiSettings
-from core.errors import JobNotFound
+from core.access.keys import KeyStore
+from core.access.principal import Principal
+from core.access.ring import KeyRing
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.model import is_job_id
 from core.jobs.processes import ProcessRegistry
 from core.jobs.scripts import connect
-from core.jobs.store import JobStore
+from core.jobs.store import JobStore, Limits
 from core.jobs.workers import WorkerRegistry
 
 
@@ -29,33 +30,33 @@ class Service:
     pictures: Pictures
     workers: WorkerRegistry
     processes: ProcessRegistry
+    keys: KeyRing
+
+    def limits_of(self, principal: Principal) -> Limits:
+        """The most patches that this one may have outstanding."""
+        limits = self.settings.limits
+        return limits if principal.max_patches is None else replace(limits, owned=principal.max_patches)
 
 
 def make_service(settings: ApiSettings) -> Service:
     """Connect lazily: nothing is reached until a request needs it."""
     url = settings.redis_url.get_secret_value()
     redis = connect(url, retries=1)
-    jobs = Jobs(JobStore(redis), make_blob_store(settings), Sender(make_celery(url)))
+    blobs = make_blob_store(settings)
+    jobs = Jobs(JobStore(redis), blobs, Sender(make_celery(url)))
     return Service(
         settings=settings,
         jobs=jobs,
         pictures=Pictures(jobs, settings.bundle_cache_bytes, settings.picture_cache_bytes),
         workers=WorkerRegistry(redis),
         processes=ProcessRegistry(redis),
+        keys=KeyRing(KeyStore(blobs)),
     )
 
 
-def _service(request: Request) -> Service:
+async def _service(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def _job_id(id: Annotated[str, Path(description="The job's id", examples=["0" * 32])]) -> str:
-    """A string that cannot be an id is answered as an unknown one."""
-    if not is_job_id(id):
-        raise JobNotFound("there is no job with this id")
-    return id
-
-
 ServiceDependency = Annotated[Service, Depends(_service)]
-JobId = Annotated[str, Depends(_job_id)]

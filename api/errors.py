@@ -17,6 +17,7 @@ from core import errors
 log = logging.getLogger("regrow.api")
 
 RETRY_SECONDS = 2
+CHALLENGE = 'Bearer realm="regrow", Basic realm="regrow", charset="UTF-8"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,8 @@ class Kind:
 
 
 TABLE: dict[type[errors.RegrowError], Kind] = {
+    errors.NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "unauthorized"),
+    errors.Forbidden: Kind(HTTPStatus.FORBIDDEN, "forbidden"),
     errors.UnsupportedImage: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image"),
     errors.ImageTooLarge: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "image-too-large"),
     errors.DamagedImage: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
@@ -84,7 +87,8 @@ def install_error_handlers(app: FastAPI) -> None:
         kind = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), None)
         if kind is None:
             return await unexpected(request, error)
-        return problem(kind, str(error))
+        headers = {"WWW-Authenticate": CHALLENGE} if kind.status == HTTPStatus.UNAUTHORIZED else None
+        return problem(kind, str(error), headers)
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:

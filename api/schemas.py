@@ -35,6 +35,7 @@ class JobBody(BaseModel):
     """
 
     id: str
+    owner: str
     state: JobState
     phase: str
     priority: Priority
@@ -82,7 +83,7 @@ def _links(job_id: str) -> JobLinks:
 
 
 _COPIED = (
-    *("id", "state", "priority", "queue_position", "preset", "effort", "seed", "width", "height", "progress"),
+    *("id", "owner", "state", "priority", "queue_position", "preset", "effort", "seed", "width", "height", "progress"),
     *("patches_done", "patches_total", "patches_failed", "psnr", "bytes", "eta_seconds", "attempts"),
     *("created_at", "started_at", "finished_at"),
 )

@@ -15,7 +15,8 @@ class ApiSettings(ServiceSettings):
     """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header.
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
-    picture_cache_bytes: of memory, in each API process.
+    picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
+    cors_origins: whose pages may use the API; none by default.
     """
 
     host: str = "127.0.0.1"
@@ -24,6 +25,8 @@ class ApiSettings(ServiceSettings):
         default=False,
         description="Allow an address beyond loopback: only where something in front keeps strangers out",
     )
+    trusted_proxies: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)

@@ -9,11 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from api.dependencies import Service
+from core.access.principal import Principal
 from core.codec.budget import grid_of, patch_cost
 from core.codec.images import Picture, read_picture
 from core.codec.settings import EncodeSettings
 from core.errors import RegrowError, TooBusy
-from core.jobs.documents import LOCAL, JobDocument
+from core.jobs.documents import JobDocument
 from core.jobs.idempotency import Reservation, reserve
 from core.jobs.model import Job, OnFailure, Priority, now_ms
 
@@ -27,10 +28,9 @@ class Order:
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
     idempotency_key: str | None = None
-    owner: str = LOCAL
 
 
-def submit(service: Service, data: bytes, order: Order) -> tuple[Job, bool]:
+def submit(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Job, bool]:
     """Make a job of an image file's bytes; the job, and whether an earlier request with the same key had made it.
 
     Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
@@ -40,12 +40,12 @@ def submit(service: Service, data: bytes, order: Order) -> tuple[Job, bool]:
     picture = read_picture(data, service.settings.image_limits)
     cost = patch_cost(picture, order.settings)
     service.workers.check_skew()
-    jobs, limits = service.jobs, service.settings.limits
-    jobs.store.check_limits(order.owner, grid_of(picture).count, limits)  # before its megabytes are written
-    reservation = reserve(jobs, order.owner, order.idempotency_key, _fingerprint(data, order))
+    jobs, limits = service.jobs, service.limits_of(principal)
+    jobs.store.check_limits(principal.owner, grid_of(picture).count, limits)  # before its megabytes are written
+    reservation = reserve(jobs, principal.owner, order.idempotency_key, _fingerprint(data, order))
     if reservation.done:
         return jobs.get(reservation.job_id), True
-    document = _document(reservation.job_id, picture, len(data), cost, order)
+    document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
     keep = reservation.blob is not None
     try:
         jobs.write(document, picture.to_png())
@@ -67,11 +67,11 @@ def _free(service: Service, reservation: Reservation) -> None:
             service.jobs.blobs.delete(reservation.blob)
 
 
-def _document(job_id: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
+def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
     settings = order.settings
     return JobDocument(
         id=job_id,
-        owner=order.owner,
+        owner=owner,
         created_ms=now_ms(),
         width=picture.width,
         height=picture.height,

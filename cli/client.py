@@ -43,8 +43,9 @@ class RemoteJob(BaseModel):
 class Client:
     """Use as a context manager. Every method raises ServerError."""
 
-    def __init__(self, server: str, patience: float = PATIENCE_SECONDS) -> None:
-        self._http = httpx.Client(base_url=server.rstrip("/"), timeout=60)
+    def __init__(self, server: str, key: str | None = None, patience: float = PATIENCE_SECONDS) -> None:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=server.rstrip("/"), headers=headers, timeout=60)
         self._patience = patience
 
     def __enter__(self) -> Client:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, decode, encode, grow, inspect, serve, submit, worker
+from cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
 from core.errors import RegrowError
 from core.version import VERSION
 
@@ -25,6 +25,7 @@ app.command("encode")(encode.encode)
 app.command("decode")(decode.decode)
 app.command("grow")(grow.grow)
 app.command("inspect")(inspect.inspect)
+app.add_typer(keys.app, name="keys")
 app.add_typer(bench.app, name="bench")
 
 

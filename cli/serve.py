@@ -9,20 +9,23 @@ from typing import Annotated
 
 import typer
 
-from api.__main__ import is_loopback
+from api.__main__ import why_not
+from api.settings import ApiSettings
 from cli.stack import Stack
 from core.errors import InvalidSettings
 
 
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback only")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="Address to listen on; beyond loopback only with keys")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free one")] = 8000,
     data: Annotated[Path, typer.Option(help="Folder for queue, pictures and bundles")] = Path("regrow-data"),
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes")] = 1,
 ) -> None:
     """Run queue, workers and API on this machine, until Ctrl-C. A restart goes on where it was."""
-    if not is_loopback(host):
-        raise InvalidSettings(f"{host} can be reached from other machines, and this service has no keys: use 127.0.0.1")
+    settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
+    refusal = why_not(settings)
+    if refusal:
+        raise InvalidSettings(refusal)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: stopped.set())

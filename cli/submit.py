@@ -26,6 +26,9 @@ KINDS = (".png", ".jpg", ".jpeg", ".webp")
 def submit(
     images: Annotated[list[Path], typer.Argument(exists=True, help="Image files, or folders of them")],
     server: Annotated[str, typer.Option(help="Address of the service")] = "http://127.0.0.1:8000",
+    key: Annotated[
+        str | None, typer.Option(envvar="REGROW_API_KEY", help="API key; better set than typed: others see commands")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
@@ -43,7 +46,7 @@ def submit(
     targets = _targets(files, output)
     asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
     options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
-    with Client(server) as client, progress_bar() as bars:
+    with Client(server, key) as client, progress_bar() as bars:
         waiting = {}
         for file in files:
             job = _send(client, file, options)

@@ -108,3 +108,15 @@ class IdempotencyInFlight(RegrowError):
 
 class BlobNotFound(RegrowError):
     """The blob store has no object under this key."""
+
+
+class NotAuthenticated(RegrowError):
+    """No API key was shown, or one that is unknown, revoked or expired."""
+
+
+class Forbidden(RegrowError):
+    """The API key does not allow this, or the request comes from another site's page."""
+
+
+class KeyNotFound(RegrowError):
+    """There is no API key with this id."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 
+from api.access import admin
 from api.dependencies import ServiceDependency
 from api.schemas import Problem, ProcessList, WorkerList
 
-router = APIRouter(tags=["admin"])
+router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
 
 STATIC = Path(__file__).parent.parent / "static"
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.access import JobId, caller
 from api.conditional import answer
-from api.dependencies import JobId, ServiceDependency
+from api.dependencies import ServiceDependency
 from api.pictures import DECODER, GIF, StoredBundle
 from api.schemas import Problem
 from core.codec.picture_files import FileKind
@@ -50,6 +51,7 @@ def _picture(
 
 @router.post(
     "/decode",
+    dependencies=[Depends(caller)],
     response_class=Response,
     responses={
         **{status: {"model": Problem} for status in (413, 415, 422)},

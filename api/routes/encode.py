@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from api.access import Caller
 from api.dependencies import Service, ServiceDependency
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
@@ -103,6 +104,7 @@ async def encode(
     request: Request,
     response: Response,
     service: ServiceDependency,
+    principal: Caller,
     options: Annotated[EncodeOptions, Query()],
     idempotency_key: IdempotencyKey = None,
     prefer: Annotated[str | None, Header(description="`wait=N`: answer when the job has ended, or after N s")] = None,
@@ -117,7 +119,7 @@ async def encode(
         data, options = await _read_form(request, options)
     else:
         data = await request.body()
-    job, replayed = await run_in_threadpool(submit, service, data, options.order(idempotency_key))
+    job, replayed = await run_in_threadpool(submit, service, principal, data, options.order(idempotency_key))
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"

@@ -8,8 +8,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
+from api.access import Caller, JobId
 from api.conditional import answer, answer_ranges
-from api.dependencies import JobId, ServiceDependency
+from api.dependencies import ServiceDependency
 from api.schemas import JobBody, JobList, Problem
 from core.codec.report import Report
 from core.errors import JobEnded
@@ -29,12 +30,14 @@ NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
 @router.get("/jobs", responses={422: {"model": Problem}, 503: {"model": Problem}})
 def list_jobs(
     service: ServiceDependency,
+    principal: Caller,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(description="`next` of the page before", pattern="^[0-9a-f]{32}$")] = None,
     state: Annotated[list[JobState] | None, Query(description="Only jobs in these states")] = None,
 ) -> JobList:
-    """Jobs, newest first."""
-    jobs = service.jobs.store.newest(limit + 1, cursor, state or ())
+    """Your jobs, newest first; for an admin, everybody's."""
+    owner = None if principal.sees_all else principal.owner
+    jobs = service.jobs.store.newest(limit + 1, cursor, state or (), owner)
     page = jobs[:limit]
     return JobList(jobs=[JobBody.of(job) for job in page], next=page[-1].id if len(jobs) > limit else None)
 
@@ -95,9 +98,9 @@ def cancel_job(job_id: JobId, service: ServiceDependency) -> JobBody:
 
 
 @router.post("/jobs/{id}/retry", status_code=HTTPStatus.ACCEPTED, responses=REFUSED)
-def retry_job(job_id: JobId, service: ServiceDependency, response: Response) -> JobBody:
+def retry_job(job_id: JobId, service: ServiceDependency, principal: Caller, response: Response) -> JobBody:
     """Try a job again that failed or was cancelled. What was fitted before it failed is not fitted again."""
-    service.jobs.retry(job_id, service.settings.limits)
+    service.jobs.retry(job_id, service.limits_of(principal))
     response.headers["Location"] = f"/jobs/{job_id}"
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return JobBody.of(service.jobs.get(job_id))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, TooBusy
+from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
 from core.jobs.messages import Sender
@@ -66,6 +66,16 @@ class Jobs:
         except JobNotFound:
             self.restore(job_id)
             return self.store.get(job_id)
+
+    def owner(self, job_id: str) -> str:
+        """Whose job it is, whether or not Redis knows. Raises JobNotFound."""
+        try:
+            return self.store.owner(job_id)
+        except (JobNotFound, ServiceUnavailable):
+            try:
+                return self.document(job_id).owner
+            except BlobNotFound as error:
+                raise JobNotFound(f"there is no job {job_id}") from error
 
     def restore(self, job_id: str) -> None:
         """Enter a job in Redis as the blob store knows it, parts included. Raises JobNotFound."""

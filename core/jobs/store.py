@@ -18,6 +18,8 @@ from core.jobs.view import fields_of, job_of
 
 _JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
 
+_OWNED = "regrow:owned:"
+
 _PAGE = 100
 HISTORY_SECONDS = 7 * 24 * 3600
 """How long Redis remembers a job that has ended. The blob store does for longer."""
@@ -120,6 +122,14 @@ class JobStore:
             raise JobNotFound(f"there is no job {job_id}")
         return JobState(state)
 
+    def owner(self, job_id: str) -> str:
+        """Raises JobNotFound."""
+        with redis_errors():
+            owner = self._redis.hget(_job_key(job_id), "owner")
+        if owner is None:
+            raise JobNotFound(f"there is no job {job_id}")
+        return str(owner)
+
     def last_failure(self, job_id: str) -> JobFailure:
         """What went wrong last with one of the job's steps."""
         with redis_errors():
@@ -139,12 +149,16 @@ class JobStore:
         known = OutcomeDocument.model_fields.keys() - {"version"}
         return OutcomeDocument.model_validate({name: fields[name] for name in known if name in fields})
 
-    def newest(self, limit: int, before: str | None = None, states: Collection[JobState] = ()) -> list[Job]:
-        """The jobs created last, newest first. before: an id, to go on after it; states: only jobs in one of these."""
-        start, found = self._rank_after(before), list[Job]()
+    def newest(
+        self, limit: int, before: str | None = None, states: Collection[JobState] = (), owner: str | None = None
+    ) -> list[Job]:
+        """The jobs created last, newest first. before: an id, to go on after it; states: only jobs in one of these;
+        owner: only one's."""
+        jobs_key = _JOBS if owner is None else f"{_OWNED}{owner}"
+        start, found = self._rank_after(jobs_key, before), list[Job]()
         while len(found) < limit:
             with redis_errors():
-                ids = self._redis.zrevrange(_JOBS, start, start + _PAGE - 1)
+                ids = self._redis.zrevrange(jobs_key, start, start + _PAGE - 1)
             jobs = self._read(ids, missing_too=False).values()
             found += [job for job in jobs if not states or job.state in states]
             start += _PAGE
@@ -152,13 +166,13 @@ class JobStore:
                 break
         return found[:limit]
 
-    def _rank_after(self, before: str | None) -> int:
+    def _rank_after(self, jobs_key: str, before: str | None) -> int:
         """The place of the next job after one that may be gone, the newest being at 0."""
         if before is None:
             return 0
         with redis_errors():
-            rank = self._redis.zrevrank(_JOBS, before)
-            return int(self._redis.zcount(_JOBS, f"({created_ms(before)}", "+inf") if rank is None else rank + 1)
+            rank = self._redis.zrevrank(jobs_key, before)
+            return int(self._redis.zcount(jobs_key, f"({created_ms(before)}", "+inf") if rank is None else rank + 1)
 
     def open_jobs(self) -> list[str]:
         """Ids of all jobs that have not ended."""
@@ -183,13 +197,14 @@ class JobStore:
             return int(self._redis.info("server")["uptime_in_seconds"])
 
     def trim(self) -> None:
-        """Take jobs that Redis has forgotten off the list of all jobs."""
+        """Take jobs that Redis has forgotten off the lists of jobs."""
         oldest = self.now_ms() - 1000 * HISTORY_SECONDS
         with redis_errors():
-            ids = self._redis.zrange(_JOBS, "-inf", oldest, byscore=True)
-            gone = [job_id for job_id in ids if not self._redis.exists(_job_key(job_id))]
-            if gone:
-                self._redis.zrem(_JOBS, *gone)
+            for jobs_key in (_JOBS, *self._redis.scan_iter(f"{_OWNED}*")):
+                ids = self._redis.zrange(jobs_key, "-inf", oldest, byscore=True)
+                gone = [job_id for job_id in ids if not self._redis.exists(_job_key(job_id))]
+                if gone:
+                    self._redis.zrem(jobs_key, *gone)
 
     def _read(self, ids: Sequence[str], *, missing_too: bool = True) -> dict[str, Job]:
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:

@@ -4,6 +4,7 @@
 -- regrow:job:<id>:done             bitmap: patches whose part is stored
 -- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries`
 -- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
+-- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
 -- regrow:waiting                   sorted set: ids of jobs that no worker has begun
 -- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
 -- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
@@ -26,6 +27,7 @@ end
 local function job_key(id) return 'regrow:job:' .. id end
 local function done_key(id) return 'regrow:job:' .. id .. ':done' end
 local function again_key(id) return 'regrow:job:' .. id .. ':again' end
+local function owned_key(owner) return 'regrow:owned:' .. owner end
 local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .. priority end
 
 local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end

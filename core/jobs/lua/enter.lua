@@ -35,6 +35,7 @@ redis.call('HSET', key, 'state', state, 'next', restored and job.patches or 0, '
 redis.call('HINCRBY', 'regrow:outstanding', job.owner, job.patches - done)
 redis.call('HINCRBY', 'regrow:outstanding', '*', job.patches - done)
 redis.call('ZADD', 'regrow:jobs', job.created_ms, id)
+redis.call('ZADD', owned_key(job.owner), job.created_ms, id)
 redis.call('ZADD', 'regrow:open', job.created_ms, id)
 if state == 'queued' then redis.call('ZADD', 'regrow:waiting', job.created_ms, id) end
 if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end

@@ -3,10 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from api.__main__ import is_loopback
+from api.__main__ import why_not
+from api.access import is_loopback
+from api.settings import ApiSettings
+from core.access.keys import KeyStore
+from core.jobs.blobs.files import FilesBlobStore
 
 
 @pytest.mark.parametrize(
@@ -32,3 +37,12 @@ def test_the_api_refuses_to_be_reached_from_elsewhere() -> None:
     assert done.returncode == 1
     assert "0.0.0.0 can be reached from other machines" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_with_a_key_the_api_may_be_reached(tmp_path: Path) -> None:
+    settings = ApiSettings(host="0.0.0.0", blob_folder=tmp_path)
+    refusal = why_not(settings)
+    assert refusal is not None
+    assert "regrow keys create" in refusal
+    KeyStore(FilesBlobStore(tmp_path)).create("alice")
+    assert why_not(settings) is None

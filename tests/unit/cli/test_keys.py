@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from core.access.keys import KeyStore, key_id_of
+from core.jobs.blobs.files import FilesBlobStore
+
+
+def _keys(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["keys", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def test_create_list_revoke(tmp_path: Path) -> None:
+    here = ("--data", tmp_path)
+    assert "there are no keys" in _keys("list", *here)
+    token = _keys("create", "--owner", "alice", "--days", 30, "--max-patches", 50, *here).strip()
+    key_id = key_id_of(token)
+    (row,) = json.loads(_keys("list", "--json", *here))
+    assert (row["id"], row["owner"], row["role"], row["state"]) == (key_id, "alice", "user", "in force")
+    assert row["expires"] > row["created"]
+    assert token not in _keys("list", *here)
+    _keys("revoke", key_id, *here)
+    assert json.loads(_keys("list", "--json", *here))[0]["state"] == "revoked"
+    assert KeyStore(FilesBlobStore(tmp_path / "blobs")).ids() == (set(), True)
+
+
+def test_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGROW_BLOB_FOLDER", str(tmp_path))
+    _keys("create", "--owner", "alice", "--role", "admin")
+    assert len(KeyStore(FilesBlobStore(tmp_path)).all()) == 1

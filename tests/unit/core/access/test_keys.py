@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.access.keys import KeyStore, key_id_of
+from core.access.principal import Role
+from core.access.ring import ANYBODY, KeyRing
+from core.errors import InvalidSettings, KeyNotFound, ServiceUnavailable
+from core.jobs.blobs.files import FilesBlobStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> KeyStore:
+    return KeyStore(FilesBlobStore(tmp_path))
+
+
+def _ring(store: KeyStore) -> KeyRing:
+    ring = KeyRing(store)
+    ring.refresh()
+    return ring
+
+
+def test_a_key_is_found_and_not_kept(store: KeyStore, tmp_path: Path) -> None:
+    token, document = store.create("alice", Role.ADMIN, max_patches=7)
+    found = _ring(store).find(token)
+    assert found is not None
+    assert (found.owner, found.role, found.key_id, found.max_patches) == ("alice", Role.ADMIN, document.id, 7)
+    assert not any(token.encode() in path.read_bytes() for path in tmp_path.rglob("*.json"))
+    assert key_id_of(token) == document.id
+
+
+def test_without_keys_anybody_may(store: KeyStore) -> None:
+    assert _ring(store).find(None) is ANYBODY
+    assert _ring(store).find("whatever") is ANYBODY
+
+
+def test_a_service_whose_only_key_was_revoked_is_not_open(store: KeyStore) -> None:
+    token, document = store.create("alice")
+    store.revoke(document.id)
+    assert _ring(store).find(token) is None
+    assert _ring(store).find(None) is None
+    assert store.revoke(document.id).revoked_ms == store.all()[0].revoked_ms
+    assert [key.id for key in store.all()] == [document.id]
+
+
+@pytest.mark.parametrize("expires_ms", [0, 1])
+def test_an_expired_key_is_none(store: KeyStore, expires_ms: int) -> None:
+    token, _ = store.create("alice", expires_ms=expires_ms)
+    assert _ring(store).find(token) is None
+
+
+@pytest.mark.parametrize("change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), str.upper, lambda t: t + "x"])
+def test_another_key_is_none(store: KeyStore, change) -> None:  # type: ignore[no-untyped-def]
+    token, _ = store.create("alice")
+    assert _ring(store).find(change(token)) is None
+
+
+@pytest.mark.parametrize("owner", ["", "*", "Alice", "a b", "a/b", "-a", "a" * 64, "ä", "a\n"])
+def test_owners_have_plain_names(store: KeyStore, owner: str) -> None:
+    with pytest.raises(InvalidSettings, match="cannot be an owner"):
+        store.create(owner)
+
+
+@pytest.mark.parametrize("key_id", ["0" * 12, "../../x", ""])
+def test_unknown_keys_cannot_be_revoked(store: KeyStore, key_id: str) -> None:
+    with pytest.raises(KeyNotFound):
+        store.revoke(key_id)
+
+
+def test_an_outage_leaves_the_keys_seen_last(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, _ = store.create("alice")
+    ring, fresh = _ring(store), KeyRing(store)
+
+    def down() -> None:
+        raise ServiceUnavailable("down")
+
+    monkeypatch.setattr(store, "ids", down)
+    monkeypatch.setattr("core.access.ring.time.monotonic", lambda: float("inf"))
+    assert ring.is_stale
+    ring.refresh()
+    assert ring.find(token) is not None
+    with pytest.raises(ServiceUnavailable):
+        fresh.refresh()
+    assert fresh.find(token) is None
