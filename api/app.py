@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
@@ -12,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
-from api.routes import admin, decode, encode, health, jobs
+from api.routes import admin, decode, encode, events, health, jobs
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
 from core.version import VERSION
@@ -28,6 +29,12 @@ SECURITY_HEADERS = {
 ADMIN_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    await app.state.service.events.close()
+
+
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """An application for these settings, or for the environment's."""
     settings = settings or ApiSettings()
@@ -36,6 +43,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         version=VERSION,
         summary="Compresses images into the weights of tiny neural cellular automata, and regrows them on demand.",
         max_body_size=settings.max_body_bytes,
+        lifespan=_lifespan,
     )
     app.state.service = make_service(settings)
     install_error_handlers(app)
@@ -60,7 +68,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
-    for module in (encode, jobs, decode, health, admin):
+    for module in (encode, jobs, events, decode, health, admin):
         app.include_router(module.router)
     app.mount("/admin/static", StaticFiles(directory=admin.STATIC), name="static")
     return app

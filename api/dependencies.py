@@ -13,6 +13,7 @@ from core.access.keys import KeyStore
 from core.access.principal import Principal
 from core.access.ring import KeyRing
 from core.jobs.blobs import make_blob_store
+from core.jobs.events import Events
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.processes import ProcessRegistry
@@ -31,6 +32,7 @@ class Service:
     workers: WorkerRegistry
     processes: ProcessRegistry
     keys: KeyRing
+    events: Events
 
     def limits_of(self, principal: Principal) -> Limits:
         """The most patches that this one may have outstanding."""
@@ -51,6 +53,7 @@ def make_service(settings: ApiSettings) -> Service:
         workers=WorkerRegistry(redis),
         processes=ProcessRegistry(redis),
         keys=KeyRing(KeyStore(blobs)),
+        events=Events(url),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import contextlib
 import re
 import time
 from http import HTTPStatus
@@ -23,7 +23,7 @@ from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import MOST_BYTES, EncodeSettings
-from core.errors import UnsupportedImage
+from core.errors import ServiceUnavailable, UnsupportedImage
 from core.jobs.model import FINAL_STATES, Job, OnFailure, Priority
 
 router = APIRouter(tags=["encode"])
@@ -34,7 +34,6 @@ IdempotencyKey = Annotated[
 ]
 
 MOST_WAIT_SECONDS = 60
-WAIT_POLL_SECONDS = 0.2
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 _FILE = {"type": "string", "format": "binary"}
 
@@ -141,11 +140,13 @@ def _seconds_to_wait(prefer: str | None) -> int:
 
 
 async def _wait(service: Service, job: Job, seconds: int) -> Job:
-    """The job when it has ended, or as it is after so many seconds."""
-    deadline = time.monotonic() + seconds
-    while job.state not in FINAL_STATES and time.monotonic() < deadline:
-        await asyncio.sleep(min(WAIT_POLL_SECONDS, deadline - time.monotonic()))
-        job = await run_in_threadpool(service.jobs.get, job.id)
+    """The job when it has ended, or as it is after so many seconds, or now where too many wait."""
+    deadline, last_id = time.monotonic() + seconds, "0-0"
+    with contextlib.suppress(ServiceUnavailable), service.events.following():
+        while job.state not in FINAL_STATES and (left := deadline - time.monotonic()) > 0:
+            for event in await service.events.after(job.id, last_id, left):
+                last_id = event.id
+            job = await run_in_threadpool(service.jobs.get, job.id)
     return job
 
 

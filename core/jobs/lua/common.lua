@@ -3,6 +3,7 @@
 -- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
 -- regrow:job:<id>:done             bitmap: patches whose part is stored
 -- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries`
+-- regrow:events:<id>               stream: the job's changes since a worker began it, state and patches done after each
 -- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
 -- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
 -- regrow:waiting                   sorted set: ids of jobs that no worker has begun
@@ -29,6 +30,13 @@ local function done_key(id) return 'regrow:job:' .. id .. ':done' end
 local function again_key(id) return 'regrow:job:' .. id .. ':again' end
 local function owned_key(owner) return 'regrow:owned:' .. owner end
 local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .. priority end
+
+-- Tell those who follow the job (core/jobs/events.py). seconds: how long it is kept, if not for good.
+local function tell(id, state, done, seconds)
+  local key = 'regrow:events:' .. id
+  redis.call('XADD', key, 'MAXLEN', '~', 100, '*', 'state', state, 'patches_done', done)
+  if seconds then redis.call('EXPIRE', key, seconds) end
+end
 
 local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
 

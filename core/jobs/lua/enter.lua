@@ -10,7 +10,8 @@ if job.most_owned > 0 and outstanding(job.owner) + job.patches > job.most_owned 
 if job.most_in_all > 0 and outstanding('*') + job.patches > job.most_in_all then return -2 end
 
 redis.call('SET', 'regrow:protocol', job.protocol)
-if redis.call('EXISTS', key) == 1 then  -- a retry: who works on it still does so for nothing
+local again = redis.call('EXISTS', key) == 1
+if again then  -- a retry: who works on it still does so for nothing
   for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do
     if parse(lease).id == id then redis.call('ZREM', 'regrow:leases', lease) end
   end
@@ -40,4 +41,8 @@ redis.call('ZADD', 'regrow:open', job.created_ms, id)
 if state == 'queued' then redis.call('ZADD', 'regrow:waiting', job.created_ms, id) end
 if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end
 offer(id)
+if again then  -- of a new job, nobody can know yet
+  tell(id, state, done)
+  redis.call('PERSIST', 'regrow:events:' .. id)
+end
 return 1

@@ -15,7 +15,9 @@ local share = new / (step.stop - step.start)
 redis.call('HINCRBYFLOAT', key, 'error_sum', string.format('%.9g', ARGV[3] * share))
 redis.call('HINCRBY', key, 'error_patches', new)
 settle_outstanding(job[2], new)
-if done == tonumber(job[3]) then
+local all = done == tonumber(job[3])
+tell(id, all and 'assembling' or job[1], done)
+if all then
   redis.call('HSET', key, 'state', 'assembling', 'next', job[3])
   redis.call('DEL', again_key(id))  -- of a batch that another had done meanwhile
   redis.call('RPUSH', again_key(id), 'assemble/0/0/0')

@@ -1,0 +1,83 @@
+"""Following a job: its changes, as the Lua scripts write them to a Redis stream of its own. For asyncio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from core.errors import ServiceUnavailable
+from core.jobs.model import JobState
+from core.jobs.scripts import redis_errors
+
+MOST_FOLLOWERS = 256
+"""At a time, of one process: each has a connection to Redis while it waits."""
+
+
+LONGEST_WAIT = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobEvent:
+    """id: of the stream's entry, `milliseconds-number`. state: after the change; None where the job was deleted."""
+
+    id: str
+    state: JobState | None
+    patches_done: int
+
+
+class Events:
+    """Methods raise ServiceUnavailable when Redis cannot be reached."""
+
+    def __init__(self, redis_url: str, most: int = MOST_FOLLOWERS) -> None:
+        self._redis: Any = Redis.from_url(
+            redis_url,
+            decode_responses=True,
+            socket_connect_timeout=1,
+            socket_timeout=LONGEST_WAIT + 5,  # a read that waits is no outage
+        )
+        self._free = most
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Be one of the followers that there may be at a time. Raises ServiceUnavailable where there are too many."""
+        if self._free <= 0:
+            raise ServiceUnavailable("too many clients follow jobs: ask for the job itself every now and then")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+    async def last_id(self, job_id: str) -> str:
+        """Of the job's last change; `0-0` where none is known."""
+        with redis_errors():
+            entries = await self._redis.xrevrange(_key(job_id), count=1)
+        return str(entries[0][0]) if entries else "0-0"
+
+    async def after(self, job_id: str, last_id: str, seconds: float) -> list[JobEvent]:
+        """Changes after one; waits for the first so long, 60 seconds at most, and has none if there was none."""
+        seconds = min(seconds, LONGEST_WAIT)
+        with redis_errors():
+            found = await self._redis.xread({_key(job_id): last_id}, block=max(1, round(1000 * seconds)))
+        return [_event(entry_id, fields) for _, entries in found or () for entry_id, fields in entries]
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+def milliseconds_of(event_id: str) -> int:
+    """When an event happened, since 1970."""
+    return int(event_id.partition("-")[0])
+
+
+def _event(entry_id: str, fields: dict[str, str]) -> JobEvent:
+    state = fields["state"]
+    return JobEvent(entry_id, None if state == "deleted" else JobState(state), int(fields["patches_done"]))
+
+
+def _key(job_id: str) -> str:
+    return f"regrow:events:{job_id}"
