@@ -144,7 +144,7 @@ def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue:
     assert store.newest(200) == []
     left = {str(key) for key in redis.scan_iter("regrow:*")} - {f"regrow:events:{document.id}"}
     assert left <= {f"regrow:{name}" for name in ("protocol", "clock", "claims", "served")}
-    assert 0 < redis.ttl(f"regrow:events:{document.id}") <= 60, "who follows it is told"  # type: ignore[operator]
+    assert 0 < redis.ttl(f"regrow:events:{document.id}") <= 30, "who follows it is told"  # type: ignore[operator]
 
 
 def test_newest_come_first(store: JobStore) -> None:

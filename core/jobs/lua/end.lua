@@ -7,7 +7,7 @@ for place = 5, 4 + count do
     clear(id)
     redis.call('HSET', job_key(id), 'state', ARGV[2], 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
     redis.call('EXPIRE', job_key(id), ARGV[3])
-    tell(id, ARGV[2], redis.call('HGET', job_key(id), 'patches_done') or 0, 60)
+    tell(id, ARGV[2], redis.call('HGET', job_key(id), 'patches_done') or 0, 30)
     offer(id)
     return 1
   end

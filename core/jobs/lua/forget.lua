@@ -5,7 +5,7 @@ if redis.call('EXISTS', job_key(id)) == 1 then
   clear(id)
   redis.call('HSET', job_key(id), 'state', 'cancelled')
   offer(id)
-  tell(id, 'deleted', 0, 60)
+  tell(id, 'deleted', 0, 30)
 end
 redis.call('DEL', job_key(id))
 redis.call('ZREM', 'regrow:jobs', id)
