@@ -13,7 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
-from api.routes import admin, decode, encode, events, health, jobs
+from api.routes import admin, decode, encode, events, groups, health, jobs
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
 from core.version import VERSION
@@ -70,5 +70,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
 
     for module in (encode, jobs, events, decode, health, admin):
         app.include_router(module.router)
+    app.include_router(groups.router, max_body_size=settings.max_group_bytes)
+    app.limits = {groups.PATH: settings.max_group_bytes}
     app.mount("/admin/static", StaticFiles(directory=admin.STATIC), name="static")
     return app

@@ -6,7 +6,9 @@ that no exception handler sees.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
@@ -16,14 +18,17 @@ from api.errors import Kind, problem
 
 
 class LimitedApp(FastAPI):
-    """A FastAPI application whose 413 is a problem+json."""
+    """A FastAPI application whose 413 is a problem+json. limits: of paths that have their own."""
+
+    limits: Mapping[str, int] = MappingProxyType({})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.max_body_size is not None:
             length = Headers(scope=scope).get("content-length", "")
-            if length.isdecimal() and int(length) > self.max_body_size:
+            limit = self.limits.get(scope["path"], self.max_body_size)
+            if length.isdecimal() and int(length) > limit:
                 kind = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
-                detail = f"the body has {length} bytes: at most {self.max_body_size} are accepted"
+                detail = f"the body has {length} bytes: at most {limit} are accepted"
                 await problem(kind, detail, {"Connection": "close"})(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)

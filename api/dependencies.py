@@ -14,6 +14,7 @@ from core.access.principal import Principal
 from core.access.ring import KeyRing
 from core.jobs.blobs import make_blob_store
 from core.jobs.events import Events
+from core.jobs.groups import Groups
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.processes import ProcessRegistry
@@ -33,6 +34,7 @@ class Service:
     processes: ProcessRegistry
     keys: KeyRing
     events: Events
+    groups: Groups
 
     def limits_of(self, principal: Principal) -> Limits:
         """The most patches that this one may have outstanding."""
@@ -54,6 +56,7 @@ def make_service(settings: ApiSettings) -> Service:
         processes=ProcessRegistry(redis),
         keys=KeyRing(KeyStore(blobs)),
         events=Events(url),
+        groups=Groups(jobs),
     )
 
 

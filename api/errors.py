@@ -41,6 +41,7 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.UnsupportedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unsupported-bundle"),
     errors.DamagedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-bundle"),
     errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.GroupNotFound: Kind(HTTPStatus.NOT_FOUND, "group-not-found"),
     errors.BlobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
     errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
     errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
@@ -54,6 +55,8 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
+
+BUG = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
 
 _FRAMEWORK_TYPES = {
     400: "bad-request",
@@ -79,13 +82,18 @@ def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **mo
     return JSONResponse(body.model_dump(), kind.status, headers, media_type="application/problem+json")
 
 
+def kind_of(error: errors.RegrowError) -> Kind:
+    """By the table; a class that is not in it counts as what it is derived from."""
+    return next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), BUG)
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error of the application, and of the framework, a problem+json."""
 
     @app.exception_handler(errors.RegrowError)
     async def regrow_error(request: Request, error: errors.RegrowError) -> JSONResponse:
-        kind = next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), None)
-        if kind is None:
+        kind = kind_of(error)
+        if kind is BUG:
             return await unexpected(request, error)
         headers = {"WWW-Authenticate": CHALLENGE} if kind.status == HTTPStatus.UNAUTHORIZED else None
         return problem(kind, str(error), headers)
@@ -108,5 +116,4 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_: Request, error: Exception) -> JSONResponse:
         log.error("unexpected error", exc_info=error)
-        kind = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
-        return problem(kind, "something went wrong on the server; its log says what")
+        return problem(BUG, "something went wrong on the server; its log says what")

@@ -36,6 +36,7 @@ class JobBody(BaseModel):
 
     id: str
     owner: str
+    group: str | None
     state: JobState
     phase: str
     priority: Priority
@@ -83,7 +84,20 @@ def _links(job_id: str) -> JobLinks:
 
 
 _COPIED = (
-    *("id", "owner", "state", "priority", "queue_position", "preset", "effort", "seed", "width", "height", "progress"),
+    *(
+        "id",
+        "owner",
+        "group",
+        "state",
+        "priority",
+        "queue_position",
+        "preset",
+        "effort",
+        "seed",
+        "width",
+        "height",
+        "progress",
+    ),
     *("patches_done", "patches_total", "patches_failed", "psnr", "bytes", "eta_seconds", "attempts"),
     *("created_at", "started_at", "finished_at"),
 )

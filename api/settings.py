@@ -6,13 +6,15 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from api.archive import UploadLimits
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits
 
 
 class ApiSettings(ServiceSettings):
-    """max_body_bytes: of an upload. max_side, max_pixels: of an image, read off its header.
+    """max_body_bytes: of an upload. max_group_images, max_group_bytes: of a group's, which may be a ZIP, unpacked.
+    max_side, max_pixels: of an image, read off its header.
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
     picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
@@ -28,6 +30,8 @@ class ApiSettings(ServiceSettings):
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
+    max_group_images: int = Field(default=1000, ge=1, le=10_000)
+    max_group_bytes: int = Field(default=256 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)
     bundle_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
@@ -41,6 +45,10 @@ class ApiSettings(ServiceSettings):
     @property
     def image_limits(self) -> ImageLimits:
         return ImageLimits(max_side=self.max_side, max_pixels=self.max_pixels)
+
+    @property
+    def upload_limits(self) -> UploadLimits:
+        return UploadLimits(self.max_group_images, self.max_body_bytes, self.max_group_bytes)
 
     @property
     def limits(self) -> Limits:

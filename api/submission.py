@@ -21,13 +21,16 @@ from core.jobs.model import Job, OnFailure, Priority, now_ms
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for beside the picture. timeout: seconds; idempotency_key: None for none."""
+    """What is asked for beside the picture. timeout: seconds; idempotency_key: None for none; group: that the job
+    belongs to; webhook: where to tell that it has ended."""
 
     settings: EncodeSettings
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
+    webhook: str | None = None
     idempotency_key: str | None = None
+    group: str | None = None
 
 
 def submit(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Job, bool]:
@@ -42,7 +45,7 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
     service.workers.check_skew()
     jobs, limits = service.jobs, service.limits_of(principal)
     jobs.store.check_limits(principal.owner, grid_of(picture).count, limits)  # before its megabytes are written
-    reservation = reserve(jobs, principal.owner, order.idempotency_key, _fingerprint(data, order))
+    reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
     if reservation.done:
         return jobs.get(reservation.job_id), True
     document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
@@ -50,17 +53,17 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
     try:
         jobs.write(document, picture.to_png())
     except RegrowError:
-        _free(service, reservation)
+        free(service, reservation)
         raise
     try:
         jobs.enter(document, limits, keep=keep)
     except TooBusy:
-        _free(service, reservation)
+        free(service, reservation)
         raise
     return jobs.get(reservation.job_id), False
 
 
-def _free(service: Service, reservation: Reservation) -> None:
+def free(service: Service, reservation: Reservation) -> None:
     """Let the key be used again: nothing was made of it. (Where Redis did not answer, something may have been.)"""
     if reservation.blob is not None:
         with contextlib.suppress(RegrowError):
@@ -82,6 +85,8 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
         priority=order.priority,
         on_failure=order.on_failure,
         timeout=order.timeout,
+        group=order.group,
+        webhook=order.webhook,
         preset=settings.preset,
         effort=settings.effort,
         seed=settings.seed,
@@ -92,10 +97,10 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
     )
 
 
-def _fingerprint(data: bytes, order: Order) -> str:
+def fingerprint(data: bytes, order: Order) -> str:
     """Of what was asked for, as far as it is not what everybody gets: a new option leaves it as it is."""
     settings = _unlike(order.settings, EncodeSettings())
-    asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None}
+    asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None, "group": None}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode() + b"\n" + data).hexdigest()
 
 

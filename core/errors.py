@@ -66,6 +66,10 @@ class JobNotFound(JobError):
     """No job has this id."""
 
 
+class GroupNotFound(JobError):
+    """No group has this id."""
+
+
 class JobNotFinished(JobError):
     """The job has no picture yet."""
 

@@ -19,17 +19,20 @@ LOCAL = "local"
 """The owner of every job of a service without keys."""
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """Of this release or one that understands it."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = DOCUMENT_VERSION
 
 
-class JobDocument(_Document):
+class JobDocument(Document):
     """`job.json`: what was asked for.
 
     source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
-    timeout: seconds from its creation after which the job is ended.
+    timeout: seconds from its creation after which the job is ended. group: that it belongs to. webhook: where to tell
+    that it has ended.
     """
 
     id: str
@@ -44,6 +47,8 @@ class JobDocument(_Document):
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
+    group: str | None = None
+    webhook: str | None = None
     preset: Preset
     effort: Effort
     seed: SeedKind
@@ -64,7 +69,7 @@ class JobDocument(_Document):
         )
 
 
-class CandidateDocument(_Document):
+class CandidateDocument(Document):
     """One encoding of a patch (core.codec.allocation.Candidate). payload: base64."""
 
     channels: int
@@ -89,7 +94,7 @@ class CandidateDocument(_Document):
         return Candidate(shape, base64.b64decode(self.payload), self.error)
 
 
-class PartDocument(_Document):
+class PartDocument(Document):
     """`parts/<start>-<stop>`: some patches' results. patches: each one's candidates; failed: how many of them could not
     be fitted and are flat; seconds: of fitting."""
 
@@ -101,7 +106,7 @@ class PartDocument(_Document):
     seconds: float
 
 
-class OutcomeDocument(_Document):
+class OutcomeDocument(Document):
     """`outcome.json`: how a job ended. psnr, bytes: of the stored file; error: a type and a sentence."""
 
     state: JobState
@@ -115,7 +120,7 @@ class OutcomeDocument(_Document):
     error_message: str | None = None
 
 
-class IdempotencyDocument(_Document):
+class IdempotencyDocument(Document):
     """`idempotency/<hash>`: which job a key was used for, and a fingerprint of the request."""
 
     job_id: str

@@ -8,6 +8,7 @@ next.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound
@@ -29,8 +30,11 @@ class Reservation:
     blob: str | None = None
 
 
-def reserve(jobs: Jobs, owner: str, key: str | None, fingerprint: str) -> Reservation:
-    """A job id for a request. fingerprint: tells requests apart.
+def reserve(
+    jobs: Jobs, owner: str, key: str | None, fingerprint: str, is_done: Callable[[str], bool] | None = None
+) -> Reservation:
+    """An id for what a request makes. fingerprint: tells requests apart. is_done: whether what has an id was made; by
+    itself, whether there is such a job.
 
     Raises IdempotencyConflict where the key was used for another request, IdempotencyInFlight where the first request
     is still being answered, ServiceUnavailable.
@@ -48,7 +52,7 @@ def reserve(jobs: Jobs, owner: str, key: str | None, fingerprint: str) -> Reserv
         first = _find(jobs, blob)
     if first is None:  # it was freed this very moment
         raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
-    return _again(jobs, first, blob, document)
+    return _again(jobs, first, blob, document, is_done or (lambda job_id: _is_job(jobs, job_id)))
 
 
 def days(now: int) -> tuple[str, str]:
@@ -63,19 +67,25 @@ def _find(jobs: Jobs, blob: str) -> IdempotencyDocument | None:
         return None
 
 
-def _again(jobs: Jobs, first: IdempotencyDocument, blob: str, document: IdempotencyDocument) -> Reservation:
+def _again(
+    jobs: Jobs, first: IdempotencyDocument, blob: str, document: IdempotencyDocument, is_done: Callable[[str], bool]
+) -> Reservation:
     """What a request gets whose key was reserved before."""
     if first.fingerprint != document.fingerprint:
-        raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this image")
+        raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this one")
     if first.job_id == document.job_id:  # our own writing, of which the answer was lost
         return Reservation(first.job_id, blob=blob)
-    try:
-        jobs.store.state(first.job_id)
+    if is_done(first.job_id):
         return Reservation(first.job_id, done=True, blob=blob)
-    except JobNotFound:
-        if jobs.blobs.exists(JobKeys(first.job_id).outcome):
-            return Reservation(first.job_id, done=True, blob=blob)
     if now_ms() - first.created_ms < IN_FLIGHT_MS:
         raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered")
-    jobs.blobs.put(blob, document.model_dump_json().encode())  # the first has died: a job of one's own
+    jobs.blobs.put(blob, document.model_dump_json().encode())  # the first has died: one of one's own
     return Reservation(document.job_id, blob=blob)
+
+
+def _is_job(jobs: Jobs, job_id: str) -> bool:
+    try:
+        jobs.store.state(job_id)
+    except JobNotFound:
+        return jobs.blobs.exists(JobKeys(job_id).outcome)
+    return True

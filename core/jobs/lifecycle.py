@@ -7,6 +7,7 @@ a job, and removed when all else about its end is done; the sweeper takes up wha
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
@@ -66,6 +67,15 @@ class Jobs:
         except JobNotFound:
             self.restore(job_id)
             return self.store.get(job_id)
+
+    def get_many(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """As `get`, of those that there are."""
+        found = self.store.get_many(job_ids)
+        for job_id in job_ids:
+            if job_id not in found:
+                with contextlib.suppress(JobNotFound):
+                    found[job_id] = self.get(job_id)
+        return found
 
     def owner(self, job_id: str) -> str:
         """Whose job it is, whether or not Redis knows. Raises JobNotFound."""

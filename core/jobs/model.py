@@ -109,6 +109,7 @@ class Job:
 
     id: str
     owner: str
+    group: str | None
     priority: Priority
     state: JobState
     preset: str

@@ -140,6 +140,10 @@ class JobStore:
         """Raises JobNotFound."""
         return self._read([job_id])[job_id]
 
+    def get_many(self, job_ids: Sequence[str]) -> dict[str, Job]:
+        """Those of the jobs that Redis knows."""
+        return self._read(job_ids, missing_too=False)
+
     def outcome(self, job_id: str) -> OutcomeDocument:
         """How a job has ended. Raises JobNotFound."""
         with redis_errors():

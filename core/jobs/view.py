@@ -13,7 +13,8 @@ _LIVE = "live:"
 
 def fields_of(document: JobDocument) -> dict[str, str]:
     """What the hash holds from the beginning."""
-    return {
+    grouped = {} if document.group is None else {"group": document.group}
+    return grouped | {
         "owner": document.owner,
         "priority": str(document.priority),
         "preset": document.settings().preset_name,
@@ -38,6 +39,7 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
     return Job(
         id=job_id,
         owner=fields["owner"],
+        group=fields.get("group"),
         priority=Priority(fields["priority"]),
         state=state,
         preset=fields["preset"],

@@ -69,11 +69,12 @@ def _as(key: str) -> dict[str, str]:
 def alices(http: httpx.Client, keys: Keys) -> dict[str, str]:
     """By the first part of a path: the id of something that is Alice's."""
     job = http.post("/encode", content=smooth_file(8, 8), headers=_as(keys.alice)).raise_for_status().json()
-    return {"jobs": job["id"], "decode": job["id"]}
+    group = http.post("/groups", content=smooth_file(8, 8), headers=_as(keys.alice)).raise_for_status().json()
+    return {"jobs": job["id"], "decode": job["id"], "groups": group["id"]}
 
 
 def _filled(path: str, thing: str) -> str:
-    return path.format(id=thing, kind="png")
+    return path.format(id=thing, kind="json" if "manifest" in path else "png")
 
 
 @pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if "{" in route[1]])

@@ -1,0 +1,113 @@
+"""Taking a group in: each image becomes a job, or is refused with its reason; the group is written when all are."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import BinaryIO
+
+from api.archive import Upload, UploadLimits, images_in_zip, is_zip, plain_name
+from api.dependencies import Service
+from api.errors import kind_of
+from api.submission import Order, fingerprint, free, submit
+from core.access.principal import Principal
+from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, RegrowError, TooBusy
+from core.jobs.groups import GroupDocument, GroupEntry
+from core.jobs.idempotency import reserve
+from core.jobs.model import now_ms
+
+REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
+"""What concerns one image. Anything else concerns the service, and ends the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """A file of the request, open for reading."""
+
+    name: str | None
+    file: BinaryIO
+
+
+def submit_group(
+    service: Service, principal: Principal, files: list[UploadedFile], order: Order
+) -> tuple[GroupDocument, bool]:
+    """Make a group of uploaded images and archives; it, and whether an earlier request with the same key had made it.
+
+    An image that is refused is an entry of the group; where all are, nothing is stored. Raises ImageError where an
+    archive as a whole is bad or there are too many images, IdempotencyConflict, IdempotencyInFlight, VersionSkew,
+    ServiceUnavailable; then no job is left.
+    """
+    key = None if order.idempotency_key is None else f"group {order.idempotency_key}"  # not the same image's, alone
+    reservation = reserve(service.jobs, principal.owner, key, _fingerprint(files, order), is_done=service.groups.exists)
+    if reservation.done:
+        return service.groups.get(reservation.job_id), True
+    one = replace(order, webhook=None, idempotency_key=None, group=reservation.job_id)
+    made: list[GroupEntry] = []
+    try:
+        for upload in _uploads(files, service.settings.upload_limits):
+            made.append(_entry(service, principal, upload, one))
+        document = GroupDocument(
+            id=reservation.job_id,
+            owner=principal.owner,
+            created_ms=now_ms(),
+            webhook=order.webhook,
+            entries=tuple(made),
+        )
+        if not any(entry.job_id for entry in made):
+            free(service, reservation)
+            return document, False
+        service.groups.write(document)
+    except RegrowError:
+        _undo(service, made)
+        free(service, reservation)
+        raise
+    return document, False
+
+
+def _entry(service: Service, principal: Principal, upload: Upload, order: Order) -> GroupEntry:
+    try:
+        if isinstance(upload.data, ImageError):
+            raise upload.data
+        job, _ = submit(service, principal, upload.data, order)
+        return GroupEntry(name=upload.name, job_id=job.id)
+    except REFUSALS as error:
+        return GroupEntry(name=upload.name, error_type=kind_of(error).type, error_message=str(error))
+
+
+def _uploads(files: Iterable[UploadedFile], limits: UploadLimits) -> Iterator[Upload]:
+    """The images of all files. Raises ImageTooLarge where there are too many."""
+    found = chain.from_iterable(_images(each, limits) for each in files)
+    for number, upload in enumerate(found):
+        if number == limits.images:
+            raise ImageTooLarge(f"too many images at once: send at most {limits.images}, and the rest in another group")
+        yield upload
+
+
+def _images(each: UploadedFile, limits: UploadLimits) -> Iterator[Upload]:
+    each.file.seek(0)
+    start = each.file.read(4)
+    if is_zip(start):
+        yield from images_in_zip(each.file, limits)
+        return
+    data = start + each.file.read(limits.image_bytes + 1 - len(start))
+    too_large = ImageTooLarge(f"the file has more than {limits.image_bytes} bytes")
+    yield Upload(plain_name(each.name), data if len(data) <= limits.image_bytes else too_large)
+
+
+def _fingerprint(files: Iterable[UploadedFile], order: Order) -> str:
+    digest = hashlib.sha256()
+    for each in files:
+        each.file.seek(0)
+        digest.update(hashlib.file_digest(each.file, "sha256").digest())
+    return fingerprint(b"group" + digest.digest(), order)
+
+
+def _undo(service: Service, made: Iterable[GroupEntry]) -> None:
+    """As far as what is still up allows; what is left is jobs like any other."""
+    for entry in made:
+        if entry.job_id is not None:
+            with contextlib.suppress(RegrowError):
+                service.jobs.delete(entry.job_id)

@@ -1,0 +1,93 @@
+"""How to encode, as requests say it: query parameters, or fields of a form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import Header
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import FormData
+
+from api.submission import Order
+from core.codec.payload import Coder
+from core.codec.presets import Effort, Preset
+from core.codec.seeds import SeedKind
+from core.codec.settings import MOST_BYTES, EncodeSettings
+from core.jobs.model import OnFailure, Priority
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$", description="Makes it safe to send this again"),
+]
+
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
+FILE = {"type": "string", "format": "binary"}
+
+
+class EncodeOptions(BaseModel):
+    """How to encode. The same picture, options and software give the same bundle."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules; with a target it is chosen per patch")
+    effort: Effort = Field(default=Effort.DRAFT, description="How long to train")
+    seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
+    seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
+
+    coder: Coder = Field(default=Coder.ANS, description="How weights are written: entropy coded, or a byte each")
+    target_psnr: float | None = Field(
+        default=None, ge=10, le=55, description="dB to reach in as few bytes as possible; presets are chosen per patch"
+    )
+    max_bytes: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_BYTES,
+        description="Of the whole file, for a picture as good as possible within it",
+    )
+
+    priority: Priority = Field(default=Priority.NORMAL, description="Between your own jobs")
+    on_failure: OnFailure = Field(
+        default=OnFailure.FAIL, description="If a patch cannot be fitted: fail, or give it one flat colour"
+    )
+    timeout: float | None = Field(
+        default=None, ge=1, le=30 * 24 * 3600, description="Seconds after which the job is ended, done or not"
+    )
+
+    webhook: str | None = Field(
+        default=None, max_length=2048, description="Where to tell that the job, or the group, has ended"
+    )
+
+    def order(self, idempotency_key: str | None) -> Order:
+        job_fields = {"priority", "on_failure", "timeout", "webhook"}
+        return Order(
+            EncodeSettings(**self.model_dump(exclude=job_fields)),
+            **self.model_dump(include=job_fields),
+            idempotency_key=idempotency_key,
+        )
+
+
+def with_fields(options: EncodeOptions, form: FormData) -> EncodeOptions:
+    """The options with a form's fields, which win over query parameters. Raises RequestValidationError."""
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    try:
+        return EncodeOptions.model_validate(options.model_dump(exclude_unset=True) | fields)
+    except ValidationError as error:
+        raise RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in error.errors()]) from error
+
+
+def _properties() -> dict[str, Any]:
+    schema = EncodeOptions.model_json_schema(ref_template="#/components/schemas/{model}")
+    properties: dict[str, Any] = schema["properties"]
+    return properties
+
+
+def body_schema(files: dict[str, Any], types: tuple[str, ...]) -> dict[str, Any]:
+    """What OpenAPI says of a body: a raw file of one of the types, or a form with these files and the options."""
+    form = {
+        "type": "object",
+        "required": list(files),
+        "properties": files | _properties(),
+    }
+    raw = {media: {"schema": FILE} for media in types}
+    return {"requestBody": {"required": True, "content": raw | {"multipart/form-data": {"schema": form}}}}

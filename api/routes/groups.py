@@ -1,0 +1,152 @@
+"""`/groups`: many images in one request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from enum import StrEnum
+from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from api.access import Caller
+from api.dependencies import ServiceDependency
+from api.errors import TABLE, Kind, problem
+from api.group_schemas import GroupBody, manifest_csv, manifest_rows
+from api.group_submission import UploadedFile, submit_group
+from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, with_fields
+from api.routes.jobs import POLL_SECONDS
+from api.schemas import Problem
+from api.settings import ApiSettings
+from core.errors import GroupNotFound, TooBusy, UnsupportedImage
+from core.jobs.groups import GroupDocument
+from core.jobs.model import is_job_id
+
+router = APIRouter(tags=["groups"])
+
+PATH = "/groups"
+IN_MEMORY_BYTES = 1 << 20
+ZIP = "application/zip"
+NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
+
+
+class ManifestKind(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+
+
+async def _group(
+    id: Annotated[str, Path(description="The group's id", examples=["0" * 32])],
+    principal: Caller,
+    service: ServiceDependency,
+) -> GroupDocument:
+    """Another owner's group is answered as an unknown one."""
+    if not is_job_id(id):
+        raise GroupNotFound(f"there is no group {id[:100]}")
+    document = await run_in_threadpool(service.groups.get, id)
+    if not principal.sees(document.owner):
+        raise GroupNotFound(f"there is no group {id}")
+    return document
+
+
+Group = Annotated[GroupDocument, Depends(_group)]
+
+
+@router.post(
+    PATH,
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=GroupBody,
+    responses={status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
+    openapi_extra=body_schema({"images": {"type": "array", "items": FILE}}, (ZIP, *IMAGE_TYPES)),
+)
+async def make_group(
+    request: Request,
+    response: Response,
+    service: ServiceDependency,
+    principal: Caller,
+    options: Annotated[EncodeOptions, Query()],
+    idempotency_key: IdempotencyKey = None,
+) -> GroupBody | Response:
+    """Encode many images, one job each: a ZIP as the body, or multipart with any number of images and ZIPs as files.
+
+    An image that is refused is told of in `items` and does not stop the others; only where all are, the request fails.
+    Options hold for all images; `webhook` is told once, when all jobs have ended. With an Idempotency-Key, the same
+    request sent again within a day answers with the group that the first one made.
+    """
+    async with _files(request, options, service.settings) as (files, options):
+        order = options.order(idempotency_key)
+        document, replayed = await run_in_threadpool(submit_group, service, principal, files, order)
+    if not any(entry.job_id for entry in document.entries):
+        return _all_refused(document)
+    if replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    response.headers["Location"] = f"{PATH}/{document.id}"
+    response.headers["Retry-After"] = str(POLL_SECONDS)
+    return await run_in_threadpool(lambda: GroupBody.of(document, service.groups.members(document)))
+
+
+@router.head(PATH + "/{id}", include_in_schema=False)
+@router.get(PATH + "/{id}", responses=NOT_FOUND)
+def get_group(group: Group, service: ServiceDependency) -> GroupBody:
+    """One group: its progress, and what became of each image."""
+    return GroupBody.of(group, service.groups.members(group))
+
+
+@router.head(PATH + "/{id}/manifest.{kind}", include_in_schema=False)
+@router.get(
+    PATH + "/{id}/manifest.{kind}",
+    response_class=Response,
+    responses={**NOT_FOUND, 422: {"model": Problem}, 200: {"content": {"application/json": {}, "text/csv": {}}}},
+)
+def get_manifest(group: Group, kind: ManifestKind, service: ServiceDependency) -> Response:
+    """A list of the group's images with what they became, to keep beside the bundles."""
+    rows = manifest_rows(service.groups.members(group))
+    headers = {"Content-Disposition": f'attachment; filename="{group.id}.{kind}"', "Cache-Control": "private, no-cache"}
+    if kind is ManifestKind.CSV:
+        return Response(manifest_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
+    return Response(json.dumps({"group": group.id, "images": rows}), media_type="application/json", headers=headers)
+
+
+@router.post(PATH + "/{id}/cancel", responses=NOT_FOUND)
+def cancel_group(group: Group, service: ServiceDependency) -> GroupBody:
+    """Stop all jobs of a group that have not ended. Those that have succeeded stay."""
+    service.groups.cancel(group)
+    return GroupBody.of(group, service.groups.members(group))
+
+
+@router.delete(PATH + "/{id}", status_code=HTTPStatus.NO_CONTENT, responses=NOT_FOUND)
+def delete_group(group: Group, service: ServiceDependency) -> None:
+    """Remove a group with all its jobs, their pictures and bundles."""
+    service.groups.delete(group)
+
+
+@asynccontextmanager
+async def _files(
+    request: Request, options: EncodeOptions, settings: ApiSettings
+) -> AsyncIterator[tuple[list[UploadedFile], EncodeOptions]]:
+    """The request's files, on disk if they are large, and the options; the files are gone afterwards."""
+    if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        most = settings.max_group_images
+        async with request.form(max_files=most, max_fields=len(EncodeOptions.model_fields)) as form:
+            uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
+            if not uploads:
+                raise UnsupportedImage("the form has no file: send the images, or a ZIP of them, as files")
+            yield [UploadedFile(each.filename, each.file) for each in uploads], with_fields(options, form)
+        return
+    with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
+        async for chunk in request.stream():
+            await run_in_threadpool(body.write, chunk)
+        yield [UploadedFile(None, body)], options  # type: ignore[list-item]  # it is a BinaryIO in all but name
+
+
+def _all_refused(document: GroupDocument) -> Response:
+    found = [{"field": entry.name, "message": entry.error_message or ""} for entry in document.entries]
+    if any(entry.error_type == TABLE[TooBusy].type for entry in document.entries):
+        return problem(TABLE[TooBusy], "none of the images was accepted: too much is outstanding", errors=found)
+    kind = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
+    return problem(kind, f"none of the {len(found)} files is an image that can be encoded", errors=found)

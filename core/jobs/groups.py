@@ -1,0 +1,98 @@
+"""Groups: many images that were sent together, one job each. What a group is, is in the blob store only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import BlobNotFound, GroupNotFound, JobNotFound
+from core.jobs.blobs.base import delete_all
+from core.jobs.documents import Document
+from core.jobs.lifecycle import Jobs
+from core.jobs.model import FINAL_STATES, Job
+
+GROUPS = "groups/"
+OPEN_GROUPS = "open-groups/"
+"""Under it, an empty object per group whose end somebody is to be told of."""
+
+
+class GroupEntry(Document):
+    """An image of a group. name: as it was sent, for people. job_id: None where the image was refused, with the
+    reason."""
+
+    name: str
+    job_id: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+
+
+class GroupDocument(Document):
+    """`groups/<id>/group.json`. webhook: where to tell that all its jobs have ended."""
+
+    id: str
+    owner: str
+    created_ms: int
+    webhook: str | None = None
+    entries: tuple[GroupEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """An entry and its job; None where the image was refused, or the job was deleted."""
+
+    entry: GroupEntry
+    job: Job | None
+
+
+class Groups:
+    """Methods raise ServiceUnavailable when a store cannot be reached."""
+
+    def __init__(self, jobs: Jobs) -> None:
+        self._jobs, self._blobs = jobs, jobs.blobs
+
+    def write(self, document: GroupDocument) -> None:
+        """Store a group whose jobs are accepted."""
+        if document.webhook is not None:
+            self._blobs.put(f"{OPEN_GROUPS}{document.id}", b"")
+        self._blobs.put(_key(document.id), document.model_dump_json().encode())
+
+    def exists(self, group_id: str) -> bool:
+        return self._blobs.exists(_key(group_id))
+
+    def get(self, group_id: str) -> GroupDocument:
+        """Raises GroupNotFound."""
+        try:
+            return GroupDocument.model_validate_json(self._blobs.get(_key(group_id)))
+        except BlobNotFound as error:
+            raise GroupNotFound(f"there is no group {group_id}") from error
+
+    def members(self, document: GroupDocument) -> list[Member]:
+        """Every image of the group and what became of it."""
+        found = self._jobs.get_many([entry.job_id for entry in document.entries if entry.job_id])
+        return [Member(entry, found.get(entry.job_id or "")) for entry in document.entries]
+
+    def cancel(self, document: GroupDocument) -> None:
+        """Stop every job that has not ended."""
+        for member in self.members(document):
+            if member.job is not None and member.job.state not in FINAL_STATES:
+                self._jobs.cancel(member.job.id)
+
+    def delete(self, document: GroupDocument) -> None:
+        """Remove the group with its jobs, and all that is stored of them. What dies half-way may be done again."""
+        for entry in document.entries:
+            if entry.job_id:
+                try:
+                    self._jobs.delete(entry.job_id)
+                except JobNotFound:  # by its owner, on its own
+                    continue
+        self._blobs.delete(f"{OPEN_GROUPS}{document.id}")
+        delete_all(self._blobs, f"{GROUPS}{document.id}/")
+
+
+def has_ended(members: Sequence[Member]) -> bool:
+    """Whether no job of the group is on the way."""
+    return all(member.job is None or member.job.state in FINAL_STATES for member in members)
+
+
+def _key(group_id: str) -> str:
+    return f"{GROUPS}{group_id}/group.json"

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+import tracemalloc
+import zipfile
+
+import pytest
+
+from api.archive import UploadLimits, images_in_zip, is_zip, plain_name
+from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
+from tests.archives import encrypted_zip, lying_zip, zip_of
+
+LIMITS = UploadLimits(images=5, image_bytes=1000, in_all=3000)
+
+
+def _read(data: bytes, limits: UploadLimits = LIMITS) -> dict[str, bytes | Exception]:
+    return {upload.name: upload.data for upload in images_in_zip(io.BytesIO(data), limits)}
+
+
+def test_files_come_out_in_order_without_noise() -> None:
+    files = {"b.png": b"1", "folder/a.png": b"22", "__MACOSX/._a.png": b"x", ".DS_Store": b"x", "x/Thumbs.db": b"x"}
+    data = zip_of(files)
+    assert is_zip(data[:4])
+    assert _read(data) == {"b.png": b"1", "folder/a.png": b"22"}
+    assert list(_read(zip_of({}))) == []
+
+
+def test_one_bad_file_is_not_the_others() -> None:
+    found = _read(zip_of({"large": bytes(1001), "good": bytes(1000)}))
+    assert isinstance(found["large"], ImageTooLarge)
+    assert found["good"] == bytes(1000)
+    damaged = bytearray(zip_of({"bad": b"abcdefgh", "good": b"12345678"}, zipfile.ZIP_STORED))
+    damaged[damaged.index(b"abcd")] ^= 1
+    found = _read(bytes(damaged))
+    assert isinstance(found["bad"], DamagedImage)
+    assert found["good"] == b"12345678"
+    assert isinstance(_read(encrypted_zip("secret", b"data"))["secret"], UnsupportedImage)
+    assert isinstance(_read(zip_of({"odd": b"data"}, zipfile.ZIP_BZIP2))["odd"], UnsupportedImage)
+
+
+def test_a_bomb_takes_no_memory() -> None:
+    """Five files of 50 MB, each packed to 50 kB, and one that lies about its size."""
+    bomb = zip_of({str(number): bytes(50_000_000) for number in range(5)})
+    lies = lying_zip("liar", bytes(10_000_000), claimed=10)
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge, match="unpacks to more than"):
+        _read(bomb)
+    liar = _read(lies)["liar"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(liar, (ImageTooLarge, DamagedImage, bytes))
+    assert not isinstance(liar, bytes) or len(liar) <= 10
+    assert peak < 4_000_000
+
+
+def test_too_many_files_are_refused_before_they_are_listed() -> None:
+    with pytest.raises(ImageTooLarge, match="at most 5"):
+        _read(zip_of({str(number): b"" for number in range(6)}))
+    many = zip_of({str(number): b"" for number in range(20_000)})
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge, match="at most 5"):
+        _read(many)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+@pytest.mark.parametrize("cut", range(1, 120, 7))
+def test_truncated_archives_are_refused(cut: int) -> None:
+    whole = zip_of({"a.png": b"1234", "b.png": b"5678"})
+    with pytest.raises(DamagedImage):
+        _read(whole[:-cut])
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        (None, "unnamed"),
+        ("", "unnamed"),
+        ("../../x", "../../x"),
+        ("a\x00b\nc\x1b[31m", "abc[31m"),
+        ("x" * 10_000, "x" * 255),
+        ("\ud800x", "x"),
+        ("grün.png", "grün.png"),
+    ],
+)
+def test_H3_names_are_for_people_only(name: str | None, plain: str) -> None:
+    """H3: no path is made of them, and nothing in them can hurt a terminal."""
+    assert plain_name(name) == plain
