@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import httpx
 from pydantic import BaseModel, ConfigDict
@@ -17,9 +18,15 @@ PATIENCE_SECONDS = 300.0
 
 LONGEST_PAUSE = 30.0
 
+ENDED = ("succeeded", "failed", "cancelled")
+
 
 class ServerError(RegrowError):
-    """The server refused, or cannot be reached."""
+    """The server refused, or cannot be reached. problem: what it said, as RFC 9457 has it; empty where it did not."""
+
+    def __init__(self, message: str, problem: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem or {}
 
 
 class RemoteJob(BaseModel):
@@ -37,7 +44,37 @@ class RemoteJob(BaseModel):
 
     @property
     def has_ended(self) -> bool:
-        return self.state in ("succeeded", "failed", "cancelled")
+        return self.state in ENDED
+
+
+class RemoteItem(BaseModel):
+    """An image of a group (api.group_schemas.GroupItem)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    job: str | None
+    state: str | None
+    progress: float | None
+    psnr: float | None
+    bytes: int | None
+    error: dict[str, str] | None
+    bundle: str | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.job is None or self.state in ENDED
+
+
+class RemoteGroup(BaseModel):
+    """A group as the server tells it (api.group_schemas.GroupBody)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    ended: bool
+    progress: float
+    items: tuple[RemoteItem, ...]
 
 
 class Client:
@@ -61,6 +98,19 @@ class Client:
         answer = self._ask("POST", "/encode", content=data, params=dict(options), headers={"Idempotency-Key": key})
         return RemoteJob.model_validate_json(answer.content)
 
+    def make_group(self, files: Sequence[tuple[str, bytes]], options: Mapping[str, str | int | float]) -> RemoteGroup:
+        """Send many image files, each with its name. The same files and options make one group, as with `encode`."""
+        digest = hashlib.sha256(json.dumps(dict(options), sort_keys=True).encode())
+        for name, data in files:
+            digest.update(json.dumps([name, len(data)]).encode() + data)
+        parts = [("images", (name, data)) for name, data in files]
+        headers = {"Idempotency-Key": digest.hexdigest()}
+        answer = self._ask("POST", "/groups", files=parts, params=dict(options), headers=headers)
+        return RemoteGroup.model_validate_json(answer.content)
+
+    def group(self, group_id: str) -> RemoteGroup:
+        return RemoteGroup.model_validate_json(self._ask("GET", f"/groups/{group_id}").content)
+
     def job(self, job_id: str) -> RemoteJob:
         return RemoteJob.model_validate_json(self._ask("GET", f"/jobs/{job_id}").content)
 
@@ -80,21 +130,24 @@ class Client:
                 answer = self._http.request(method, path, **request)  # type: ignore[arg-type]
                 if not answer.is_error:
                     return answer
-                again, reason = "retry-after" in answer.headers, _reason(answer)
+                problem = _problem(answer)
+                again, reason = "retry-after" in answer.headers, str(problem["detail"])
                 pause = float(answer.headers.get("retry-after", pause))
             except httpx.InvalidURL as error:
                 raise ServerError(f"{self._http.base_url} is no address: {error}") from error
             except httpx.HTTPError as error:
-                again, reason = True, f"{self._http.base_url} cannot be reached: {error or type(error).__name__}"
+                problem, again = {}, True
+                reason = f"{self._http.base_url} cannot be reached: {error or type(error).__name__}"
             if not again or time.monotonic() + pause > deadline:
-                raise ServerError(reason)
+                raise ServerError(reason, problem)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
 
 
-def _reason(answer: httpx.Response) -> str:
-    """The problem's own words, or what the status says."""
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    """What the server says went wrong; where it does not, what the status says."""
+    status = {"detail": f"the server answered {answer.status_code} {answer.reason_phrase}"}
     try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
-        return f"the server answered {answer.status_code} {answer.reason_phrase}"
+        return status | answer.json()
+    except (ValueError, TypeError):
+        return status

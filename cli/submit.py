@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
-from cli.client import Client, RemoteJob, ServerError
+from cli.client import Client, ServerError
 from cli.console import progress_bar
 from cli.files import write_whole
+from cli.sending import Sent, look, send
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import InvalidSettings
@@ -41,39 +41,31 @@ def submit(
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
 ) -> None:
-    """Send images to a server, wait, and fetch their bundles. Interrupted, and run again, it goes on where it was."""
+    """Send images to a server in groups, wait, and fetch their bundles.
+
+    Interrupted, and run again, it goes on where it was.
+    """
     files = _files(images)
     targets = _targets(files, output)
     asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
     options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
     with Client(server, key) as client, progress_bar() as bars:
-        waiting = {}
-        for file in files:
-            job = _send(client, file, options)
-            if job is not None:
-                waiting[file] = job, bars.add_task(file.name, total=1.0, note=job.state)
-        done = 0
+        bar = bars.add_task("sending", total=float(len(files)), note="")
+        waiting = send(client, files, options)
+        done, progress = 0, dict.fromkeys(files, 0.0)
         while waiting:
-            for file, (job, bar) in list(waiting.items()):
-                now = client.job(job.id)
-                _show(bars, bar, now)
-                if now.has_ended:
+            for file, image in list(waiting.items()):
+                if image.has_ended:
                     del waiting[file]
-                    done += _fetch(client, file, targets[file], now, as_json=as_json)
+                    done += _fetch(client, file, targets[file], image, as_json=as_json)
+                progress[file] = 1.0 if image.has_ended else image.progress
+            note = f"{len(files) - len(waiting)} of {len(files)} images"
+            bars.update(bar, description="encoding", completed=sum(progress.values()), note=note)
             if waiting:
                 time.sleep(POLL_SECONDS)
+                waiting = look(client, waiting)
     if done < len(files):
         raise ServerError(f"{len(files) - done} of {len(files)} images have no bundle")
-
-
-def _send(client: Client, file: Path, options: dict[str, str | int | float]) -> RemoteJob | None:
-    """The image's job; None where the server refuses it, which is said."""
-    try:
-        job = client.encode(file.read_bytes(), options)
-        return client.retry(job.id) if job.state in ("failed", "cancelled") else job
-    except ServerError as error:
-        print(f"regrow: {file}: {error}", file=sys.stderr)
-        return None
 
 
 def _files(images: list[Path]) -> list[Path]:
@@ -97,20 +89,15 @@ def _targets(files: list[Path], output: Path | None) -> dict[Path, Path]:
     return targets
 
 
-def _show(bars: Progress, bar: TaskID, job: RemoteJob) -> None:
-    psnr = f", {job.psnr:.1f} dB" if job.psnr is not None else ""
-    bars.update(bar, completed=job.progress, note=f"{job.state}{psnr}")
-
-
-def _fetch(client: Client, file: Path, target: Path, job: RemoteJob, *, as_json: bool) -> bool:
+def _fetch(client: Client, file: Path, target: Path, image: Sent, *, as_json: bool) -> bool:
     """Write the bundle of a job that has ended; whether there is one."""
-    if job.state != "succeeded":
-        print(f"regrow: {file}: {job.error['message'] if job.error else job.state}", file=sys.stderr)
+    if image.job_id is None or image.state != "succeeded":
+        print(f"regrow: {file}: {image.reason or image.state}", file=sys.stderr)
         return False
-    write_whole(target, client.fetch(job.links["bundle"]))
+    write_whole(target, client.fetch(f"/jobs/{image.job_id}/bundle"))
+    report = json.loads(client.fetch(f"/jobs/{image.job_id}/report"))
     if as_json:
-        report = json.loads(client.fetch(job.links["report"]))
-        print(json.dumps({"image": str(file), "bundle": str(target), "job": job.id, **report}))
+        print(json.dumps({"image": str(file), "bundle": str(target), "job": image.job_id, **report}))
     else:
-        print(f"{target}: {job.psnr:.2f} dB, {job.bytes} bytes")
+        print(f"{target}: {report['psnr']:.2f} dB, {report['bytes']} bytes")
     return True

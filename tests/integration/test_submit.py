@@ -13,6 +13,7 @@ from cli.client import Client, ServerError
 from cli.main import app
 from core.codec.decoder import decode
 from core.errors import InvalidSettings
+from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet
 from tests.pictures import smooth_file
 from tests.services import free_ports
@@ -64,11 +65,21 @@ def test_bad_images_are_told_and_the_others_done(
     fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.png").write_bytes(b"no image")
+    (tmp_path / "zip.png").write_bytes(zip_of({"a.png": smooth_file(20, 20)}))
     (tmp_path / "good.png").write_bytes(smooth_file(20, 20, seed=6))
-    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+    with pytest.raises(ServerError, match="2 of 3 images have no bundle"):
         _submit(fleet, tmp_path)
     assert (tmp_path / "good.gnca").exists()
     assert not (tmp_path / "bad.gnca").exists()
+
+
+def test_a_folder_is_sent_as_a_group(fleet: Fleet, tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(smooth_file(20, 30 + number, seed=7))
+    _submit(fleet, tmp_path)
+    groups = {job["group"] for job in fleet.client.get("/jobs?limit=2").json()["jobs"]}
+    assert len(groups) == 1
+    assert fleet.client.get(f"/groups/{groups.pop()}").json()["ended"] is True
 
 
 def test_clashes_and_empty_folders_are_refused(fleet: Fleet, tmp_path: Path) -> None:
