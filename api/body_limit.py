@@ -7,14 +7,13 @@ that no exception handler sees.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from types import MappingProxyType
 
 from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from api.errors import Kind, problem
+from api.errors import TOO_LARGE, problem
 
 
 class LimitedApp(FastAPI):
@@ -27,8 +26,7 @@ class LimitedApp(FastAPI):
             length = Headers(scope=scope).get("content-length", "")
             limit = self.limits.get(scope["path"], self.max_body_size)
             if length.isdecimal() and int(length) > limit:
-                kind = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
                 detail = f"the body has {length} bytes: at most {limit} are accepted"
-                await problem(kind, detail, {"Connection": "close"})(scope, receive, send)
+                await problem(TOO_LARGE, detail, {"Connection": "close"})(scope, receive, send)
                 return
         await super().__call__(scope, receive, send)

@@ -28,6 +28,10 @@ class Kind:
     type: str
     retry: bool = False
 
+    @property
+    def title(self) -> str:
+        return self.type.replace("-", " ").capitalize()
+
 
 TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "unauthorized"),
@@ -56,13 +60,21 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
 
+TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
+NOTHING_ACCEPTED = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
 BUG = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
 
-_FRAMEWORK_TYPES = {
+OTHER_KINDS = (
+    (TOO_LARGE, "The body has more bytes than are accepted."),
+    (NOTHING_ACCEPTED, "None of a group's files is an image that can be encoded; `errors` says why, file by file."),
+    (BUG, "A bug: the server's log says what happened."),
+)
+"""Those that no error class stands for."""
+
+FRAMEWORK_TYPES = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
-    413: "content-too-large",
     416: "no-such-range",
 }
 
@@ -71,7 +83,7 @@ def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **mo
     """A problem+json answer."""
     body = Problem(
         type=f"/problems/{kind.type}",
-        title=kind.type.replace("-", " ").capitalize(),
+        title=kind.title,
         status=kind.status,
         detail=detail,
         **more,  # type: ignore[arg-type]
@@ -110,7 +122,8 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
-        kind = Kind(status, _FRAMEWORK_TYPES.get(status, "http-error"))
+        known = TOO_LARGE.type if status == TOO_LARGE.status else "http-error"
+        kind = Kind(status, FRAMEWORK_TYPES.get(status, known))
         return problem(kind, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)

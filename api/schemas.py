@@ -23,6 +23,7 @@ class JobLinks(BaseModel):
     bundle: str
     report: str
     source: str
+    events: str
     cancel: str
 
 
@@ -79,6 +80,7 @@ def _links(job_id: str) -> JobLinks:
         bundle=f"{job}/bundle",
         report=f"{job}/report",
         source=f"{job}/source.png",
+        events=f"{job}/events",
         cancel=f"{job}/cancel",
     )
 
@@ -134,3 +136,16 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[dict[str, str]] = []
+
+
+class ProblemKind(BaseModel):
+    """What a type of problem means. status: that it is answered with."""
+
+    type: str
+    title: str
+    status: int
+    meaning: str
+
+    @classmethod
+    def of(cls, name: str, title: str, status: int, meaning: str) -> ProblemKind:
+        return cls(type=f"/problems/{name}", title=title, status=status, meaning=meaning)

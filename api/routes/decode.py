@@ -54,7 +54,7 @@ def _picture(
     dependencies=[Depends(caller)],
     response_class=Response,
     responses={
-        **{status: {"model": Problem} for status in (413, 415, 422)},
+        **{status: {"model": Problem} for status in (400, 408, 413, 415, 422)},
         200: {"content": {kind.media_type: {} for kind in FileKind}},
     },
     openapi_extra={

@@ -30,7 +30,7 @@ MOST_WAIT_SECONDS = 60
     "/encode",
     status_code=HTTPStatus.ACCEPTED,
     responses={
-        **{status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
+        **{status: {"model": Problem} for status in (400, 408, 409, 413, 415, 422, 429, 503, 507)},
         200: {"model": JobBody, "description": "The job was waited for, and has ended"},
     },
     openapi_extra=body_schema({"image": FILE}, IMAGE_TYPES),

@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 
 from api.access import Caller
 from api.dependencies import ServiceDependency
-from api.errors import TABLE, Kind, problem
+from api.errors import NOTHING_ACCEPTED, TABLE, problem
 from api.group_schemas import GroupBody, manifest_csv, manifest_rows
 from api.group_submission import UploadedFile, submit_group
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, with_fields
@@ -61,7 +61,7 @@ Group = Annotated[GroupDocument, Depends(_group)]
     PATH,
     status_code=HTTPStatus.ACCEPTED,
     response_model=GroupBody,
-    responses={status: {"model": Problem} for status in (409, 413, 415, 422, 429, 503, 507)},
+    responses={status: {"model": Problem} for status in (400, 408, 409, 413, 415, 422, 429, 503, 507)},
     openapi_extra=body_schema({"images": {"type": "array", "items": FILE}}, (ZIP, *IMAGE_TYPES)),
 )
 async def make_group(
@@ -148,5 +148,4 @@ def _all_refused(document: GroupDocument) -> Response:
     found = [{"field": entry.name, "message": entry.error_message or ""} for entry in document.entries]
     if any(entry.error_type == TABLE[TooBusy].type for entry in document.entries):
         return problem(TABLE[TooBusy], "none of the images was accepted: too much is outstanding", errors=found)
-    kind = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
-    return problem(kind, f"none of the {len(found)} files is an image that can be encoded", errors=found)
+    return problem(NOTHING_ACCEPTED, f"none of the {len(found)} files is an image that can be encoded", errors=found)

@@ -1,0 +1,128 @@
+"""What answers look like, for the OpenAPI document. A test holds them against the models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ID = "01a205fce835f583b9e1f46840befa8d"
+_GROUP = "01a205fd1c2e9ad05b7be2f27c9ef1a4"
+
+JOB: dict[str, Any] = {
+    "id": _ID,
+    "owner": "local",
+    "group": None,
+    "state": "fitting",
+    "phase": "training one rule per patch",
+    "priority": "normal",
+    "preset": "small",
+    "effort": "draft",
+    "seed": "scaffold",
+    "width": 120,
+    "height": 120,
+    "progress": 0.61,
+    "patches_done": 4,
+    "patches_total": 9,
+    "patches_failed": 0,
+    "psnr": 28.4,
+    "bytes": None,
+    "queue_position": None,
+    "eta_seconds": 6.2,
+    "attempts": 2,
+    "created_at": "2026-11-23T01:00:00.000Z",
+    "started_at": "2026-11-23T01:00:00.250Z",
+    "finished_at": None,
+    "error": None,
+    "links": {
+        "self": f"/jobs/{_ID}",
+        "picture": f"/decode/{_ID}.png",
+        "growth": f"/decode/{_ID}.gif",
+        "bundle": f"/jobs/{_ID}/bundle",
+        "report": f"/jobs/{_ID}/report",
+        "source": f"/jobs/{_ID}/source.png",
+        "events": f"/jobs/{_ID}/events",
+        "cancel": f"/jobs/{_ID}/cancel",
+    },
+}
+
+_ITEM: dict[str, Any] = {
+    "name": "cat.png",
+    "job": _ID,
+    "state": "fitting",
+    "progress": 0.61,
+    "patches_done": 4,
+    "patches_total": 9,
+    "psnr": 28.4,
+    "bytes": None,
+    "error": None,
+    "picture": f"/decode/{_ID}.png",
+    "bundle": f"/jobs/{_ID}/bundle",
+}
+
+_REFUSED: dict[str, Any] = {
+    **dict.fromkeys(_ITEM),
+    "name": "notes.txt",
+    "error": {"type": "unsupported-image", "message": "the file is not a PNG, JPEG or WebP image"},
+}
+
+GROUP: dict[str, Any] = {
+    "id": _GROUP,
+    "owner": "local",
+    "created_at": "2026-11-23T01:00:00.000Z",
+    "ended": False,
+    "images": 2,
+    "refused": 1,
+    "states": {"fitting": 1},
+    "patches_done": 4,
+    "patches_total": 9,
+    "progress": 0.61,
+    "bytes": 0,
+    "eta_seconds": 6.2,
+    "items": [_ITEM, _REFUSED],
+    "links": {
+        "self": f"/groups/{_GROUP}",
+        "manifest": f"/groups/{_GROUP}/manifest.json",
+        "cancel": f"/groups/{_GROUP}/cancel",
+    },
+}
+
+_WORKER: dict[str, Any] = {
+    "id": "host:4711",
+    "host": "host",
+    "pid": 4711,
+    "device": "Intel(R) Xeon(R) CPU @ 2.50GHz",
+    "engine": "numba",
+    "version": "0.1.0",
+    "protocol": 2,
+    "memory_bytes": 412_000_000,
+    "device_memory_bytes": None,
+    "patch_iterations_per_second": 640.0,
+    "current": f"{_ID}: patches 0 to 8",
+    "refused": None,
+}
+
+_PROCESS: dict[str, Any] = {
+    "name": "worker 0",
+    "pid": 4711,
+    "state": "running",
+    "restarts": 0,
+    "last_exit": None,
+    "since": "2026-11-23T01:00:00.000Z",
+}
+
+_PROBLEM_KIND: dict[str, Any] = {
+    "type": "/problems/job-not-found",
+    "title": "Job not found",
+    "status": 404,
+    "meaning": "No job has this id.",
+}
+
+EXAMPLES: dict[str, Any] = {
+    "JobBody": JOB,
+    "JobList": {"jobs": [JOB], "next": None},
+    "GroupBody": GROUP,
+    "WorkerList": {"workers": [_WORKER]},
+    "ProcessList": {"processes": [_PROCESS]},
+    "Health": {"status": "ok"},
+    "ProblemKind": _PROBLEM_KIND,
+}
+"""By the model's name."""
