@@ -6,10 +6,11 @@ import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.schemas import Problem
 from core import errors
@@ -94,6 +95,10 @@ def install_error_handlers(app: FastAPI) -> None:
         ]
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
         return problem(Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"), detail, errors=found)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody will get
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
