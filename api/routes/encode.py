@@ -8,9 +8,10 @@ import time
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -149,6 +150,10 @@ async def _wait(service: Service, job: Job, seconds: int) -> Job:
 
 async def _read_form(request: Request, options: EncodeOptions) -> tuple[bytes, EncodeOptions]:
     """The image and the options of a multipart body; form fields win over query parameters."""
+    _, parameters = parse_options_header(request.headers["content-type"])
+    if parameters.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"us-ascii"):
+        # RFC 7578 knows no such parameter. Starlette obeys it, and some of Python's codecs always fail or take minutes.
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the form's text must be UTF-8")
     async with request.form(max_files=1, max_fields=len(EncodeOptions.model_fields)) as form:
         image = next((value for value in form.values() if isinstance(value, UploadFile)), None)
         if image is None:
