@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from typing import cast
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.access import is_loopback
 from api.app import create_app
 from api.settings import ApiSettings
+from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable
 from core.jobs.blobs import make_blob_store
@@ -38,8 +43,19 @@ def main() -> int:
     if refusal:
         print(f"regrow: {refusal}", file=sys.stderr)
         return 1
+    serve(create_app(settings), settings)
+    return 0
+
+
+def serve(app: FastAPI, settings: ApiSettings) -> None:
+    """Answer until the process is asked to stop."""
+    patience = Patience(
+        headers=settings.header_timeout.total_seconds(),
+        body=settings.body_timeout.total_seconds(),
+        stall=settings.stall_timeout.total_seconds(),
+    )
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -47,8 +63,10 @@ def main() -> int:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
         log_level="warning",
+        http=cast("type[HttpToolsProtocol]", partial(BoundedProtocol, patience)),
+        ws="none",
+        limit_concurrency=settings.max_connections + 1,  # uvicorn refuses at its limit, not beyond
     )
-    return 0
 
 
 if __name__ == "__main__":

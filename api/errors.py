@@ -6,10 +6,11 @@ import logging
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from api.schemas import Problem
 from core import errors
@@ -62,11 +63,17 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
 
 TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
 NOTHING_ACCEPTED = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
+TIMEOUT = Kind(HTTPStatus.REQUEST_TIMEOUT, "request-timeout")
+HEADERS_TOO_LARGE = Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large")
+TOO_MANY_CONNECTIONS = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-connections", retry=True)
 BUG = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
 
 OTHER_KINDS = (
     (TOO_LARGE, "The body has more bytes than are accepted."),
     (NOTHING_ACCEPTED, "None of a group's files is an image that can be encoded; `errors` says why, file by file."),
+    (TIMEOUT, "The request did not arrive whole in time."),
+    (HEADERS_TOO_LARGE, "The request has too many bytes beside its body."),
+    (TOO_MANY_CONNECTIONS, "Too many connections are open at a time."),
     (BUG, "A bug: the server's log says what happened."),
 )
 """Those that no error class stands for."""
@@ -75,6 +82,7 @@ FRAMEWORK_TYPES = {
     400: "bad-request",
     404: "not-found",
     405: "method-not-allowed",
+    415: "unsupported-media-type",
     416: "no-such-range",
 }
 
@@ -118,6 +126,10 @@ def install_error_handlers(app: FastAPI) -> None:
         ]
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
         return problem(Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"), detail, errors=found)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> Response:
+        return Response(status_code=HTTPStatus.BAD_REQUEST)  # which nobody will get
 
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:

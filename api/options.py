@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 
 from api.submission import Order
@@ -65,6 +68,15 @@ class EncodeOptions(BaseModel):
             **self.model_dump(include=job_fields),
             idempotency_key=idempotency_key,
         )
+
+
+def open_form(request: Request, max_files: int) -> AbstractAsyncContextManager[FormData]:
+    """The request's form, whose files are gone when it is closed. Raises HTTPException."""
+    _, parameters = parse_options_header(request.headers["content-type"])
+    if parameters.get(b"charset", b"utf-8").lower() not in (b"utf-8", b"us-ascii"):
+        # RFC 7578 knows no such parameter. Starlette obeys it, and some of Python's codecs always fail or take minutes.
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "the form's text must be UTF-8")
+    return request.form(max_files=max_files, max_fields=len(EncodeOptions.model_fields))
 
 
 def with_fields(options: EncodeOptions, form: FormData) -> EncodeOptions:

@@ -19,6 +19,8 @@ class ApiSettings(ServiceSettings):
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
     picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
     cors_origins: whose pages may use the API; none by default.
+    header_timeout, body_timeout: until a request's are whole.
+    stall_timeout: until the next byte of a request. max_connections: open at a time; beyond, 503.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +40,10 @@ class ApiSettings(ServiceSettings):
     picture_cache_bytes: int = Field(default=128 * 1024 * 1024, ge=0)
     max_patches_per_owner: int = Field(default=200_000, ge=0)
     max_patches: int = Field(default=1_000_000, ge=0)
+    header_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    body_timeout: timedelta = Field(default=timedelta(seconds=300), gt=timedelta(0))
+    stall_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    max_connections: int = Field(default=1000, gt=0)
     # Somebody waits for each answer: a store that is down is said to be within two seconds.
     s3_connect_timeout: timedelta = timedelta(milliseconds=500)
     s3_attempts: int = Field(default=2, ge=1, le=10)

@@ -45,6 +45,16 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def open_files(child: subprocess.Popen[bytes], folder: Path) -> list[str]:
+    """What the process has open in the folder, files without a name too."""
+    links = Path(f"/proc/{child.pid}/fd").iterdir()
+    found = []
+    for link in links:
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(str(link.readlink()))
+    return [path for path in found if path.startswith(f"{folder}/")]
+
+
 @contextlib.contextmanager
 def valkey(folder: Path) -> Iterator[str]:
     """A Valkey with the append-only file on; yields its URL."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import JobId, caller
@@ -99,7 +99,7 @@ def decode_gif(
 def decode_file(
     request: Request,
     job_id: JobId,
-    kind: FileKind,
+    kind: Annotated[FileKind, Path(description="Of file", examples=["png"])],
     service: ServiceDependency,
     crop: Crop = None,
     step: Step = None,

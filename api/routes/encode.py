@@ -14,7 +14,7 @@ from starlette.datastructures import UploadFile
 
 from api.access import Caller
 from api.dependencies import Service, ServiceDependency
-from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, with_fields
+from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
 from api.submission import submit
@@ -51,7 +51,7 @@ async def encode(
     Idempotency-Key, the same request sent again within a day answers with the job that the first one made.
     """
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        async with request.form(max_files=1, max_fields=len(EncodeOptions.model_fields)) as form:
+        async with open_form(request, max_files=1) as form:
             image = next((value for value in form.values() if isinstance(value, UploadFile)), None)
             if image is None:
                 raise UnsupportedImage("the form has no file: send the image as a file in a field named image")

@@ -19,7 +19,7 @@ from api.dependencies import ServiceDependency
 from api.errors import NOTHING_ACCEPTED, TABLE, problem
 from api.group_schemas import GroupBody, manifest_csv, manifest_rows
 from api.group_submission import UploadedFile, submit_group
-from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, with_fields
+from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import Problem
 from api.settings import ApiSettings
@@ -103,7 +103,11 @@ def get_group(group: Group, service: ServiceDependency) -> GroupBody:
     response_class=Response,
     responses={**NOT_FOUND, 422: {"model": Problem}, 200: {"content": {"application/json": {}, "text/csv": {}}}},
 )
-def get_manifest(group: Group, kind: ManifestKind, service: ServiceDependency) -> Response:
+def get_manifest(
+    group: Group,
+    kind: Annotated[ManifestKind, Path(description="Of file", examples=["json"])],
+    service: ServiceDependency,
+) -> Response:
     """A list of the group's images with what they became, to keep beside the bundles."""
     rows = manifest_rows(service.groups.members(group))
     headers = {"Content-Disposition": f'attachment; filename="{group.id}.{kind}"', "Cache-Control": "private, no-cache"}
@@ -131,8 +135,7 @@ async def _files(
 ) -> AsyncIterator[tuple[list[UploadedFile], EncodeOptions]]:
     """The request's files, on disk if they are large, and the options; the files are gone afterwards."""
     if request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        most = settings.max_group_images
-        async with request.form(max_files=most, max_fields=len(EncodeOptions.model_fields)) as form:
+        async with open_form(request, settings.max_group_images) as form:
             uploads = [value for _, value in form.multi_items() if isinstance(value, UploadFile)]
             if not uploads:
                 raise UnsupportedImage("the form has no file: send the images, or a ZIP of them, as files")

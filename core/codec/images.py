@@ -1,9 +1,10 @@
 """From a file's bytes to validated pixels, and back to PNG.
 
 What comes in (checklist I1 to I12): PNG, JPEG and WebP only, the first frame of an animation, turned upright by its
-EXIF orientation. Colour profiles and all other metadata are dropped: pixel values are taken as sRGB, and nothing but
-pixels ever comes out. Modes: 1-bit, 8-bit and 16-bit grey become one channel (16 bits are scaled to 8, not clipped);
-anything with transparency becomes RGBA, unless it is opaque everywhere; everything else becomes RGB.
+EXIF orientation. A PNG must have its end and correct checksums. Colour profiles and all other metadata are dropped:
+pixel values are taken as sRGB, and nothing but pixels ever comes out. Modes: 1-bit, 8-bit and 16-bit grey become one
+channel (16 bits are scaled to 8, not clipped); anything with transparency becomes RGBA, unless it is opaque everywhere;
+everything else becomes RGB.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
     limits.check(image.width, image.height)
     with _damage_as_error():
+        if image.format == "PNG":  # load() neither looks at the checksums of pixels nor misses the file's end
+            _open(data).verify()
         image.load()
         return Picture(_to_pixels(_upright(image)))
 
