@@ -79,7 +79,7 @@ def bench_service(extent: Extent = FULL) -> dict[str, Any]:
 
 
 def _warm_rows(stack: ServiceStack, server: Server, side: int, job_id: str, extent: Extent) -> list[Row]:
-    path, _ = stack.add_file(job_id)
+    path = stack.add_file(job_id)
     picture = f"/decode/{job_id}.png"
     tag = httpx.get(f"http://127.0.0.1:{server.port}{picture}").raise_for_status().headers["etag"]
     calls = {
@@ -91,7 +91,7 @@ def _warm_rows(stack: ServiceStack, server: Server, side: int, job_id: str, exte
 
 
 def _cold_rows(stack: ServiceStack, server: Server, side: int, jobs: Sequence[str], extent: Extent) -> list[Row]:
-    calls = {FILE: [Call(stack.add_file(jobs[0])[0])], COLD: [Call(f"/decode/{job_id}.png") for job_id in jobs]}
+    calls = {FILE: [Call(stack.add_file(jobs[0]))], COLD: [Call(f"/decode/{job_id}.png") for job_id in jobs]}
     rows = [row for clients in extent.clients for row in _in_turns(server, side, calls, clients, extent)]
     return [row for row in rows if row["answer"] == COLD]
 

@@ -84,10 +84,11 @@ class _Client(asyncio.Protocol):
         if not self.done.done():
             self.done.set_exception(exc or ConnectionError("the server closed the connection"))
 
-    def start(self, end: float) -> None:
-        """Send requests until then."""
-        self._end, self._due = end, time.perf_counter()
-        self._send()
+    def start(self, delay: float) -> None:
+        """Send requests from then on."""
+        self._due = time.perf_counter() + delay
+        self._end = self._due + self._plan.seconds
+        self._loop.call_later(delay, self._send)
 
     def _send(self) -> None:
         call = next(self._calls, None) if time.perf_counter() < self._end else None
@@ -133,8 +134,8 @@ async def _run(plan: Plan) -> Seen:
         for _ in range(plan.clients)
     ]
     start, cpu = time.perf_counter(), time.process_time()
-    for client in clients:
-        client.start(start + plan.seconds)
+    for number, client in enumerate(clients):
+        client.start(plan.every * number / plan.clients)
     await asyncio.gather(*(client.done for client in clients))
     seen.seconds, seen.busy = time.perf_counter() - start, time.process_time() - cpu
     return seen

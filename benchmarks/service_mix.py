@@ -23,7 +23,7 @@ SETTLE_SECONDS = 1.0
 def memory_facts(stack: ServiceStack, jobs: Sequence[str], warm_up: int, requests: int) -> dict[str, Any]:
     """Resident megabytes of a fresh API process when it is warm, and after so many requests more."""
     with stack.server(**CACHES) as server:
-        calls = mixed_calls(jobs, stack.add_file(jobs[0])[0])
+        calls = mixed_calls(jobs, stack.add_file(jobs[0]))
 
         def after(count: int) -> float:
             plan = Plan(server.port, calls, CLIENTS, seconds=3600, most=count)

@@ -82,11 +82,11 @@ class ServiceStack(ScaleStack):
         self.jobs.succeed(document.id, 30.0, len(data))
         return document.id
 
-    def add_file(self, job_id: str) -> tuple[str, int]:
-        """The job's picture as a plain file; its path at the server, and its bytes."""
+    def add_file(self, job_id: str) -> str:
+        """The job's picture as a plain file; its path at the server."""
         data = decode(self.jobs.blobs.get(JobKeys(job_id).bundle)).picture.to_png()
         (self.folder / "static" / f"{job_id}.png").write_bytes(data)
-        return f"{MOUNT}/{job_id}.png", len(data)
+        return f"{MOUNT}/{job_id}.png"
 
 
 def load(plan: Plan, *expected: int) -> Seen:
