@@ -71,12 +71,12 @@ def random_rule(shape: RuleShape, seed: int) -> IntegerRule:
     return IntegerRule(symbols.astype(np.int8), Scales(gain=88, precision=12, bias_shift=11, hidden_shift=5))
 
 
-def random_bundle(height: int, width: int) -> bytes:
-    """A picture of random small rules, entropy coded."""
+def random_bundle(height: int, width: int, seed: int = 0) -> bytes:
+    """A picture of random small rules, entropy coded. seed: another picture for each."""
     shape = Preset.SMALL.shape()
     rollout = Rollout(STEPS[SeedKind.SCAFFOLD])
     header = BundleHeader(height, width, PATCH_SIZE, SeedKind.SCAFFOLD, rollout, Coder.ANS, (shape,))
-    rules = (random_rule(shape, patch) for patch in range(header.grid.count))
+    rules = (random_rule(shape, 100_000 * seed + patch) for patch in range(header.grid.count))
     return write_bundle(header, [write_payload(shape, rule, Coder.ANS, 0) for rule in rules])
 
 

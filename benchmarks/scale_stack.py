@@ -37,6 +37,8 @@ TINY_PNG = bytes.fromhex(
 class ScaleStack:
     """A Valkey, an API, a sweeper and sleeping workers on one machine. Use as a context manager."""
 
+    WORKER = "benchmarks.scale_worker"
+
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
         self._workers: list[subprocess.Popen[bytes]] = []
@@ -46,7 +48,8 @@ class ScaleStack:
         (folder / "valkey").mkdir()
         self.log = self._stack.enter_context((folder / "log").open("w+b"))
         self.redis_url = f"unix://{folder}/valkey.sock?db=0"
-        port = _free_port()
+        port = free_port()
+        self.folder = folder
         self.environment = os.environ | {
             "REGROW_REDIS_URL": self.redis_url,
             "REGROW_BLOB_STORE": "files",
@@ -65,7 +68,7 @@ class ScaleStack:
         self._start("worker.sweep")
         self._start("api")
         self.url = f"http://127.0.0.1:{port}"
-        wait_for(self._api_answers, "the API")
+        wait_for(lambda: api_answers(self.url), "the API")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -79,7 +82,7 @@ class ScaleStack:
         for worker in self._workers:
             worker.wait()
         environment = {"REGROW_BENCH_SLEEP": str(sleep)}
-        self._workers = [self._spawn("benchmarks.scale_worker", **environment) for _ in range(count)]
+        self._workers = [self._spawn(self.WORKER, **environment) for _ in range(count)]
         pids = {worker.pid for worker in self._workers}
         registry = WorkerRegistry(self.redis)
         wait_for(lambda: pids == {record.pid for record in registry.alive()}, "the workers")
@@ -119,16 +122,11 @@ class ScaleStack:
 
     def _start(self, module: str, *arguments: str) -> None:
         child = self._spawn(module, *arguments)
-        self._stack.callback(_end, child)
+        self._stack.callback(end, child)
 
     def _spawn(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", module, *arguments]
         return subprocess.Popen(command, env=self.environment | settings, stdout=self.log, stderr=self.log)
-
-    def _api_answers(self) -> bool:
-        with contextlib.suppress(httpx.HTTPError):
-            return httpx.get(self.url + "/readyz").status_code == 200
-        return False
 
 
 def wait_for(ready: Callable[[], bool], what: str, seconds: float = START_SECONDS, poll: float = 0.05) -> None:
@@ -140,9 +138,15 @@ def wait_for(ready: Callable[[], bool], what: str, seconds: float = START_SECOND
         time.sleep(poll)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     child.wait()
+
+
+def api_answers(url: str) -> bool:
+    with contextlib.suppress(httpx.HTTPError):
+        return httpx.get(url + "/readyz").status_code == 200
+    return False
 
 
 def _answers(store: JobStore) -> bool:
@@ -152,7 +156,7 @@ def _answers(store: JobStore) -> bool:
     return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

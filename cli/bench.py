@@ -129,6 +129,25 @@ def scale(
 
 
 @app.command()
+def service(
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+    quick: Annotated[bool, typer.Option(help="Half a minute instead of many: for a first look")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
+) -> None:
+    """The API: pictures a second beside a plain file of the same bytes, uploads, memory, latency under fitting."""
+    from benchmarks.service import FULL, QUICK, bench_service
+
+    if plot is not None:  # before minutes of measuring: it may not be installed
+        from benchmarks.service_plot import plot_service
+    with errors.status("measuring (some minutes)"):
+        result = bench_service(QUICK if quick else FULL)
+    if plot is not None:
+        plot_service(result, plot)
+    _show(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
 def show(
     results: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files that --json wrote")],
     as_markdown: AsMarkdown = False,

@@ -1,0 +1,41 @@
+"""The benchmark of the API: small, with real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import service
+from benchmarks.service_load import Call, Plan
+from benchmarks.service_plot import plot_service
+from benchmarks.service_stack import ServiceStack, load
+
+
+def test_it_measures_the_real_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(service, "SIDES", (40, 80))
+    monkeypatch.setattr(service, "COLD_PICTURES", 2)
+    monkeypatch.setattr("benchmarks.service_mix.VIEWS", 4)
+    extent = service.Extent((1, 2), rounds=1, seconds=0.1, warm_up=20, mixed=20, waiting=0.5)
+    result = service.bench_service(extent)
+    answers = {(row["side"], row["answer"], row["clients"]) for row in result["rates"]}
+    assert len(answers) == 2 * 4 * 2
+    for row in result["rates"]:
+        assert row["per_second"] > 0
+        assert 0 < row["p50_ms"] <= row["p99_ms"]
+        assert row["ratio"] == 1 or row["answer"] != "static file"
+    assert [row["meanwhile"] for row in result["waiting"]] == ["no worker", "2 workers fitting"]
+    assert result["memory"]["resident_mb_before"] > 50
+    assert {row["side"] for row in result["uploads"]} == {40, 80}
+    assert len(result["targets"]) == 5
+    plot_service(result, tmp_path / "service.png")
+    assert (tmp_path / "service.png").stat().st_size > 10_000
+
+
+def test_clients_say_what_they_saw() -> None:
+    with ServiceStack() as stack, stack.server() as server:
+        seen = load(Plan(server.port, [Call("/livez"), Call("/nowhere")], clients=2, seconds=60, most=10), 200, 404)
+        assert seen.statuses == {200: 5, 404: 5}
+        assert len(seen.latencies) == len(seen.first_bytes) == 10
+        with pytest.raises(RuntimeError, match="404"):
+            load(Plan(server.port, [Call("/nowhere")], most=1), 200)
