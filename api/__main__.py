@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from typing import cast
@@ -17,6 +18,7 @@ from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable
 from core.jobs.blobs import make_blob_store
+from core.logs import configure_logging
 
 GRACE_SECONDS = 5
 
@@ -39,6 +41,8 @@ def why_not(settings: ApiSettings) -> str | None:
 
 def main() -> int:
     settings = ApiSettings()
+    configure_logging(settings.log_format, settings.log_level)
+    logging.getLogger("regrow.access").disabled = not settings.access_log
     refusal = why_not(settings)
     if refusal:
         print(f"regrow: {refusal}", file=sys.stderr)
@@ -62,7 +66,8 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=list(settings.trusted_proxies),
-        log_level="warning",
+        log_config=None,
+        access_log=False,
         http=cast("type[HttpToolsProtocol]", partial(BoundedProtocol, patience)),
         ws="none",
         limit_concurrency=settings.max_connections + 1,  # uvicorn refuses at its limit, not beyond

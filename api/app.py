@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from api.access_log import AccessLog
 from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
 from api.openapi import install_openapi
 from api.routes import admin, decode, encode, events, groups, health, jobs, problems
+from api.security_headers import SecurityHeaders
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
 from core.version import VERSION
-
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-# The dashboard has no inline code and loads nothing from elsewhere. /docs is FastAPI's own page, which does.
-ADMIN_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 
 
 @asynccontextmanager
@@ -49,14 +41,6 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.state.service = make_service(settings)
     install_error_handlers(app)
 
-    @app.middleware("http")
-    async def security_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.update(SECURITY_HEADERS)
-        if request.url.path.startswith("/admin"):
-            response.headers["Content-Security-Policy"] = ADMIN_CSP
-        return response
-
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -65,6 +49,8 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["*"],
         )
+    app.add_middleware(SecurityHeaders, cross_origin=bool(settings.cors_origins))
+    app.add_middleware(AccessLog)
 
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

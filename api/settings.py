@@ -18,7 +18,7 @@ class ApiSettings(ServiceSettings):
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
     picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
-    cors_origins: whose pages may use the API; none by default.
+    cors_origins: whose pages may use the API; none by default. access_log: a line per request.
     header_timeout, body_timeout: until a request's are whole.
     stall_timeout: until the next byte of a request. max_connections: open at a time; beyond, 503.
     """
@@ -29,6 +29,7 @@ class ApiSettings(ServiceSettings):
         default=False,
         description="Allow an address beyond loopback: only where something in front keeps strangers out",
     )
+    access_log: bool = True
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)

@@ -17,6 +17,7 @@ from core.errors import RegrowError, TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import Reservation, reserve
 from core.jobs.model import Job, OnFailure, Priority, now_ms
+from core.logs import current_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
         timeout=order.timeout,
         group=order.group,
         webhook=order.webhook,
+        request_id=current_context().get("request_id"),
         preset=settings.preset,
         effort=settings.effort,
         seed=settings.seed,

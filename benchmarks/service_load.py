@@ -35,7 +35,7 @@ class Call:
 
     def encoded(self) -> bytes:
         body = base64.b64decode(self.body)
-        headers = {"Host": "bench", **self.headers} | ({"Content-Length": str(len(body))} if body else {})
+        headers = {"Host": "localhost", **self.headers} | ({"Content-Length": str(len(body))} if body else {})
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         return f"{self.method} {self.path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1") + body
 

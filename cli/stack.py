@@ -104,13 +104,17 @@ class Stack:
     def _start(self) -> None:
         path = self._socket_path()
         redis_url = f"unix://{path}?db=0"
-        environment = os.environ | {
-            "REGROW_REDIS_URL": redis_url,
-            "REGROW_BLOB_STORE": "files",
-            "REGROW_BLOB_FOLDER": str(self.data / "blobs"),
-            "REGROW_HOST": self.host,
-            "REGROW_PORT": str(self.port),
-        }
+        environment = (
+            {"REGROW_ACCESS_LOG": "0"}
+            | os.environ
+            | {  # the dashboard alone asks three times a second
+                "REGROW_REDIS_URL": redis_url,
+                "REGROW_BLOB_STORE": "files",
+                "REGROW_BLOB_FOLDER": str(self.data / "blobs"),
+                "REGROW_HOST": self.host,
+                "REGROW_PORT": str(self.port),
+            }
+        )
         self._redis = redis = connect(redis_url)
         store, registry = JobStore(redis), WorkerRegistry(redis)
         folder = self.data / "valkey"

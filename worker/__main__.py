@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 
 from celery.platforms import SecurityWarning
 
+from core.logs import configure_logging
 from worker.celery_app import build_worker
 from worker.encode_job import PatchEncoder
 from worker.settings import WorkerSettings
@@ -14,14 +16,15 @@ from worker.settings import WorkerSettings
 
 def main(encode: PatchEncoder | None = None) -> None:
     """Work until SIGTERM. encode: as for build_worker."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("regrow").setLevel(logging.INFO)  # Celery sets the root's level
+    settings = WorkerSettings()
+    configure_logging(settings.log_format, settings.log_level)
+    os.nice(settings.nice)
     logging.getLogger("celery").setLevel(logging.WARNING)
     # Celery prints a traceback for every message that is handed back; StepRunner has told why already.
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)
-    app = build_worker(WorkerSettings(), encode)
+    app = build_worker(settings, encode)
     app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
 
 

@@ -29,6 +29,7 @@ from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from core.jobs.queue import MOST_TRIES
 from core.jobs.steps import StepKind
+from core.logs import log_context
 from worker.leases import Hold, Leases
 from worker.sources import Source, Sources
 from worker.speed import Speed
@@ -61,13 +62,14 @@ class EncodeJob:
         """Do a step that was claimed. Raises FitStopped when it must not go on, or the process is to end."""
         job_id = hold.step.job_id
         try:
-            match hold.step.kind:
-                case StepKind.FIT:
-                    self._fit(hold, self.sources.get(job_id))
-                case StepKind.ASSEMBLE:
-                    self._assemble(hold, self.sources.get(job_id))
-                case StepKind.ABANDON:
-                    self._abandon(hold)
+            if hold.step.kind is StepKind.ABANDON:
+                self._abandon(hold)
+                return
+            source = self.sources.get(job_id)
+            with log_context(request_id=source.document.request_id):
+                log.info("%s begins", hold.step.name)
+                work = self._fit if hold.step.kind is StepKind.FIT else self._assemble
+                work(hold, source)
         except (BlobNotFound, JobNotFound):
             self._end_without_blobs(job_id)
         except BudgetTooSmall as error:
@@ -119,7 +121,7 @@ class EncodeJob:
         parts = self._parts(keys, hold)
         patches = {patch: found for part in parts for patch, found in _numbered(part)}
         if len(patches) < document.patches:
-            log.warning("job %s: parts are missing; they are made again", job_id)
+            log.warning("parts are missing; they are made again")
             self.jobs.store.forget(job_id)
             self.jobs.restore(job_id)
             return
@@ -143,7 +145,7 @@ class EncodeJob:
         self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
         self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes, failed))
         self.sources.drop(job_id)
-        log.info("job %s: %.2f dB in %d bytes", job_id, report.psnr, report.bytes)
+        log.info("%.2f dB in %d bytes", report.psnr, report.bytes)
 
     def _abandon(self, hold: Hold) -> None:
         """Give up one patch, which becomes flat if the job asked for that, or the whole job.
@@ -157,7 +159,7 @@ class EncodeJob:
             self.jobs.fail(step.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
             return
         source = self.sources.get(step.job_id)
-        log.warning("job %s: patch %d becomes flat: %s", step.job_id, step.start, failure.message)
+        log.warning("patch %d becomes flat: %s", step.start, failure.message)
         flat = CandidateDocument.of(flat_candidate(source.picture, step.start, source.settings))
         part = PartDocument(
             start=step.start, stop=step.stop, patches=[[flat]], failed=1, patch_iterations=0, seconds=0.0
@@ -201,7 +203,7 @@ class EncodeJob:
         if self._blobs.exists(JobKeys(job_id).job):
             self.jobs.fail(job_id, JobFailure("blobs-missing", "the blob store has lost part of the job"))
         else:
-            log.warning("job %s is gone: its step is dropped", job_id)
+            log.warning("the job is gone: its step is dropped")
             self.jobs.store.forget(job_id)
 
     def _has_ended(self, job_id: str) -> bool:

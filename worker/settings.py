@@ -11,12 +11,14 @@ from core.jobs.settings import ServiceSettings
 
 class WorkerSettings(ServiceSettings):
     """batch_time: how long one batch of patches shall take. checkpoint_time: how much fitting a kill costs at most.
-    heartbeat: how often a worker says that it is alive and renews its leases.
+    heartbeat: how often a worker says that it is alive and renews its leases. nice: how far to stand back for other
+    processes of the machine, such as the API, as nice(1) counts.
 
     gather_messages, gather_time: how many batches a worker on a GPU takes at once, and how long it waits for them, so
     that small jobs share the device. A worker on CPUs takes one at a time.
     """
 
+    nice: int = Field(default=10, ge=0, le=19)
     batch_time: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
     checkpoint_time: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
     heartbeat: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 
@@ -14,6 +13,7 @@ from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
+from core.logs import configure_logging
 
 
 def make_sweeper(settings: ServiceSettings) -> Sweeper:
@@ -26,11 +26,12 @@ def make_sweeper(settings: ServiceSettings) -> Sweeper:
 
 def main() -> None:
     """Sweep until SIGTERM."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    settings = ServiceSettings()
+    configure_logging(settings.log_format, settings.log_level)
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    make_sweeper(ServiceSettings()).run(stopping)
+    make_sweeper(settings).run(stopping)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from core.errors import FitStopped, RegrowError, ServiceUnavailable, VersionSkew
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import PROTOCOL, TaskName
 from core.jobs.model import JobFailure
-from core.jobs.queue import Claim
+from core.logs import log_context
 from core.version import VERSION
 from worker.leases import Hold, Leases
 from worker.speed import Speed
@@ -91,24 +91,25 @@ class StepRunner:
         with self.leases.holding(claim.step) as hold:
             if claim.wake:
                 self.jobs.wake()
-            self._run(claim, hold)
+            with log_context(job_id=claim.step.job_id):
+                self._run(hold)
         return True
 
-    def _run(self, claim: Claim, hold: Hold) -> None:
-        queue, job_id = self.leases.queue, claim.step.job_id
+    def _run(self, hold: Hold) -> None:
+        queue = self.leases.queue
         try:
             self.run(hold)
             queue.let_go(hold.step)
             self._outages = 0
         except FitStopped:
             queue.hand_back(hold.step)
-            log.info("job %s, %s: handed back", job_id, hold.step.name)
+            log.info("%s: handed back", hold.step.name)
         except ServiceUnavailable as error:
             with contextlib.suppress(ServiceUnavailable):
                 queue.hand_back(hold.step)
             self._rest(error)
         except Exception as error:
-            log.exception("job %s, %s: failed at try %d", job_id, hold.step.name, hold.step.tries)
+            log.exception("%s: failed at try %d", hold.step.name, hold.step.tries)
             queue.fail(hold.step, _failure(error))
 
     def _rest(self, error: ServiceUnavailable) -> None:

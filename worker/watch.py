@@ -48,7 +48,7 @@ class Watch:
         try:
             self._leases.queue.note_progress(self._hold.step, float(progress.share.sum()), self.error_sum)
         except ServiceUnavailable:
-            log.warning("job %s: Redis cannot be told of progress", self._hold.step.job_id)
+            log.warning("Redis cannot be told of progress")
 
     def checkpoints(self) -> Checkpoints[bytes]:
         """What an earlier try has left, and where to leave more. The last try starts without: it may be what kills."""
@@ -74,4 +74,4 @@ class Watch:
             if self._hold.step.tries < MOST_TRIES:  # the last try comes again where the others were
                 self._leases.progressed(self._hold)
         except ServiceUnavailable as error:
-            log.warning("job %s: %s; no checkpoint was left", self._hold.step.job_id, error)
+            log.warning("%s; no checkpoint was left", error)

@@ -32,7 +32,7 @@ class JobDocument(Document):
 
     source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
     timeout: seconds from its creation after which the job is ended. group: that it belongs to. webhook: where to tell
-    that it has ended.
+    that it has ended. request_id: of the request that made it, for logs.
     """
 
     id: str
@@ -49,6 +49,7 @@ class JobDocument(Document):
     timeout: float | None = None
     group: str | None = None
     webhook: str | None = None
+    request_id: str | None = None
     preset: Preset
     effort: Effort
     seed: SeedKind

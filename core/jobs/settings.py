@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.logs import LogFormat
+
 
 class BlobSettings(BaseSettings):
     """Which blob store, and where."""
@@ -37,3 +39,5 @@ class ServiceSettings(BlobSettings):
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
     lease: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
     result_ttl: timedelta | None = Field(default=None, gt=timedelta(0))
+    log_format: LogFormat = LogFormat.TEXT
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
