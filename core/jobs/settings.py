@@ -9,6 +9,8 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.webhooks.settings import WebhookSettings
+
 
 class BlobSettings(BaseSettings):
     """Which blob store, and where."""
@@ -27,7 +29,7 @@ class BlobSettings(BaseSettings):
     s3_attempts: int = Field(default=3, ge=1, le=10)
 
 
-class ServiceSettings(BlobSettings):
+class ServiceSettings(BlobSettings, WebhookSettings):
     """What every process of the service needs.
 
     redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`. lease: how long after its worker was lost a step
