@@ -31,7 +31,7 @@ from core.webhooks.deliveries import LOG_LENGTH, Deliveries
 from core.webhooks.dispatcher import MOST_PER_HOST, Dispatcher
 from core.webhooks.model import DeliveryDocument, DeliveryState
 from core.webhooks.settings import WebhookSettings
-from tests.services import free_ports, wait_until
+from tests.services import free_ports, process, wait_until
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 QUICK = (timedelta(milliseconds=50),) * 2
@@ -165,6 +165,18 @@ def test_a_delivery_arrives_signed(deliveries: Deliveries) -> None:
     assert (payload["type"], payload["data"]) == ("job.succeeded", DATA)
     assert (document.state, [attempt.status for attempt in document.attempts]) == (DeliveryState.DELIVERED, [204])
     assert _pending(deliveries) == []
+
+
+def test_the_sweepers_process_sends(deliveries: Deliveries, redis_url: str, tmp_path: Path) -> None:
+    environment = {
+        "REGROW_REDIS_URL": redis_url,
+        "REGROW_BLOB_FOLDER": str(tmp_path),
+        "REGROW_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
+    }
+    with receiving() as receiver, process("worker.sweep", environment, tmp_path / "sweep.log"):
+        deliveries.enqueue("msg_1", "ann", receiver.url, "job.succeeded", DATA)
+        assert receiver.next().headers["webhook-id"] == "msg_1"
+        assert _ended(deliveries, "msg_1").state is DeliveryState.DELIVERED
 
 
 def test_a_delivery_is_sent_again_until_it_is_received(deliveries: Deliveries) -> None:
