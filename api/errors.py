@@ -48,6 +48,7 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
     errors.GroupNotFound: Kind(HTTPStatus.NOT_FOUND, "group-not-found"),
     errors.BlobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.DeliveryNotFound: Kind(HTTPStatus.NOT_FOUND, "delivery-not-found"),
     errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
     errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
     errors.JobEnded: Kind(HTTPStatus.CONFLICT, "job-ended"),

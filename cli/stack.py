@@ -27,7 +27,7 @@ from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
-from worker.sweep import make_sweeper
+from worker.sweep import sweep
 
 START_SECONDS = 60
 POLL_SECONDS = 0.05
@@ -131,8 +131,7 @@ class Stack:
     def _start_sweeper(self, redis_url: str) -> None:
         """In this process, which outlives those whose jobs it looks after."""
         settings = ServiceSettings(redis_url=SecretStr(redis_url), blob_folder=self.data / "blobs", blob_store="files")
-        sweep = make_sweeper(settings).run
-        self._sweeper = threading.Thread(target=sweep, args=[self._swept], name="sweeper", daemon=True)
+        self._sweeper = threading.Thread(target=sweep, args=[settings, self._swept], name="sweeper", daemon=True)
         self._sweeper.start()
 
     def _socket_path(self) -> Path:

@@ -110,6 +110,10 @@ class IdempotencyInFlight(RegrowError):
     """The first request with this idempotency key is not answered yet."""
 
 
+class DeliveryNotFound(RegrowError):
+    """No webhook delivery has this id."""
+
+
 class BlobNotFound(RegrowError):
     """The blob store has no object under this key."""
 

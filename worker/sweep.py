@@ -8,12 +8,15 @@ import threading
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
+from core.jobs.model import now_ms
 from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
 from core.logs import configure_logging
+from core.webhooks.deliveries import Deliveries
+from core.webhooks.dispatcher import Dispatcher
 
 
 def make_sweeper(settings: ServiceSettings) -> Sweeper:
@@ -24,6 +27,21 @@ def make_sweeper(settings: ServiceSettings) -> Sweeper:
     return Sweeper(jobs, StepQueue(redis, settings.lease.total_seconds()), settings.result_ttl)
 
 
+def make_dispatcher(settings: ServiceSettings) -> Dispatcher:
+    """Of webhooks, with connections of its own."""
+    redis = connect(settings.redis_url.get_secret_value())
+    return Dispatcher(Deliveries(redis, make_blob_store(settings), now_ms), settings)
+
+
+def sweep(settings: ServiceSettings, stopping: threading.Event) -> None:
+    """Look after jobs and send webhooks until told to stop."""
+    run = make_dispatcher(settings).run
+    dispatcher = threading.Thread(target=run, args=[stopping], name="webhooks", daemon=True)
+    dispatcher.start()
+    make_sweeper(settings).run(stopping)
+    dispatcher.join()
+
+
 def main() -> None:
     """Sweep until SIGTERM."""
     settings = ServiceSettings()
@@ -31,7 +49,7 @@ def main() -> None:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    make_sweeper(settings).run(stopping)
+    sweep(settings, stopping)
 
 
 if __name__ == "__main__":

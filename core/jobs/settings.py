@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.logs import LogFormat
+from core.webhooks.settings import WebhookSettings
 
 
 class BlobSettings(BaseSettings):
@@ -29,7 +30,7 @@ class BlobSettings(BaseSettings):
     s3_attempts: int = Field(default=3, ge=1, le=10)
 
 
-class ServiceSettings(BlobSettings):
+class ServiceSettings(BlobSettings, WebhookSettings):
     """What every process of the service needs.
 
     redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`. lease: how long after its worker was lost a step

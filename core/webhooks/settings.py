@@ -1,0 +1,29 @@
+"""Settings of webhooks, from environment variables named REGROW_WEBHOOK_*."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+WAITS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
+)
+
+
+class WebhookSettings(BaseSettings):
+    """webhook_waits: before each attempt after the first; when they are used up a delivery has failed.
+
+    webhook_networks: may be called although they are not public. webhook_timeout: of an attempt, from first to last.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None)
+
+    webhook_waits: tuple[timedelta, ...] = WAITS
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    webhook_timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
