@@ -15,7 +15,7 @@ from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
 from api.openapi import install_openapi
-from api.routes import admin, decode, encode, events, groups, health, jobs, problems
+from api.routes import admin, decode, encode, events, groups, health, jobs, problems, webhooks
 from api.security_headers import SecurityHeaders
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
@@ -55,7 +55,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
-    for module in (encode, jobs, events, decode, health, problems, admin):
+    for module in (encode, jobs, events, decode, webhooks, health, problems, admin):
         app.include_router(module.router)
     app.include_router(groups.router, max_body_size=settings.max_group_bytes)
     install_openapi(app)

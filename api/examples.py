@@ -116,6 +116,18 @@ _PROBLEM_KIND: dict[str, Any] = {
     "meaning": "No job has this id.",
 }
 
+_DELIVERY: dict[str, Any] = {
+    "id": f"msg_{_ID}_1795395600000",
+    "owner": "local",
+    "url": "https://example.org/hook",
+    "event": "job.succeeded",
+    "state": "pending",
+    "created_at": "2026-11-23T01:00:10.000Z",
+    "next_at": "2026-11-23T01:00:15.400Z",
+    "attempts": [{"at": "2026-11-23T01:00:10.100Z", "seconds": 0.21, "status": 500, "error": "the answer was 500"}],
+    "body": f'{{"type":"job.succeeded","timestamp":"2026-11-23T01:00:10.000Z","data":{{"id":"{_ID}"}}}}',
+}
+
 EXAMPLES: dict[str, Any] = {
     "JobBody": JOB,
     "JobList": {"jobs": [JOB], "next": None},
@@ -124,5 +136,8 @@ EXAMPLES: dict[str, Any] = {
     "ProcessList": {"processes": [_PROCESS]},
     "Health": {"status": "ok"},
     "ProblemKind": _PROBLEM_KIND,
+    "DeliveryBody": _DELIVERY,
+    "DeliveryList": {"deliveries": [_DELIVERY], "next": None},
+    "WebhookSecret": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 }
 """By the model's name."""

@@ -17,7 +17,9 @@ from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import MOST_BYTES, EncodeSettings
+from core.errors import InvalidSettings
 from core.jobs.model import OnFailure, Priority
+from core.webhooks.address import Networks, parse_target
 
 IdempotencyKey = Annotated[
     str | None,
@@ -61,7 +63,13 @@ class EncodeOptions(BaseModel):
         default=None, max_length=2048, description="Where to tell that the job, or the group, has ended"
     )
 
-    def order(self, idempotency_key: str | None) -> Order:
+    def order(self, idempotency_key: str | None, networks: Networks) -> Order:
+        """networks: that webhooks may call although they are not public. Raises RequestValidationError."""
+        if self.webhook is not None:
+            try:
+                parse_target(self.webhook, networks)
+            except InvalidSettings as error:
+                raise RequestValidationError([{"loc": ("query", "webhook"), "msg": str(error)}]) from error
         job_fields = {"priority", "on_failure", "timeout", "webhook"}
         return Order(
             EncodeSettings(**self.model_dump(exclude=job_fields)),

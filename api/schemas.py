@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from core.jobs.model import PHASES, Job, JobState, Priority
+from core.jobs.model import PHASES, Job, JobState, Priority, iso
 from core.jobs.processes import ProcessRecord
 from core.jobs.workers import WorkerRecord
+from core.webhooks.model import DeliveryDocument
 
 
 class JobErrorBody(BaseModel):
@@ -149,3 +150,52 @@ class ProblemKind(BaseModel):
     @classmethod
     def of(cls, name: str, title: str, status: int, meaning: str) -> ProblemKind:
         return cls(type=f"/problems/{name}", title=title, status=status, meaning=meaning)
+
+
+class AttemptBody(BaseModel):
+    """seconds: that it took. status: of the receiver's answer; error: why it is no success."""
+
+    at: str
+    seconds: float
+    status: int | None
+    error: str | None
+
+
+class DeliveryBody(BaseModel):
+    """A webhook's delivery. id: the receiver's `webhook-id`. state: pending, delivered or failed. next_at: of the next
+    attempt. body: the JSON that is sent."""
+
+    id: str
+    owner: str
+    url: str
+    event: str
+    state: str
+    created_at: str
+    next_at: str | None
+    attempts: list[AttemptBody]
+    body: str
+
+    @classmethod
+    def of(cls, delivery: DeliveryDocument) -> DeliveryBody:
+        return cls(
+            **delivery.model_dump(include={"id", "owner", "url", "event", "state", "body"}),
+            created_at=iso(delivery.created_ms),
+            next_at=None if delivery.next_ms is None else iso(delivery.next_ms),
+            attempts=[
+                AttemptBody(at=iso(each.at_ms), seconds=each.seconds, status=each.status, error=each.error)
+                for each in delivery.attempts
+            ],
+        )
+
+
+class DeliveryList(BaseModel):
+    """Deliveries, newest first. next: the cursor of the page after this one; null on the last."""
+
+    deliveries: list[DeliveryBody]
+    next: str | None
+
+
+class WebhookSecret(BaseModel):
+    """What your webhooks are signed with, as Standard Webhooks has it."""
+
+    secret: str

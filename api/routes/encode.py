@@ -58,7 +58,9 @@ async def encode(
             data, options = await image.read(), with_fields(options, form)
     else:
         data = await request.body()
-    job, replayed = await run_in_threadpool(submit, service, principal, data, options.order(idempotency_key))
+    job, replayed = await run_in_threadpool(
+        submit, service, principal, data, options.order(idempotency_key, service.settings.webhook_networks)
+    )
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"

@@ -79,7 +79,7 @@ async def make_group(
     request sent again within a day answers with the group that the first one made.
     """
     async with _files(request, options, service.settings) as (files, options):
-        order = options.order(idempotency_key)
+        order = options.order(idempotency_key, service.settings.webhook_networks)
         document, replayed = await run_in_threadpool(submit_group, service, principal, files, order)
     if not any(entry.job_id for entry in document.entries):
         return _all_refused(document)

@@ -9,11 +9,14 @@ from core.errors import BlobNotFound, GroupNotFound, JobNotFound
 from core.jobs.blobs.base import delete_all
 from core.jobs.documents import Document
 from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, Job
+from core.jobs.model import FINAL_STATES, Job, JobState, created_ms, now_ms
 
 GROUPS = "groups/"
 OPEN_GROUPS = "open-groups/"
 """Under it, an empty object per group whose end somebody is to be told of."""
+
+GRACE_MS = 3_600_000
+"""A marker younger than this may be of a group that is still being sent."""
 
 
 class GroupEntry(Document):
@@ -87,6 +90,41 @@ class Groups:
                     continue
         self._blobs.delete(f"{OPEN_GROUPS}{document.id}")
         delete_all(self._blobs, f"{GROUPS}{document.id}/")
+
+    def announce_ended(self, group_id: str) -> None:
+        """Tell that a group has ended, if it has; as often as it is called, once."""
+        try:
+            document = self.get(group_id)
+        except GroupNotFound:  # one that is being written, or came to nothing
+            if now_ms() - created_ms(group_id) > GRACE_MS:
+                self._blobs.delete(f"{OPEN_GROUPS}{group_id}")
+            return
+        members = self.members(document)
+        if not has_ended(members):
+            return
+        if document.webhook is not None:
+            deliveries = self._jobs.deliveries
+            message = f"msg_{document.id}_ended"
+            deliveries.enqueue(message, document.owner, document.webhook, "group.ended", _told(document, members))
+        self._blobs.delete(f"{OPEN_GROUPS}{group_id}")
+
+    def forget_if_empty(self, group_id: str) -> None:
+        """Remove a group all of whose jobs were deleted."""
+        document = self.get(group_id)
+        if all(member.job is None for member in self.members(document)):
+            self.delete(document)
+
+
+def _told(document: GroupDocument, members: Sequence[Member]) -> dict[str, object]:
+    states = [member.job.state for member in members if member.job is not None]
+    path = f"/groups/{document.id}"
+    return {
+        "id": document.id,
+        "images": len(members),
+        "refused": sum(member.entry.job_id is None for member in members),
+        "states": {str(state): states.count(state) for state in JobState if state in states},
+        "links": {"self": path, "manifest": f"{path}/manifest.json"},
+    }
 
 
 def has_ended(members: Sequence[Member]) -> bool:

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
+from core.jobs.announce import announce_job
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
 from core.jobs.messages import Sender
-from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
+from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState, now_ms
 from core.jobs.store import JobStore, Limits
+from core.webhooks.deliveries import Deliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,11 @@ class Jobs:
     store: JobStore
     blobs: BlobStore
     sender: Sender
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The webhooks on their way."""
+        return Deliveries(self.store.redis, self.blobs, now_ms)
 
     def accept(self, document: JobDocument, source: bytes, limits: Limits) -> None:
         """Store a new job and queue it. source: its picture as PNG.
@@ -133,6 +140,7 @@ class Jobs:
         if job.state is not JobState.FAILED:  # a retry of a job that failed goes on from its parts
             delete_all(self.blobs, keys.parts)
         delete_all(self.blobs, keys.checkpoints)
+        announce_job(self.deliveries, job)
         self.blobs.delete(keys.open)
         return job.state
 

@@ -104,7 +104,8 @@ class Job:
 
     progress: share of the work done, in [0, 1]. psnr: dB; of the stored file once succeeded, before that of the
     unrounded rules so far. bytes: size of the bundle. attempts: batches handed to workers, repetitions included.
-    queue_position: 1 for the job that was accepted first of those that no worker has begun.
+    queue_position: 1 for the job that was accepted first of those that no worker has begun. webhook: where its end is
+    told.
     """
 
     id: str
@@ -127,6 +128,8 @@ class Job:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    finished_ms: int | None
     eta_seconds: float | None
     queue_position: int | None
     error: JobFailure | None
+    webhook: str | None

@@ -40,6 +40,12 @@ class JobStore:
         self._redis: Any = redis
         self._scripts = {name: load_script(redis, name) for name in ("enter", "enter_ended", "end", "forget")}
 
+    @property
+    def redis(self) -> Redis:
+        """The connection, for what else is kept there."""
+        redis: Redis = self._redis
+        return redis
+
     def check(self) -> None:
         with redis_errors():
             self._redis.ping()

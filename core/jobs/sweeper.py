@@ -15,6 +15,7 @@ from datetime import timedelta
 from core.errors import BlobNotFound, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import delete_all
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
+from core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
 from core.jobs.idempotency import days
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
@@ -38,6 +39,7 @@ class Sweeper:
 
     def __init__(self, jobs: Jobs, queue: StepQueue, result_ttl: timedelta | None = None) -> None:
         self._jobs, self._queue, self._result_ttl = jobs, queue, result_ttl
+        self._groups = Groups(jobs)
         self._contact_since: float | None = None
         self._stopping = threading.Event()
 
@@ -75,6 +77,8 @@ class Sweeper:
         self._for_each(sorted(filter(is_job_id, markers - open_jobs)), self._take_up)
         self._for_each(sorted(open_jobs - markers), self._mark_or_forget)
         self._for_each(self._queue.stalled(), self._enter_anew)
+        groups = [key.removeprefix(OPEN_GROUPS) for key in self._jobs.blobs.list(OPEN_GROUPS)]
+        self._for_each(filter(is_job_id, groups), self._groups.announce_ended)
 
     def clean(self) -> None:
         """Delete what has had its time: jobs, idempotency keys, what killed writers left."""
@@ -83,6 +87,8 @@ class Sweeper:
             ids = filter(is_job_id, self._jobs.blobs.folders(JOBS))
             old = (job_id for job_id in ids if created_ms(job_id) < last)
             self._for_each(old, lambda job_id: self._delete_if_ended_by(job_id, last))
+            groups = filter(is_job_id, self._jobs.blobs.folders(GROUPS))
+            self._for_each((each for each in groups if created_ms(each) < last), self._groups.forget_if_empty)
         remembered = days(self._jobs.store.now_ms())
         for day in self._jobs.blobs.folders(IDEMPOTENCY):
             if day < min(remembered):
@@ -117,7 +123,7 @@ class Sweeper:
                 if isinstance(error, ServiceUnavailable):
                     raise
             except Exception:
-                log.exception("job %s cannot be looked after", job_id)
+                log.exception("%s cannot be looked after", job_id)
 
     def _expire(self) -> None:
         while ended := self._queue.expire():

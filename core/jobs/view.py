@@ -13,8 +13,8 @@ _LIVE = "live:"
 
 def fields_of(document: JobDocument) -> dict[str, str]:
     """What the hash holds from the beginning."""
-    grouped = {} if document.group is None else {"group": document.group}
-    return grouped | {
+    asked = {"group": document.group, "webhook": document.webhook}
+    return {name: value for name, value in asked.items() if value is not None} | {
         "owner": document.owner,
         "priority": str(document.priority),
         "preset": document.settings().preset_name,
@@ -57,9 +57,11 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
         created_at=iso(float(fields["created_ms"])),
         started_at=None if started is None else iso(started),
         finished_at=None if finished is None else iso(finished),
+        finished_ms=None if finished is None else int(finished),
         eta_seconds=_eta(state, progress, started),
         queue_position=None if place is None else place + 1,
         error=JobFailure(fields["error_type"], fields["error_message"]) if "error_type" in fields else None,
+        webhook=fields.get("webhook"),
     )
 
 

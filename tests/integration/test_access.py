@@ -70,7 +70,11 @@ def alices(http: httpx.Client, keys: Keys) -> dict[str, str]:
     """By the first part of a path: the id of something that is Alice's."""
     job = http.post("/encode", content=smooth_file(8, 8), headers=_as(keys.alice)).raise_for_status().json()
     group = http.post("/groups", content=smooth_file(8, 8), headers=_as(keys.alice)).raise_for_status().json()
-    return {"jobs": job["id"], "decode": job["id"], "groups": group["id"]}
+    told = {"webhook": "https://example.org/hook"}
+    ended = http.post("/encode", content=smooth_file(8, 8), params=told, headers=_as(keys.alice)).json()["id"]
+    http.post(f"/jobs/{ended}/cancel", headers=_as(keys.alice)).raise_for_status()
+    (delivery,) = http.get("/webhooks/deliveries", headers=_as(keys.alice)).json()["deliveries"]
+    return {"jobs": job["id"], "decode": job["id"], "groups": group["id"], "webhooks": delivery["id"]}
 
 
 def _filled(path: str, thing: str) -> str:
@@ -116,6 +120,14 @@ def test_H7_a_revoked_key_is_refused_within_seconds(http: httpx.Client, keys: Ke
     keys.store.revoke(document.id)
     wait_until(lambda: http.get("/jobs", headers=_as(token)).status_code == 401, "the revocation", FRESH_SECONDS + 5)
     assert http.get("/jobs", headers=_as(token)).text == http.get("/jobs").text
+
+
+def test_each_owner_has_a_secret_of_its_own(http: httpx.Client, keys: Keys, alices: dict[str, str]) -> None:
+    secrets = {http.get("/webhooks/secret", headers=_as(key)).json()["secret"] for key in (keys.alice, keys.bob)}
+    assert len(secrets) == 2
+    assert http.get("/webhooks/deliveries", headers=_as(keys.bob)).json()["deliveries"] == []
+    everybodys = http.get("/webhooks/deliveries", headers=_as(keys.admin)).json()["deliveries"]
+    assert alices["webhooks"] in [each["id"] for each in everybodys]
 
 
 def test_lists_hold_what_is_ones_own(http: httpx.Client, keys: Keys, alices: dict[str, str]) -> None:

@@ -45,10 +45,12 @@ def server(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def _things(server: str) -> dict[str, str]:
     """By the first part of a path: the id of something that is there."""
-    job = httpx.post(f"{server}/encode", content=smooth_file(8, 8)).raise_for_status().json()["id"]
+    told = {"webhook": "https://example.org/hook"}
+    job = httpx.post(f"{server}/encode", params=told, content=smooth_file(8, 8)).raise_for_status().json()["id"]
     group = httpx.post(f"{server}/groups", content=zip_of({"a.png": smooth_file(8, 8)})).raise_for_status().json()["id"]
     httpx.post(f"{server}/jobs/{job}/cancel").raise_for_status()  # one that is followed must have an end
-    return {"jobs": job, "decode": job, "groups": group}
+    delivery = httpx.get(f"{server}/webhooks/deliveries").json()["deliveries"][0]["id"]
+    return {"jobs": job, "decode": job, "groups": group, "webhooks": delivery}
 
 
 @pytest.mark.parametrize("there", [False, True], ids=["drawn", "there"])
