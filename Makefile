@@ -13,7 +13,7 @@ help: ## Show this list
 demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
 	@$(BIN)/python -m cli.demo
 
-test: $(STAMP) .chromium ## Run every test
+test: $(STAMP) .tools ## Run every test
 	@$(BIN)/pytest
 
 check: $(STAMP) ## Lint, types on core, and the import rules
@@ -37,14 +37,17 @@ $(STAMP): pyproject.toml constraints.txt
 		--editable '.[fit,dev]'
 	@touch $(STAMP)
 
-# The browser test needs Debian's Chromium; elsewhere, any Chromium or Chrome on the PATH will do.
-.PHONY: .chromium
-.chromium:
-	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
-		{ test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
-		  echo "Installing Chromium for the browser test" && \
-		  apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; } || \
-		echo "No Chromium: the browser test will be skipped (Debian: apt-get install chromium)"
+# Tests drive a browser, and run the examples of docs/API.md with curl: Debian's packages; elsewhere, any Chromium or
+# Chrome and any curl on the PATH will do.
+.PHONY: .tools
+.tools:
+	@missing=""; \
+	command -v chromium >/dev/null || command -v google-chrome >/dev/null || missing="chromium"; \
+	command -v curl >/dev/null || missing="$$missing curl"; \
+	test -z "$$missing" || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  echo "Installing for the tests:" $$missing && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || \
+	echo "Not found, so that tests will be skipped (Debian: apt-get install):" $$missing
 
 clean: ## Remove what the commands above made
 	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -17,6 +17,7 @@ PATIENCE_SECONDS = 300.0
 """How long a server may be busy or away before the client gives up."""
 
 LONGEST_PAUSE = 30.0
+POLL_SECONDS = 0.5
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -113,6 +114,17 @@ class Client:
 
     def job(self, job_id: str) -> RemoteJob:
         return RemoteJob.model_validate_json(self._ask("GET", f"/jobs/{job_id}").content)
+
+    def wait(self, job_id: str) -> RemoteJob:
+        """The job when it has ended: follows its events, and comes again when the connection breaks."""
+        while not (job := self.job(job_id)).has_ended:
+            try:
+                with self._http.stream("GET", f"/jobs/{job_id}/events") as answer:
+                    for _ in answer.iter_lines():
+                        continue
+            except httpx.HTTPError:
+                time.sleep(POLL_SECONDS)
+        return job
 
     def retry(self, job_id: str) -> RemoteJob:
         """Queue again what failed or was cancelled."""
