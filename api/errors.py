@@ -18,7 +18,8 @@ from core import errors
 log = logging.getLogger("regrow.api")
 
 RETRY_SECONDS = 2
-CHALLENGE = 'Bearer realm="regrow", Basic realm="regrow", charset="UTF-8"'
+CHALLENGES = ('Bearer realm="regrow"', 'Basic realm="regrow", charset="UTF-8"')
+"""In a header each: some browsers do not find the second in one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,11 @@ def install_error_handlers(app: FastAPI) -> None:
         kind = kind_of(error)
         if kind is BUG:
             return await unexpected(request, error)
-        headers = {"WWW-Authenticate": CHALLENGE} if kind.status == HTTPStatus.UNAUTHORIZED else None
-        return problem(kind, str(error), headers)
+        answer = problem(kind, str(error))
+        if kind.status == HTTPStatus.UNAUTHORIZED:
+            for challenge in CHALLENGES:
+                answer.headers.append("WWW-Authenticate", challenge)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -38,7 +38,8 @@ function makeJobRow(job) {
   id.textContent = job.id.slice(0, 8);
   id.title = job.id;
   const size = document.createElement("small");
-  size.textContent = ` ${job.width}×${job.height} ${job.preset} ${job.effort}`;
+  const owner = job.owner === "local" ? "" : `${job.owner} `;
+  size.textContent = ` ${owner}${job.width}×${job.height} ${job.preset} ${job.effort}`;
   cell(row, "job").append(id, size);
   const state = document.createElement("span");
   const reason = document.createElement("small");

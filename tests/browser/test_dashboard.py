@@ -11,6 +11,8 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
+from core.access.keys import KeyStore
+from core.access.principal import Role
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobFailure, JobState
@@ -143,3 +145,22 @@ def test_a_lost_server_is_shown(page: Page, backend: Backend) -> None:
     expect(page.locator("#connection")).to_contain_text("not live")
     page.unroute("**/jobs")
     expect(page.locator("#connection")).to_have_text("live")
+
+
+def test_H6_with_keys_a_browser_asks_for_one(backend: Backend) -> None:
+    """H6: as a password; the dashboard's own requests and pictures then carry it too."""
+    client, _store, _, blobs = backend
+    keys = KeyStore(blobs)
+    job_id = client.post("/encode", content=smooth_file(30, 20)).json()["id"]
+    user, admin = keys.create("alice")[0], keys.create("root", Role.ADMIN)[0]
+    services.wait_until(lambda: client.get("/jobs").status_code == 401, "the keys' arrival")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        for key, status in ((user, 403), (admin, 200)):
+            page = browser.new_context(http_credentials={"username": "me", "password": key}).new_page()
+            answer = page.goto(str(client.base_url) + "/admin")
+            assert answer is not None
+            assert answer.status == status
+        expect(page.locator(f'#jobs tr[data-id="{job_id}"]')).to_contain_text("queued")
+        expect(page.locator("#connection")).to_have_text("live")
+        browser.close()
