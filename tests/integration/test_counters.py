@@ -118,7 +118,15 @@ def test_batches_fall_into_buckets(counters: Counters) -> None:
         counters.batch_done(seconds, 1000)
     counts = counters.read()
     assert list(counts.batches) == list(BATCH_BOUNDS)
-    assert [counts.batches[bound] for bound in ("0.5", "1", "20", "30", "45", "600", "+Inf")] == [2, 3, 3, 4, 5, 5, 6]
+    assert [counts.batches[bound] for bound in ("0.5", "1.0", "20.0", "30.0", "45.0", "600.0", "+Inf")] == [
+        2,
+        3,
+        3,
+        4,
+        5,
+        5,
+        6,
+    ]
     assert counts.batch_seconds == pytest.approx(1e6 + 61.2)
     assert counts.patch_iterations == 6000
 
