@@ -11,11 +11,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
 from api.access_log import AccessLog
-from api.body_limit import LimitedApp
 from api.dependencies import make_service
 from api.errors import install_error_handlers
+from api.measured import MeasuredApp
 from api.openapi import install_openapi
-from api.routes import admin, decode, encode, events, groups, health, jobs, problems, webhooks
+from api.routes import admin, decode, encode, events, groups, health, jobs, metrics, problems, webhooks
 from api.security_headers import SecurityHeaders
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
@@ -31,7 +31,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """An application for these settings, or for the environment's."""
     settings = settings or ApiSettings()
-    app = LimitedApp(
+    app = MeasuredApp(
         title="Regrow",
         version=VERSION,
         summary="Compresses images into the weights of tiny neural cellular automata, and regrows them on demand.",
@@ -39,6 +39,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.service = make_service(settings)
+    app.metrics = app.state.service.metrics
     install_error_handlers(app)
 
     if settings.cors_origins:
@@ -55,7 +56,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
 
-    for module in (encode, jobs, events, decode, webhooks, health, problems, admin):
+    for module in (encode, jobs, events, decode, webhooks, health, problems, admin, metrics):
         app.include_router(module.router)
     app.include_router(groups.router, max_body_size=settings.max_group_bytes)
     install_openapi(app)

@@ -12,25 +12,33 @@ _Value = TypeVar("_Value")
 
 
 class ByteCache(Generic[_Value]):
-    """Least recently used values go first. Thread-safe. size: of a value, in bytes."""
+    """Least recently used values go first. Thread-safe. size: of a value, in bytes.
+
+    hits, misses: how often a value was there or being made, and how often not.
+    """
 
     def __init__(self, most_bytes: int, size: Callable[[_Value], int]) -> None:
         self._most_bytes, self._size = most_bytes, size
         self._values: OrderedDict[Hashable, _Value] = OrderedDict()
         self._making: dict[Hashable, Future[_Value]] = {}
         self._bytes = 0
+        self.hits = self.misses = 0
         self._lock = threading.Lock()
 
     def get(self, key: Hashable, make: Callable[[], _Value]) -> _Value:
         """The value, made if it is not there; what `make` raises, everybody who waits for it gets."""
         with self._lock:
             if key in self._values:
+                self.hits += 1
                 self._values.move_to_end(key)
                 return self._values[key]
             future = self._making.get(key)
             if future is None:
                 mine: Future[_Value] = Future()
                 self._making[key] = mine
+                self.misses += 1
+            else:
+                self.hits += 1
         if future is not None:
             return future.result()
         return self._make(key, make, mine)

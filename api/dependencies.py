@@ -7,12 +7,14 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.metrics import CacheCollector, FleetCollector, Metrics
 from api.pictures import Pictures
 from api.settings import ApiSettings
 from core.access.keys import KeyStore
 from core.access.principal import Principal
 from core.access.ring import KeyRing
 from core.jobs.blobs import make_blob_store
+from core.jobs.counters import Counters
 from core.jobs.events import Events
 from core.jobs.groups import Groups
 from core.jobs.lifecycle import Jobs
@@ -35,6 +37,7 @@ class Service:
     keys: KeyRing
     events: Events
     groups: Groups
+    metrics: Metrics
 
     def limits_of(self, principal: Principal) -> Limits:
         """The most patches that this one may have outstanding."""
@@ -48,15 +51,20 @@ def make_service(settings: ApiSettings) -> Service:
     redis = connect(url, retries=1)
     blobs = make_blob_store(settings)
     jobs = Jobs(JobStore(redis), blobs, Sender(make_celery(url)))
+    workers, metrics = WorkerRegistry(redis), Metrics()
+    pictures = Pictures(jobs, settings.bundle_cache_bytes, settings.picture_cache_bytes, metrics.decode_seconds)
+    for collector in (CacheCollector(pictures.caches), FleetCollector(Counters(redis), workers)):
+        metrics.registry.register(collector)
     return Service(
         settings=settings,
         jobs=jobs,
-        pictures=Pictures(jobs, settings.bundle_cache_bytes, settings.picture_cache_bytes),
-        workers=WorkerRegistry(redis),
+        pictures=pictures,
+        workers=workers,
         processes=ProcessRegistry(redis),
         keys=KeyRing(KeyStore(blobs)),
         events=Events(url),
         groups=Groups(jobs),
+        metrics=metrics,
     )
 
 

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
 
 from api.schemas import Problem
 from core import errors
@@ -89,6 +90,24 @@ FRAMEWORK_TYPES = {
 }
 
 
+PROBLEM = "regrow.problem"
+"""Where a request's scope holds the type of the problem that answers it."""
+
+
+class ProblemResponse(JSONResponse):
+    """Says in the request's scope what it answers, for whoever counts it."""
+
+    media_type = "application/problem+json"
+
+    def __init__(self, kind: Kind, body: Problem, headers: dict[str, str]) -> None:
+        super().__init__(body.model_dump(), kind.status, headers)
+        self._type = kind.type
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope[PROBLEM] = self._type
+        await super().__call__(scope, receive, send)
+
+
 def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
     """A problem+json answer."""
     body = Problem(
@@ -101,7 +120,7 @@ def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **mo
     headers = dict(headers or {})
     if kind.retry:
         headers["Retry-After"] = str(RETRY_SECONDS)
-    return JSONResponse(body.model_dump(), kind.status, headers, media_type="application/problem+json")
+    return ProblemResponse(kind, body, headers)
 
 
 def kind_of(error: errors.RegrowError) -> Kind:

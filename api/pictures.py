@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from prometheus_client import Histogram
 
 from api.cache import ByteCache
 from core.codec.animation import write_gif
@@ -38,14 +41,19 @@ def _stored(data: bytes) -> StoredBundle:
 
 
 class Pictures:
-    """Reads bundles and regrows pictures. Thread-safe."""
+    """Reads bundles and regrows pictures. Thread-safe. seconds: where the time of each is counted, by kind of file."""
 
-    def __init__(self, jobs: Jobs, bundle_bytes: int, picture_bytes: int) -> None:
-        self._jobs = jobs
+    def __init__(self, jobs: Jobs, bundle_bytes: int, picture_bytes: int, seconds: Histogram) -> None:
+        self._jobs, self._seconds = jobs, seconds
         # Parsed, a bundle takes about as much again.
         self._bundles: ByteCache[StoredBundle] = ByteCache(bundle_bytes, lambda bundle: 2 * len(bundle.data))
         self._files: ByteCache[bytes] = ByteCache(picture_bytes, len)
         self._cores = threading.BoundedSemaphore(os.cpu_count() or 1)
+
+    @property
+    def caches(self) -> Mapping[str, ByteCache[StoredBundle] | ByteCache[bytes]]:
+        """By name."""
+        return {"bundle": self._bundles, "picture": self._files}
 
     def bundle(self, job_id: str) -> StoredBundle:
         """A job's bundle. Raises JobNotFound, JobNotFinished, JobFailed, ServiceUnavailable."""
@@ -91,9 +99,9 @@ class Pictures:
             return outcome.state is JobState.SUCCEEDED
 
     def _regrow(self, bundle: StoredBundle, view: View, kind: FileKind) -> bytes:
-        with self._cores:
+        with self._cores, self._seconds.labels(kind).time():
             return write_picture(render(bundle.parsed, view), kind)
 
     def _animate(self, bundle: StoredBundle, view: View) -> bytes:
-        with self._cores:
+        with self._cores, self._seconds.labels(GIF).time():
             return write_gif(bundle.parsed, view.crop, view.scale)

@@ -15,6 +15,7 @@ from core.codec.fit_task import FitHooks
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
 from core.jobs.blobs import make_blob_store
+from core.jobs.counters import Counters
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
@@ -90,6 +91,7 @@ def _make_runner(
         jobs=jobs,
         leases=leases,
         sources=Sources(jobs.blobs),
+        counters=Counters(redis),
         encode=encode,
         speed=speed,
         checkpoint_seconds=settings.checkpoint_time.total_seconds(),

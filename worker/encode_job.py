@@ -24,6 +24,7 @@ from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
 from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore
+from core.jobs.counters import Counters
 from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
@@ -53,6 +54,7 @@ class EncodeJob:
     jobs: Jobs
     leases: Leases
     sources: Sources
+    counters: Counters
     encode: PatchEncoder
     speed: Speed
     checkpoint_seconds: float
@@ -83,6 +85,7 @@ class EncodeJob:
         except BlobNotFound:
             part, error_sum = self._fit_part(hold, source)
         self._store_part(hold, part, error_sum)
+        self.counters.batch_done(part.seconds, part.patch_iterations)
         self._blobs.delete(keys.checkpoint(step.patches))
 
     def _fit_part(self, hold: Hold, source: Source) -> tuple[PartDocument, float]:

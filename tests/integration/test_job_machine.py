@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped, JobNotRetryable
 from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.counters import Counters
 from core.jobs.documents import OPEN, JobKeys, OutcomeDocument
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
@@ -90,6 +92,7 @@ class JobMachine(RuleBasedStateMachine):
             jobs=self.jobs,
             leases=Leases(self.queue),
             sources=Sources(self.blobs),
+            counters=Counters(self.redis),
             encode=_flat,
             speed=Speed("numba"),
             checkpoint_seconds=60,
@@ -181,6 +184,8 @@ class JobMachine(RuleBasedStateMachine):
                 assert job.patches_done == job.patches_total
         owned, in_all = self.store.outstanding("local")
         assert owned == in_all >= 0
+        states = Counter(job.state for job in self.store.newest(100))
+        assert {state: states[state] for state in set(JobState) - FINAL_STATES} == Counters(self.redis).read().jobs
 
     def _run(self, step: Step) -> None:
         def ignoring_kills(run: Callable[[Hold], None]) -> None:
@@ -211,8 +216,8 @@ class JobMachine(RuleBasedStateMachine):
                 assert self.blobs.list(JobKeys(job_id).parts) == []
         assert self.blobs.list(OPEN) == []
         assert self.store.outstanding("local") == (0, 0)
-        for key in ("leases", "owners", "open", "waiting"):
-            assert not self.redis.zcard(f"regrow:{key}"), key
+        for key in ("leases", "owners", "open", "waiting", "assembling"):
+            assert not self.redis.exists(f"regrow:{key}"), key
 
 
 @pytest.mark.timeout(600)

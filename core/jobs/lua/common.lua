@@ -7,6 +7,7 @@
 -- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
 -- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
 -- regrow:waiting                   sorted set: ids of jobs that no worker has begun
+-- regrow:assembling                set: ids of jobs whose patches are all done
 -- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
 -- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
 -- regrow:served                    sorted set: the same of owners without, as long as it is more than the clock
@@ -16,6 +17,7 @@
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
 -- regrow:protocol                  what the service speaks (core/jobs/messages.py)
 -- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
+-- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)
 
 local PRIORITIES = {'high', 'normal', 'low'}
 local MOST_TRIES = 3
@@ -128,4 +130,5 @@ local function clear(id)
     if string.sub(field, 1, 5) == 'live:' then redis.call('HDEL', key, field) end
   end
   for _, set in ipairs({'regrow:open', 'regrow:waiting', 'regrow:deadlines'}) do redis.call('ZREM', set, id) end
+  redis.call('SREM', 'regrow:assembling', id)
 end

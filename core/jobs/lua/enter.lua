@@ -30,6 +30,7 @@ local state = 'queued'
 if restored then state = 'fitting' end
 if done == job.patches then
   state = 'assembling'
+  redis.call('SADD', 'regrow:assembling', id)
   redis.call('RPUSH', again_key(id), 'assemble/0/0/0')
 end
 redis.call('HSET', key, 'state', state, 'next', restored and job.patches or 0, 'patches_done', done)

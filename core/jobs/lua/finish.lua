@@ -19,6 +19,7 @@ local all = done == tonumber(job[3])
 tell(id, all and 'assembling' or job[1], done)
 if all then
   redis.call('HSET', key, 'state', 'assembling', 'next', job[3])
+  redis.call('SADD', 'regrow:assembling', id)
   redis.call('DEL', again_key(id))  -- of a batch that another had done meanwhile
   redis.call('RPUSH', again_key(id), 'assemble/0/0/0')
   offer(id)

@@ -1,0 +1,44 @@
+"""The application, counting and timing what it answers."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPMethod
+
+from starlette.types import Message, Receive, Scope, Send
+
+from api.body_limit import LimitedApp
+from api.errors import PROBLEM
+from api.metrics import Metrics
+
+OTHER = "other"
+"""Label of methods that HTTP does not know, and of all paths that are no route: unknown ones, static files, /docs."""
+
+_METHODS = frozenset(HTTPMethod)
+
+
+class MeasuredApp(LimitedApp):
+    """Counts every answer as it begins: a stream's length is no latency, and what is refused for its length counts."""
+
+    metrics: Metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        start = time.perf_counter()
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._count(scope, message["status"], time.perf_counter() - start)
+            await send(message)
+
+        await super().__call__(scope, receive, counting)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in _METHODS else OTHER
+        route = getattr(scope.get("route"), "path_format", None) or OTHER
+        self.metrics.requests.labels(method, route, f"{status:d}").inc()
+        self.metrics.request_seconds.labels(method, route).observe(seconds)
+        if PROBLEM in scope:
+            self.metrics.problems.labels(scope[PROBLEM]).inc()

@@ -1,0 +1,90 @@
+"""What the fleet is doing and has done, in numbers: for `/metrics`."""
+
+from __future__ import annotations
+
+import contextlib
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Any
+
+from redis import Redis
+
+from core.errors import RegrowError
+from core.jobs.model import FINAL_STATES, JobState, Priority
+from core.jobs.scripts import redis_errors
+
+BATCH_BOUNDS = ("0.5", "1.0", "2.0", "5.0", "10.0", "20.0", "30.0", "45.0", "60.0", "120.0", "300.0", "600.0", "+Inf")
+"""Seconds, each the upper bound of a bucket, as text. A worker aims at 30 s."""
+
+_COUNTERS = "regrow:counters"
+_ENDED, _FAILED, _BATCHES = "ended:", "failed:", "batches:"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """jobs: now, by each state that is no end. waiting: jobs with steps to hand out. outstanding: patches accepted and
+    not done.
+
+    The others only grow, until Redis' memory is lost. ended: jobs, by state. failed: jobs, by their error's type.
+    batches: of those fitted, how many took at most as long as each bound. batch_seconds: of all of them.
+    """
+
+    jobs: Mapping[JobState, int]
+    waiting: Mapping[Priority, int]
+    outstanding: int
+    ended: Mapping[JobState, int]
+    failed: Mapping[str, int]
+    batches: Mapping[str, int]
+    batch_seconds: float
+    patch_iterations: int
+
+
+class Counters:
+    """The hash that workers and the scripts that end jobs count in."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis
+
+    def batch_done(self, seconds: float, patch_iterations: int) -> None:
+        """Count a batch. During an outage it stays uncounted: the work is what matters."""
+        bound = BATCH_BOUNDS[bisect_left(BATCH_BOUNDS, seconds, key=float)]
+        with contextlib.suppress(RegrowError), redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            pipe.hincrby(_COUNTERS, f"{_BATCHES}{bound}", 1)
+            pipe.hincrbyfloat(_COUNTERS, "batch_seconds", seconds)
+            pipe.hincrby(_COUNTERS, "patch_iterations", patch_iterations)
+            pipe.execute()
+
+    def read(self) -> Counts:
+        """Raises ServiceUnavailable."""
+        with redis_errors(), self._redis.pipeline() as pipe:
+            pipe.zcard("regrow:open")
+            pipe.zcard("regrow:waiting")
+            pipe.scard("regrow:assembling")
+            pipe.hget("regrow:outstanding", "*")
+            pipe.hgetall(_COUNTERS)
+            pipe.zrange("regrow:owners", 0, -1)
+            not_ended, queued, assembling, outstanding, counted, owners = pipe.execute()
+        fitting = not_ended - queued - assembling
+        batches = accumulate(int(counted.get(f"{_BATCHES}{bound}", 0)) for bound in BATCH_BOUNDS)
+        return Counts(
+            jobs={JobState.QUEUED: queued, JobState.FITTING: fitting, JobState.ASSEMBLING: assembling},
+            waiting=self._waiting(owners),
+            outstanding=int(outstanding or 0),
+            ended={state: int(counted.get(f"{_ENDED}{state}", 0)) for state in sorted(FINAL_STATES)},
+            failed={
+                name.removeprefix(_FAILED): int(count) for name, count in counted.items() if name.startswith(_FAILED)
+            },
+            batches=dict(zip(BATCH_BOUNDS, batches, strict=True)),
+            batch_seconds=float(counted.get("batch_seconds", 0)),
+            patch_iterations=int(counted.get("patch_iterations", 0)),
+        )
+
+    def _waiting(self, owners: list[str]) -> dict[Priority, int]:
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            for owner in owners:
+                for priority in Priority:
+                    pipe.zcard(f"regrow:lane:{owner}:{priority}")
+            sizes = pipe.execute()
+        return {priority: sum(sizes[place :: len(Priority)]) for place, priority in enumerate(Priority)}
