@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from api.cache import ByteCache
-from core.codec.animation import write_gif
+from core.codec.animation import AnimationKind, write_animation
 from core.codec.bundle import Bundle, read_bundle
 from core.codec.images import ImageLimits
 from core.codec.picture_files import FileKind, write_picture
@@ -20,8 +20,6 @@ from core.jobs.model import FINAL_STATES, JobState
 
 DECODER = 1
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
-
-GIF = "gif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +72,10 @@ class Pictures:
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
         return self._regrow(bundle, view, kind)
 
-    def gif(self, bundle: StoredBundle, view: View) -> bytes:
+    def growth(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
         """The growth of a view. Raises InvalidSettings."""
         view.refuse_impossible(bundle.parsed)
-        return self._files.get((bundle.digest, view, GIF), lambda: self._animate(bundle, view))
+        return self._files.get((bundle.digest, view, "growth", kind), lambda: self._animate(bundle, view, kind))
 
     def _has_succeeded(self, job_id: str) -> bool:
         """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
@@ -94,6 +92,6 @@ class Pictures:
         with self._cores:
             return write_picture(render(bundle.parsed, view), kind)
 
-    def _animate(self, bundle: StoredBundle, view: View) -> bytes:
+    def _animate(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
         with self._cores:
-            return write_gif(bundle.parsed, view.crop, view.scale)
+            return write_animation(bundle.parsed, kind, view.crop, view.scale)
