@@ -7,6 +7,12 @@ from typing import Any
 _ID = "01a205fce835f583b9e1f46840befa8d"
 _GROUP = "01a205fd1c2e9ad05b7be2f27c9ef1a4"
 
+
+def _other(codec: str, setting: float, size: int, quality: tuple[float, float, float]) -> dict[str, Any]:
+    psnr, ssim, mse = quality
+    return {"codec": codec, "setting": setting, "bytes": size, "fits": True, "psnr": psnr, "ssim": ssim, "mse": mse}
+
+
 JOB: dict[str, Any] = {
     "id": _ID,
     "owner": "local",
@@ -109,6 +115,39 @@ _PROCESS: dict[str, Any] = {
     "since": "2026-11-23T01:00:00.000Z",
 }
 
+_REPORT: dict[str, Any] = {
+    "width": 120,
+    "height": 120,
+    "channels": 3,
+    "preset": "small",
+    "effort": "draft",
+    "seed": "scaffold",
+    "seed_number": 0,
+    "coder": "ans",
+    "target_psnr": None,
+    "max_bytes": None,
+    "target_met": None,
+    "patches": 9,
+    "presets": {"small": 9},
+    "psnr": 34.46,
+    "ssim": 0.9357,
+    "mse": 23.27,
+    "bytes": 6517,
+    "original_bytes": 27_204,
+    "raw_bytes": 43_200,
+    "cr_original": 0.7604,
+    "cr_raw": 0.8491,
+    "bits_per_pixel": 3.621,
+    "patch_iterations": 2700,
+    "device_seconds": 9.57,
+    "others": [
+        _other("JPEG 4:4:4", 91.0, 6472, (38.82, 0.9773, 8.54)),
+        _other("JPEG 2000", 6.645, 6514, (37.55, 0.9665, 11.43)),
+        _other("WebP", 95.0, 6164, (40.16, 0.9859, 6.27)),
+    ],
+    "bytes_per_patch": 6517 / 9,
+}
+
 _PROBLEM_KIND: dict[str, Any] = {
     "type": "/problems/job-not-found",
     "title": "Job not found",
@@ -133,6 +172,7 @@ EXAMPLES: dict[str, Any] = {
     "JobList": {"jobs": [JOB], "next": None},
     "GroupBody": GROUP,
     "WorkerList": {"workers": [_WORKER]},
+    "Report": _REPORT,
     "ProcessList": {"processes": [_PROCESS]},
     "Health": {"status": "ok"},
     "ProblemKind": _PROBLEM_KIND,

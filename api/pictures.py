@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from prometheus_client import Histogram
 
 from api.cache import ByteCache
-from core.codec.animation import write_gif
+from core.codec.animation import AnimationKind, write_animation
 from core.codec.bundle import Bundle, read_bundle
 from core.codec.images import ImageLimits
 from core.codec.picture_files import FileKind, write_picture
@@ -23,8 +23,6 @@ from core.jobs.model import FINAL_STATES, JobState
 
 DECODER = 1
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
-
-GIF = "gif"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,10 @@ class Pictures:
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
         return self._regrow(bundle, view, kind)
 
-    def gif(self, bundle: StoredBundle, view: View) -> bytes:
+    def growth(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
         """The growth of a view. Raises InvalidSettings."""
         view.refuse_impossible(bundle.parsed)
-        return self._files.get((bundle.digest, view, GIF), lambda: self._animate(bundle, view))
+        return self._files.get((bundle.digest, view, "growth", kind), lambda: self._animate(bundle, view, kind))
 
     def _has_succeeded(self, job_id: str) -> bool:
         """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
@@ -102,6 +100,6 @@ class Pictures:
         with self._cores, self._seconds.labels(kind).time():
             return write_picture(render(bundle.parsed, view), kind)
 
-    def _animate(self, bundle: StoredBundle, view: View) -> bytes:
-        with self._cores, self._seconds.labels(GIF).time():
-            return write_gif(bundle.parsed, view.crop, view.scale)
+    def _animate(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
+        with self._cores, self._seconds.labels(f"growth.{kind}").time():
+            return write_animation(bundle.parsed, kind, view.crop, view.scale)

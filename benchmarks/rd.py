@@ -10,11 +10,12 @@ import numpy as np
 
 from benchmarks.bd_rate import bd_rate
 from benchmarks.machine import machine
-from benchmarks.rd_codecs import CODECS, JPEG_444, Codec, codec_curves
+from benchmarks.rd_codecs import CODECS, codec_curves
 from benchmarks.rd_curve import Curve
 from benchmarks.rd_rules import USUAL, PresetFit, fit_preset, hull_curve, levels_of, preset_curve
 from core.codec.engines import make_engine
 from core.codec.images import Picture
+from core.codec.other_codecs import JPEG_444, Codec
 from core.codec.payload import HEAD_BYTES
 from core.codec.presets import Effort, Preset
 from core.codec.settings import EncodeSettings
@@ -22,7 +23,7 @@ from core.codec.settings import EncodeSettings
 REGROW = "regrow"
 """The curve of the best preset and level for each patch."""
 
-RANGES = {JPEG_444: (26.0, 33.0)}
+RANGES = {JPEG_444.name: (26.0, 33.0)}
 """dB over which a codec is compared; the others wherever both curves are."""
 
 

@@ -71,6 +71,7 @@ def encode(
                 print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
             else:
                 print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
+                _show_others(report)
             if report.target_met is False:
                 print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
 
@@ -82,6 +83,14 @@ def _naming(image: Path) -> Iterator[None]:
         yield
     except BudgetTooSmall as error:
         raise BudgetTooSmall(f"{image}: {error}") from error
+
+
+def _show_others(report: Report) -> None:
+    """What other codecs make of the image in as many bytes."""
+    for other in report.others:
+        ssim = "" if other.ssim is None else f", SSIM {other.ssim:.3f}"
+        size = f"{other.bytes} bytes" if other.fits else f"{other.bytes} bytes, its smallest file"
+        print(f"  {other.codec:10}  {other.psnr:5.2f} dB{ssim}  ({size})")
 
 
 def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
@@ -132,7 +141,7 @@ def _encode_one(
         patches=total,
         original_bytes=original_bytes,
         patch_iterations=iterations,
-        fit_seconds=time.monotonic() - start,
+        device_seconds=time.monotonic() - start,
     )
 
 

@@ -139,7 +139,7 @@ class EncodeJob:
             patches=document.patches,
             original_bytes=document.source_bytes,
             patch_iterations=sum(part.patch_iterations for part in parts),
-            fit_seconds=sum(part.seconds for part in parts),
+            device_seconds=sum(part.seconds for part in parts),
         )
         if self._has_ended(job_id):
             return

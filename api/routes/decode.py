@@ -11,10 +11,12 @@ from starlette.concurrency import run_in_threadpool
 from api.access import JobId, caller
 from api.conditional import answer
 from api.dependencies import ServiceDependency
-from api.pictures import DECODER, GIF, StoredBundle
+from api.pictures import DECODER, StoredBundle
 from api.schemas import Problem
+from core.codec.animation import AnimationKind
 from core.codec.picture_files import FileKind
 from core.codec.view import LARGEST_SCALE, View, parse_box
+from core.errors import InvalidSettings
 
 router = APIRouter(tags=["decode"])
 
@@ -28,6 +30,8 @@ Crop = Annotated[
 ]
 Step = Annotated[int | None, Query(ge=0, le=255, description="The state after so many steps; 0 is the seed")]
 Scale = Annotated[int, Query(ge=1, le=LARGEST_SCALE, description="Pixels per pixel of the picture, along each side")]
+
+Animate = Annotated[bool, Query(description="The growth from the seed instead, as an animation; of `.webp` only")]
 
 
 def _answers(*kinds: str) -> dict[int | str, dict[str, object]]:
@@ -47,6 +51,13 @@ def _picture(
     view.refuse_impossible(bundle.parsed)
     etag = _etag(bundle, view, kind)
     return answer(request, etag, kind.media_type, lambda: service.pictures.file(bundle, view, kind), **headers)
+
+
+def _growth(request: Request, service: ServiceDependency, job_id: str, view: View, kind: AnimationKind) -> Response:
+    bundle = service.pictures.bundle(job_id)
+    view.refuse_impossible(bundle.parsed)
+    etag = _etag(bundle, view, f"growth {kind}")
+    return answer(request, etag, kind.media_type, lambda: service.pictures.growth(bundle, view, kind))
 
 
 @router.post(
@@ -84,10 +95,8 @@ async def decode_upload(
 def decode_gif(
     request: Request, job_id: JobId, service: ServiceDependency, crop: Crop = None, scale: Scale = 1
 ) -> Response:
-    """The picture's growth from the seed, as an animation."""
-    bundle, view = service.pictures.bundle(job_id), View(parse_box(crop), None, scale)
-    view.refuse_impossible(bundle.parsed)
-    return answer(request, _etag(bundle, view, GIF), "image/gif", lambda: service.pictures.gif(bundle, view))
+    """The picture's growth from the seed, as an animation of 256 colours; as WebP it has all of them."""
+    return _growth(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.GIF)
 
 
 @router.head("/decode/{id}.{kind}", include_in_schema=False)
@@ -104,11 +113,16 @@ def decode_file(
     crop: Crop = None,
     step: Step = None,
     scale: Scale = 1,
+    animate: Animate = False,
 ) -> Response:
-    """Regrow the picture from its bundle, at exactly its original size, or a view of it.
+    """Regrow the picture from its bundle, at exactly its original size, or a view of it; or show how it grows.
 
     PNG and WebP are without loss, JPEG is not.
     """
+    if animate:
+        if kind is not FileKind.WEBP or step is not None:
+            raise InvalidSettings("animate is for .webp (or ask for .gif), and shows all steps: it goes with no step")
+        return _growth(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.WEBP)
     return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.codec.animation import frames
 from core.codec.bundle import read_bundle
 from core.codec.decoder import at_step, decode, decode_bundle
 from core.codec.images import Picture
@@ -100,6 +101,32 @@ def test_steps_show_the_growth(client: httpx.Client, job_id: str) -> None:
     assert (growth.size, growth.n_frames) == ((260, 180), last + 1)
 
 
+def test_growth_as_webp_is_without_loss(client: httpx.Client, job_id: str) -> None:
+    bundle = read_bundle(DATA)
+    answer = client.get(f"/decode/{job_id}.webp", params={"animate": "true"})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/webp")
+    growth = Image.open(io.BytesIO(answer.content))
+    assert (growth.size, growth.n_frames) == ((130, 90), bundle.header.rollout.steps + 1)
+    for step, picture in enumerate(frames(bundle)):
+        growth.seek(step)
+        assert (np.asarray(growth.convert("RGB")) == picture.pixels).all()
+    part = client.get(f"/decode/{job_id}.webp", params={"animate": "true", "crop": "41,0,30,90", "scale": "2"})
+    assert Image.open(io.BytesIO(part.content)).size == (60, 180)
+    still = client.get(f"/decode/{job_id}.webp", params={"animate": "false"})
+    assert Image.open(io.BytesIO(still.content)).n_frames == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"), [("png", {}), ("jpg", {}), ("webp", {"step": "1"}), ("webp", {"step": "0"})]
+)
+def test_what_cannot_be_animated_is_refused(
+    client: httpx.Client, job_id: str, kind: str, parameters: dict[str, str]
+) -> None:
+    answer = client.get(f"/decode/{job_id}.{kind}", params={"animate": "true", **parameters})
+    assert (answer.status_code, answer.json()["type"]) == (422, "/problems/invalid-option")
+    assert "animate" in answer.json()["detail"]
+
+
 @pytest.mark.parametrize(
     "parameters",
     [
@@ -145,6 +172,7 @@ def test_H11_what_a_client_has_is_not_sent_again(client: httpx.Client, job_id: s
         f"/jobs/{job_id}/bundle",
     ]
     paths += [f"/decode/{job_id}.png?crop=0,0,9,9", f"/decode/{job_id}.gif", f"/jobs/{job_id}/source.png"]
+    paths += [f"/decode/{job_id}.webp?animate=true", f"/decode/{job_id}.webp?animate=true&scale=2"]
     tags = {path: client.get(path).headers["etag"] for path in paths}
     assert len(set(tags.values())) == len(paths)
     for path, tag in tags.items():
@@ -156,7 +184,16 @@ def test_H11_what_a_client_has_is_not_sent_again(client: httpx.Client, job_id: s
 
 
 @pytest.mark.parametrize(
-    "path", ["/jobs", "/jobs/{}", "/jobs/{}/bundle", "/decode/{}.png", "/decode/{}", "/decode/{}.gif"]
+    "path",
+    [
+        "/jobs",
+        "/jobs/{}",
+        "/jobs/{}/bundle",
+        "/decode/{}.png",
+        "/decode/{}",
+        "/decode/{}.gif",
+        "/decode/{}.webp?animate=true",
+    ],
 )
 def test_head_is_get_without_a_body(client: httpx.Client, job_id: str, path: str) -> None:
     head, get = (client.request(method, path.format(job_id)) for method in ("HEAD", "GET"))

@@ -39,6 +39,12 @@ def test_encode_decode_and_inspect_agree(tmp_path: Path) -> None:
     assert report["bundle"] == str(bundle)
     assert report["bytes"] == bundle.stat().st_size
     assert report["psnr"] > 15
+    assert [other["codec"][:4] for other in report["others"]] == ["JPEG", "JPEG", "WebP"]
+    *_, webp = report["others"]
+    lines = _regrow("encode", image).stdout.splitlines()
+    assert lines[0].startswith(f"{bundle}: {report['psnr']:.2f} dB, {report['bytes']} bytes")
+    assert f"WebP        {webp['psnr']:5.2f} dB, SSIM {webp['ssim']:.3f}  ({webp['bytes']} bytes)" in lines[3]
+    assert len(lines) == 4
 
     done = _regrow("decode", bundle, "-o", tmp_path / "back.png")
     assert done.returncode == 0, done.stderr

@@ -53,6 +53,22 @@ def test_the_file_holds_every_step_and_stays_on_the_last(tmp_path: Path, visible
         assert np.abs(last - decode(data).picture.pixels).mean() < 8
 
 
+@pytest.mark.parametrize("visible", [1, 3, 4])
+def test_a_webp_holds_every_step_as_it_is_seen(tmp_path: Path, visible: int) -> None:
+    bundle, target = tmp_path / "x.gnca", tmp_path / "growth.WebP"
+    data = random_bundle(30, 20, shapes=(RuleShape(8, 8, visible),))
+    bundle.write_bytes(data)
+    assert "40×60, from the seed to step 4" in _grow(bundle, "-o", target, "--scale", 2)
+    animation, mode = Image.open(target), {1: "L", 3: "RGB", 4: "RGBA"}[visible]
+    assert (animation.format, animation.size, animation.n_frames, animation.info["loop"]) == ("WEBP", (40, 60), 5, 0)
+    for number, picture in enumerate(frames(read_bundle(data), None, 2)):
+        animation.seek(number)
+        shown = np.asarray(animation.convert(mode)).reshape(picture.pixels.shape)
+        seen = picture.pixels[..., 3:] > 0 if visible == 4 else True
+        assert (shown == picture.pixels).all(where=seen)
+        assert (shown[..., -1] == picture.pixels[..., -1]).all(), "alpha, and grey"
+
+
 def test_the_name_is_the_bundles_unless_it_is_given(tmp_path: Path) -> None:
     (tmp_path / "x.gnca").write_bytes(random_bundle(8, 8))
     _grow(tmp_path / "x.gnca")
@@ -62,7 +78,7 @@ def test_the_name_is_the_bundles_unless_it_is_given(tmp_path: Path) -> None:
 def test_wrong_requests_are_said(tmp_path: Path) -> None:
     bundle = tmp_path / "x.gnca"
     bundle.write_bytes(random_bundle(8, 200))
-    with pytest.raises(InvalidSettings, match=r"must end in \.gif"):
+    with pytest.raises(InvalidSettings, match=r"must end in \.gif or \.webp"):
         _grow(bundle, "-o", tmp_path / "growth.mp4")
     with pytest.raises(InvalidSettings, match="8192"):
         _grow(bundle, "--scale", 64)

@@ -1,0 +1,59 @@
+"""What is said of an encode, beside what other codecs make of the same picture."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.codec.decoder import decode
+from core.codec.encoded import Encoded
+from core.codec.metrics import measure
+from core.codec.other_codecs import best_files
+from core.codec.report import Report, make_report
+from core.codec.settings import EncodeSettings
+from tests.bundles import random_bundle
+from tests.pictures import smooth_picture
+
+PICTURE, BUNDLE = smooth_picture(60, 90), random_bundle(60, 90)
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    quality = measure(PICTURE.pixels, decode(BUNDLE).picture.pixels)
+    encoded = Encoded(BUNDLE, quality, {"small": 6}, None)
+    return make_report(
+        PICTURE,
+        EncodeSettings(),
+        encoded,
+        patches=6,
+        original_bytes=4000,
+        patch_iterations=1800,
+        device_seconds=2.5,
+    )
+
+
+def test_figures_by_hand(report: Report) -> None:
+    size = len(BUNDLE)
+    assert (report.bytes, report.raw_bytes, report.original_bytes) == (size, 60 * 90 * 3, 4000)
+    assert (report.cr_original, report.cr_raw) == (1 - size / 4000, 1 - size / 16_200)
+    assert (report.bits_per_pixel, report.bytes_per_patch) == (8 * size / 5400, size / 6)
+    assert (report.patch_iterations, report.device_seconds) == (1800, 2.5)
+
+
+def test_others_have_as_many_bytes_as_the_bundle(report: Report) -> None:
+    assert report.others == best_files(PICTURE, report.bytes)
+    assert len(report.others) == 3
+    for other in report.others:
+        assert other.fits == (other.bytes <= report.bytes)
+
+
+def test_a_report_is_stored_and_read_again(report: Report) -> None:
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
+def test_reports_of_before_are_read(report: Report) -> None:
+    old = json.loads(report.model_dump_json(exclude={"others", "bytes_per_patch"}))
+    old["fit_seconds"] = old.pop("device_seconds")
+    read = Report.model_validate_json(json.dumps(old))
+    assert (read.device_seconds, read.others, read.bytes_per_patch) == (2.5, (), report.bytes_per_patch)
