@@ -10,9 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 from prometheus_client import generate_latest
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
-from prometheus_client.samples import Sample
 
 from api import metrics
 from api.app import create_app
@@ -37,46 +34,14 @@ from tests import services
 from tests.bundles import random_bundle
 from tests.jobs import job_document
 from tests.pictures import smooth_picture
-from tests.services import free_ports, wait_until
+from tests.scrapes import families, fleet_grown, grown, scrape
+from tests.services import wait_until
 from worker.encode_job import EncodeJob
 from worker.leases import Leases
 from worker.sources import Sources
 from worker.speed import Speed
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
-
-Samples = dict[str, float]
-"""By name and labels, as `name{a="b"}`, the labels in the order of their names."""
-
-
-def _families(http: httpx.Client) -> list[Metric]:
-    answer = http.get("/metrics")
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/plain")
-    return list(text_string_to_metric_families(answer.text))
-
-
-def _scrape(http: httpx.Client) -> Samples:
-    return {_series(each): each.value for family in _families(http) for each in family.samples}
-
-
-def _series(sample: Sample) -> str:
-    labels = ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
-    return f"{sample.name}{{{labels}}}"
-
-
-def _grown(before: Samples, after: Samples) -> Samples:
-    """What is not as it was, and by how much."""
-    return {name: value - before.get(name, 0.0) for name, value in after.items() if value != before.get(name, 0.0)}
-
-
-def _fleet(before: Samples, after: Samples) -> Samples:
-    """The same, of the jobs and what was done, but for how long it took."""
-    took = re.compile(r'regrow_batch_duration_seconds_(sum|bucket{le="\d)')
-    names = ("regrow_job", "regrow_queue", "regrow_outstanding", "regrow_batch", "regrow_patch")
-    return {
-        name: value for name, value in _grown(before, after).items() if name.startswith(names) and not took.match(name)
-    }
 
 
 def _flat(
@@ -129,22 +94,22 @@ def _work(worker: EncodeJob) -> None:
 
 
 def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, worker: EncodeJob) -> None:
-    before = _scrape(client)
+    before = scrape(client)
     _accept(jobs, 3)
-    queued = _scrape(client)
+    queued = scrape(client)
     _work(worker)
-    fitted = _scrape(client)
+    fitted = scrape(client)
     _work(worker)
-    ended = _scrape(client)
+    ended = scrape(client)
     entry = {'regrow_jobs{state="queued"}': 1, "regrow_outstanding_patches{}": 3}
-    assert _fleet(before, queued) == entry | {'regrow_queue_jobs{priority="normal"}': 1}
-    assert _fleet(queued, fitted) == {name: -value for name, value in entry.items()} | {
+    assert fleet_grown(before, queued) == entry | {'regrow_queue_jobs{priority="normal"}': 1}
+    assert fleet_grown(queued, fitted) == {name: -value for name, value in entry.items()} | {
         'regrow_jobs{state="assembling"}': 1,
         "regrow_patch_iterations_total{}": 3000,
         "regrow_batch_duration_seconds_count{}": 1,
         'regrow_batch_duration_seconds_bucket{le="+Inf"}': 1,
     }
-    assert _fleet(fitted, ended) == {
+    assert fleet_grown(fitted, ended) == {
         'regrow_jobs{state="assembling"}': -1,
         'regrow_queue_jobs{priority="normal"}': -1,
         'regrow_jobs_ended_total{state="succeeded"}': 1,
@@ -152,13 +117,13 @@ def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, 
 
 
 def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: StepQueue) -> None:
-    before = _scrape(client)
+    before = scrape(client)
     failing, cancelled = _accept(jobs), _accept(jobs)
     assert queue.claim(1) is not None
-    assert _grown(before, _scrape(client))['regrow_jobs{state="fitting"}'] == 1
+    assert grown(before, scrape(client))['regrow_jobs{state="fitting"}'] == 1
     jobs.fail(failing, JobFailure("timeout", "it took too long"))
     client.post(f"/jobs/{cancelled}/cancel").raise_for_status()
-    assert _fleet(before, _scrape(client)) == {
+    assert fleet_grown(before, scrape(client)) == {
         'regrow_jobs_ended_total{state="failed"}': 1,
         'regrow_job_failures_total{type="timeout"}': 1,
         'regrow_jobs_ended_total{state="cancelled"}': 1,
@@ -169,16 +134,16 @@ def test_decodes_and_caches(client: httpx.Client, jobs: Jobs, worker: EncodeJob)
     job_id = _accept(jobs, 2)
     for _ in ("fit", "assemble"):
         _work(worker)
-    before = _scrape(client)
+    before = scrape(client)
     for _ in range(3):
         client.get(f"/decode/{job_id}.webp").raise_for_status()
     client.get(f"/decode/{job_id}.gif").raise_for_status()
     client.post("/decode", content=random_bundle(20, 20)).raise_for_status()
-    grown = _grown(before, _scrape(client))
-    decodes = {name: count for name, count in grown.items() if name.startswith("regrow_decode_duration_seconds_count")}
+    found = grown(before, scrape(client))
+    decodes = {name: count for name, count in found.items() if name.startswith("regrow_decode_duration_seconds_count")}
     assert decodes == {f'regrow_decode_duration_seconds_count{{kind="{kind}"}}': 1 for kind in ("webp", "gif", "png")}
-    assert grown['regrow_decode_duration_seconds_sum{kind="gif"}'] > 0
-    caches = {name: count for name, count in grown.items() if name.startswith("regrow_cache")}
+    assert found['regrow_decode_duration_seconds_sum{kind="gif"}'] > 0
+    caches = {name: count for name, count in found.items() if name.startswith("regrow_cache")}
     assert caches == {
         'regrow_cache_misses_total{cache="bundle"}': 1,
         'regrow_cache_hits_total{cache="bundle"}': 3,
@@ -194,39 +159,39 @@ def test_workers_by_engine(client: httpx.Client, redis_url: str) -> None:
         for pid, engine in enumerate(("cuda", "numba", "numba")):
             record = WorkerRecord(id=f"host:{pid}", host="host", pid=pid, device="", engine=engine, version="1")
             registry.report(record, expires_after=60)
-        found = _scrape(client)
+        found = scrape(client)
         for pid in range(3):
             registry.remove(f"host:{pid}")
     workers = {engine: found[f'regrow_workers{{engine="{engine}"}}'] for engine in ENGINES}
     assert workers == {"cuda": 1, "numba": 2, "torch": 0}
-    assert _scrape(client)['regrow_workers{engine="numba"}'] == 0
+    assert scrape(client)['regrow_workers{engine="numba"}'] == 0
 
 
 def test_requests_count_by_route_never_by_path(client: httpx.Client) -> None:
     for path in ("/jobs/{}", "/no/such/{}", "/admin/static/{}"):
         client.get(path.format("first"))
-    client.request("BREW", "/livez")  # to begin with
-    before = _scrape(client)
+    before = scrape(client)
     for _ in range(20):
         for path in ("/jobs/{}", "/no/such/{}", "/admin/static/{}"):
             client.get(path.format(new_job_id()))
     client.delete("/livez")
-    after = _scrape(client)
-    grown = {name: count for name, count in _grown(before, after).items() if "requests_total" in name}
-    assert grown == {
+    client.request("PROPFIND", "/livez")
+    after = scrape(client)
+    found = {name: count for name, count in grown(before, after).items() if "requests_total" in name}
+    assert found == {
         'regrow_http_requests_total{method="GET",route="/jobs/{id}",status="404"}': 20,
         'regrow_http_requests_total{method="GET",route="other",status="404"}': 40,
         'regrow_http_requests_total{method="DELETE",route="/livez",status="405"}': 1,
+        'regrow_http_requests_total{method="other",route="/livez",status="405"}': 1,
         'regrow_http_requests_total{method="GET",route="/metrics",status="200"}': 1,
     }
     times = 'regrow_http_request_duration_seconds_{}{{method="GET",route="/jobs/{{id}}"}}'
-    assert _grown(before, after)[times.format("count")] == 20
-    assert 0 < _grown(before, after)[times.format("sum")] < 20
-    assert not [name for name in after if "BREW" in name]
+    assert grown(before, after)[times.format("count")] == 20
+    assert 0 < grown(before, after)[times.format("sum")] < 20
 
 
 def test_problems_by_type(client: httpx.Client) -> None:
-    before = _scrape(client)
+    before = scrape(client)
     client.get(f"/jobs/{new_job_id()}")
     client.post("/encode", content=b"no picture")
     client.post("/encode", content=bytes(200_001))
@@ -234,32 +199,25 @@ def test_problems_by_type(client: httpx.Client) -> None:
     client.get("/nothing")
     client.get("/livez", headers={"Host": "evil.example"})
     client.get("/jobs", headers={"Host": "evil.example"})
-    grown = {name: count for name, count in _grown(before, _scrape(client)).items() if "problems" in name}
+    found = {name: count for name, count in grown(before, scrape(client)).items() if "problems" in name}
     types = ("job-not-found", "unsupported-image", "content-too-large", "invalid-option", "not-found", "forbidden")
-    assert grown == {f'regrow_problems_total{{type="{each}"}}': 1 for each in types}
+    assert found == {f'regrow_problems_total{{type="{each}"}}': 1 for each in types}
 
 
 def test_without_redis_the_process_still_tells_of_itself(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
-    environment = {"REGROW_REDIS_URL": f"redis://127.0.0.1:{port}/0", "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
-    with services.api(environment, tmp_path) as running, httpx.Client(base_url=running.url, timeout=30) as http:
-        assert http.get(f"/jobs/{new_job_id()}").status_code == 503
-        found = _scrape(http)
-    assert found["regrow_redis_up{}"] == 0
-    assert found['regrow_problems_total{type="service-unavailable"}'] == 1
-    assert found["process_resident_memory_bytes{}"] > 1e6
-    assert not [name for name in found if name.startswith(("regrow_jobs", "regrow_workers", "regrow_batch"))]
-
-
-def test_redis_comes_back(tmp_path: Path) -> None:
-    folder = tmp_path / "valkey"
-    with services.valkey(folder) as url:
+    with services.valkey(tmp_path / "valkey") as url:
         environment = {"REGROW_REDIS_URL": url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
     with services.api(environment, tmp_path) as running, httpx.Client(base_url=running.url, timeout=30) as http:
-        assert _scrape(http)["regrow_redis_up{}"] == 0
-        with services.valkey(folder) as again:
+        assert http.get(f"/jobs/{new_job_id()}").status_code == 503
+        found = scrape(http)
+        assert found["regrow_redis_up{}"] == 0
+        assert found['regrow_problems_total{type="service-unavailable"}'] == 1
+        assert found["process_resident_memory_bytes{}"] > 1e6
+        assert not [name for name in found if name.startswith(("regrow_jobs", "regrow_workers", "regrow_batch"))]
+        with services.valkey(tmp_path / "valkey") as again:
             assert again == url
-            wait_until(lambda: _scrape(http)["regrow_redis_up{}"] == 1, "Redis' return")
+            wait_until(lambda: scrape(http)["regrow_redis_up{}"] == 1, "Redis' return")
+            assert scrape(http)['regrow_jobs{state="queued"}'] == 0
 
 
 def test_each_application_has_its_own(client: httpx.Client) -> None:
@@ -271,7 +229,7 @@ def test_each_application_has_its_own(client: httpx.Client) -> None:
 
 
 def test_names_are_as_prometheus_wants_them(client: httpx.Client) -> None:
-    for family in _families(client):
+    for family in families(client):
         assert family.documentation
         names = {sample.name for sample in family.samples}
         assert not [name for name in names if name.endswith("_created")]
@@ -291,7 +249,7 @@ def test_the_documented_metrics_are_those_exported(client: httpx.Client) -> None
         for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
         for name, labels in re.findall(r"`(\w+)(?:\{(.*?)\})?`", row)
     }
-    exported = {family.name + "_total" * (family.type == "counter"): family for family in _families(client)}
+    exported = {family.name + "_total" * (family.type == "counter"): family for family in families(client)}
     assert {name for name, _ in documented} == exported.keys()
     for name, labels in documented:
         for sample in exported[name].samples:
