@@ -142,7 +142,7 @@ def test_lists_hold_what_is_ones_own(http: httpx.Client, keys: Keys, alices: dic
     assert {mine, alices["jobs"]} <= ids(keys.admin)
 
 
-@pytest.mark.parametrize("path", ["/admin", *(path for _, path in ROUTES if path.startswith("/admin"))])
+@pytest.mark.parametrize("path", ["/admin", "/metrics", *(path for _, path in ROUTES if path.startswith("/admin"))])
 def test_H6_the_dashboard_is_for_admins(http: httpx.Client, keys: Keys, path: str) -> None:
     """H6: also as browsers ask, with the key as a password."""
     assert http.get(path, headers=_as(keys.alice)).status_code == 403

@@ -8,7 +8,7 @@ for place = 5, 4 + count do
     redis.call('HSET', job_key(id), 'state', ARGV[2], 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
     redis.call('EXPIRE', job_key(id), ARGV[3])
     redis.call('HINCRBY', 'regrow:counters', 'ended:' .. ARGV[2], 1)
-    local failure = ARGV[2] == 'failed' and redis.call('HGET', job_key(id), 'error_type')
+    local failure = redis.call('HGET', job_key(id), 'error_type')
     if failure then redis.call('HINCRBY', 'regrow:counters', 'failed:' .. failure, 1) end
     tell(id, ARGV[2], redis.call('HGET', job_key(id), 'patches_done') or 0, 30)
     offer(id)
