@@ -22,6 +22,9 @@ MOST_FRAMES = 60
 LONGEST_SIDE = 8192
 """Pixels of a frame; GIF itself could hold 65,535, WebP 16,383."""
 
+MOST_PIXELS = 1 << 28
+"""Of all frames together: Pillow holds every one of them while it writes, in 4 bytes a pixel."""
+
 
 class AnimationKind(StrEnum):
     GIF = "gif"
@@ -60,8 +63,10 @@ def write_animation(bundle: Bundle, kind: AnimationKind, crop: Box | None = None
     width, height = (crop.width, crop.height) if crop else (header.width, header.height)
     if scale * max(width, height) > LONGEST_SIDE:
         raise InvalidSettings(f"{scale} times {width}×{height} is over {LONGEST_SIDE} pixels a side")
-    images = (_frame(picture, kind) for picture in frames(bundle, crop, scale))
     steps, buffer = shown_steps(header.rollout.steps), io.BytesIO()
+    if width * height * scale**2 * (1 + len(steps)) > MOST_PIXELS:
+        raise InvalidSettings(f"scale: the frames of an animation have at most {MOST_PIXELS:,} pixels in all")
+    images = (_frame(picture, kind) for picture in frames(bundle, crop, scale))
     durations = [FRAME_MS] * len(steps) + [LAST_FRAME_MS]
     next(images).save(
         buffer, kind.upper(), save_all=True, append_images=images, duration=durations, loop=0, **_OPTIONS[kind]

@@ -82,6 +82,10 @@ def test_wrong_requests_are_said(tmp_path: Path) -> None:
         _grow(bundle, "-o", tmp_path / "growth.mp4")
     with pytest.raises(InvalidSettings, match="8192"):
         _grow(bundle, "--scale", 64)
+    bundle.write_bytes(random_bundle(120, 128, shapes=(RuleShape(8, 8),)))
+    for suffix in ("gif", "webp"):
+        with pytest.raises(InvalidSettings, match="268,435,456"):
+            _grow(bundle, "-o", tmp_path / f"growth.{suffix}", "--scale", 64)
     bundle.write_bytes(b"PK")
     with pytest.raises(BundleError, match=r"x\.gnca"):
         _grow(bundle)
