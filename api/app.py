@@ -13,6 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from api.access_log import AccessLog
 from api.dependencies import make_service
 from api.errors import install_error_handlers
+from api.head import HeadAsGet
 from api.measured import MeasuredApp
 from api.openapi import install_openapi
 from api.routes import admin, decode, encode, events, groups, health, jobs, metrics, problems, webhooks
@@ -42,6 +43,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     app.metrics = app.state.service.metrics
     install_error_handlers(app)
 
+    app.add_middleware(HeadAsGet)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -90,7 +90,6 @@ async def decode_upload(
     return Response(file, media_type=kind.media_type)
 
 
-@router.head("/decode/{id}.gif", include_in_schema=False)
 @router.get("/decode/{id}.gif", response_class=Response, responses=_answers("image/gif"))
 def decode_gif(
     request: Request, job_id: JobId, service: ServiceDependency, crop: Crop = None, scale: Scale = 1
@@ -99,7 +98,6 @@ def decode_gif(
     return _growth(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.GIF)
 
 
-@router.head("/decode/{id}.{kind}", include_in_schema=False)
 @router.get(
     "/decode/{id}.{kind}",
     response_class=Response,
@@ -126,7 +124,6 @@ def decode_file(
     return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind)
 
 
-@router.head("/decode/{id}", include_in_schema=False)
 @router.get("/decode/{id}", response_class=Response, responses=_answers("image/png", "image/webp"))
 def decode_negotiated(
     request: Request,

@@ -90,14 +90,12 @@ async def make_group(
     return await run_in_threadpool(lambda: GroupBody.of(document, service.groups.members(document)))
 
 
-@router.head(PATH + "/{id}", include_in_schema=False)
 @router.get(PATH + "/{id}", responses=NOT_FOUND)
 def get_group(group: Group, service: ServiceDependency) -> GroupBody:
     """One group: its progress, and what became of each image."""
     return GroupBody.of(group, service.groups.members(group))
 
 
-@router.head(PATH + "/{id}/manifest.{kind}", include_in_schema=False)
 @router.get(
     PATH + "/{id}/manifest.{kind}",
     response_class=Response,

@@ -26,7 +26,6 @@ REFUSED = {status: {"model": Problem} for status in (404, 409, 429, 503)}
 NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
 
 
-@router.head("/jobs", include_in_schema=False)
 @router.get("/jobs", responses={422: {"model": Problem}, 503: {"model": Problem}})
 def list_jobs(
     service: ServiceDependency,
@@ -42,14 +41,12 @@ def list_jobs(
     return JobList(jobs=[JobBody.of(job) for job in page], next=page[-1].id if len(jobs) > limit else None)
 
 
-@router.head("/jobs/{id}", include_in_schema=False)
 @router.get("/jobs/{id}", responses=NOT_FOUND)
 def get_job(job_id: JobId, service: ServiceDependency) -> JobBody:
     """One job."""
     return JobBody.of(service.jobs.get(job_id))
 
 
-@router.head("/jobs/{id}/bundle", include_in_schema=False)
 @router.get(
     "/jobs/{id}/bundle",
     response_class=Response,
@@ -67,7 +64,6 @@ def get_bundle(request: Request, job_id: JobId, service: ServiceDependency) -> R
     return answer_ranges(request, f'"{bundle.digest}"', "application/octet-stream", bundle.data, **headers)
 
 
-@router.head("/jobs/{id}/report", include_in_schema=False)
 @router.get("/jobs/{id}/report", responses=NO_PICTURE)
 def get_report(job_id: JobId, service: ServiceDependency) -> Report:
     """What became of the picture: quality, sizes and work. All of it is of the stored file."""
@@ -75,7 +71,6 @@ def get_report(job_id: JobId, service: ServiceDependency) -> Report:
     return Report.model_validate_json(service.jobs.blobs.get(JobKeys(job_id).report))
 
 
-@router.head("/jobs/{id}/source.png", include_in_schema=False)
 @router.get(
     "/jobs/{id}/source.png", response_class=Response, responses={**NOT_FOUND, 200: {"content": {"image/png": {}}}}
 )

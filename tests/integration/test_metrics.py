@@ -141,8 +141,10 @@ def test_decodes_and_caches(client: httpx.Client, jobs: Jobs, worker: EncodeJob)
     client.post("/decode", content=random_bundle(20, 20)).raise_for_status()
     found = grown(before, scrape(client))
     decodes = {name: count for name, count in found.items() if name.startswith("regrow_decode_duration_seconds_count")}
-    assert decodes == {f'regrow_decode_duration_seconds_count{{kind="{kind}"}}': 1 for kind in ("webp", "gif", "png")}
-    assert found['regrow_decode_duration_seconds_sum{kind="gif"}'] > 0
+    assert decodes == {
+        f'regrow_decode_duration_seconds_count{{kind="{kind}"}}': 1 for kind in ("webp", "growth.gif", "png")
+    }
+    assert found['regrow_decode_duration_seconds_sum{kind="growth.gif"}'] > 0
     caches = {name: count for name, count in found.items() if name.startswith("regrow_cache")}
     assert caches == {
         'regrow_cache_misses_total{cache="bundle"}': 1,
