@@ -21,7 +21,7 @@ from core.jobs.documents import JobKeys, OutcomeDocument
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobState
 
-DECODER = 1
+DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
 
 

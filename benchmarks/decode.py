@@ -24,6 +24,7 @@ from core.codec.engines.numba_integer import grow_batch
 from core.codec.fixed_point import IntegerRule, Integers, Scales, integer_seed
 from core.codec.images import Picture
 from core.codec.payload import Coder, write_payload
+from core.codec.picture_files import FileKind, write_picture
 from core.codec.presets import PATCH_SIZE, Preset
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS, SeedKind
@@ -154,7 +155,7 @@ def _against_jpeg(photo: Picture, whole: float, kernel: float, trials: int) -> R
     buffer = io.BytesIO()
     Image.fromarray(photo.pixels).save(buffer, "JPEG", quality=JPEG_QUALITY)
     jpeg = best_seconds(lambda: np.asarray(Image.open(io.BytesIO(buffer.getvalue()))), max(trials, 20))
-    png = best_seconds(photo.to_png, trials)
+    png = best_seconds(lambda: write_picture(photo, FileKind.PNG), trials)
     return {
         "jpeg_quality": JPEG_QUALITY,
         "jpeg_decode_ms": 1000 * jpeg,

@@ -15,6 +15,7 @@ from benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_
 from benchmarks.service_app import FOLDER, MOUNT
 from benchmarks.service_load import Plan, Seen
 from core.codec.decoder import decode
+from core.codec.picture_files import FileKind, write_picture
 from core.codec.presets import PATCH_SIZE, Effort, Preset
 from core.codec.seeds import SeedKind
 from core.jobs.documents import JobDocument, JobKeys
@@ -84,7 +85,7 @@ class ServiceStack(ScaleStack):
 
     def add_file(self, job_id: str) -> str:
         """The job's picture as a plain file; its path at the server."""
-        data = decode(self.jobs.blobs.get(JobKeys(job_id).bundle)).picture.to_png()
+        data = write_picture(decode(self.jobs.blobs.get(JobKeys(job_id).bundle)).picture, FileKind.PNG)
         (self.folder / "static" / f"{job_id}.png").write_bytes(data)
         return f"{MOUNT}/{job_id}.png"
 

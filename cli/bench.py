@@ -148,6 +148,16 @@ def service(
 
 
 @app.command()
+def png(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
+    """Time and bytes of PNG files over zlib's levels and strategies, beside level 3 as Pillow has it."""
+    from benchmarks.png_settings import bench_png
+
+    with errors.status("measuring (a minute)"):
+        result = bench_png()
+    _show(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
 def show(
     results: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help="Files that --json wrote")],
     as_markdown: AsMarkdown = False,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from enum import StrEnum
+from typing import Any
 
 from PIL import Image
 
@@ -20,18 +21,18 @@ class FileKind(StrEnum):
         return "image/jpeg" if self is FileKind.JPEG else f"image/{self}"
 
 
-JPEG_QUALITY = 90
+# All are quick: the answer is waited for. PNG by measurement (docs/results/png.md).
+_OPTIONS: dict[FileKind, dict[str, Any]] = {
+    FileKind.PNG: {"compress_level": 1, "compress_type": Image.RLE},
+    FileKind.WEBP: {"lossless": True, "exact": True, "quality": 20, "method": 0},
+    FileKind.JPEG: {"quality": 90, "subsampling": 0},
+}
 
 
 def write_picture(picture: Picture, kind: FileKind) -> bytes:
-    """PNG and WebP without loss; JPEG at quality 90, 4:4:4, transparent pixels over white."""
-    if kind is FileKind.PNG:
-        return picture.to_png()
+    """PNG and WebP without loss, even of the colours of transparent pixels; JPEG at quality 90, 4:4:4, over white."""
     image, buffer = flat_image(picture) if kind is FileKind.JPEG else image_of(picture), io.BytesIO()
-    if kind is FileKind.WEBP:
-        image.save(buffer, "WEBP", lossless=True, quality=20, method=0)  # the quickest: the answer is waited for
-    else:
-        image.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    image.save(buffer, kind.name, **_OPTIONS[kind])
     return buffer.getvalue()
 
 
