@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.animation import frames
 from api.app import create_app
+from core.codec.animation import frames
 from core.codec.bundle import read_bundle
 from core.codec.decoder import at_step, decode, decode_bundle
 from core.codec.images import Picture
