@@ -11,8 +11,8 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.access import is_loopback
 from api.app import create_app
+from api.loopback import is_loopback
 from api.settings import ApiSettings
 from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore

@@ -7,18 +7,22 @@ for when somebody opens the dashboard.
 from __future__ import annotations
 
 import base64
-import binascii
-import ipaddress
+import re
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.dependencies import Service, ServiceDependency
+from api.loopback import is_loopback
 from core.access.principal import Principal
+from core.access.ring import ANYBODY
 from core.errors import Forbidden, JobNotFound, NotAuthenticated
 from core.jobs.model import is_job_id
+
+_HOST = re.compile(r"(localhost|[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -26,25 +30,27 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 documented = HTTPBearer(auto_error=False, description="An API key, made by `regrow keys create`")
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can connect to the address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 async def caller(request: Request, service: ServiceDependency, _: Annotated[object, Depends(documented)]) -> Principal:
     """Raises NotAuthenticated, with one answer for keys that are missing, unknown, revoked or expired; Forbidden."""
     ring = service.keys
-    if ring.is_stale:
+    if ring.is_old:
         await run_in_threadpool(ring.refresh)
-    principal = ring.find(_shown_key(request))
+    principal = who(request, service)
     if principal is None:
         raise NotAuthenticated("an API key that is in force is needed: Authorization: Bearer <key>")
-    _refuse_other_sites(request, service, principal)
+    scheme, _ = _shown(request)
+    if scheme != "bearer":
+        _refuse_other_sites(request, service)
+    if principal is ANYBODY and not service.settings.behind_private_network:
+        _refuse_other_names(request)
     request.state.principal = principal
     return principal
+
+
+def who(request: Request, service: Service) -> Principal | None:
+    """Whom the request's key stands for, now: for what goes on for long, asked again and again."""
+    service.keys.refresh_soon()
+    return service.keys.find(_shown(request)[1])
 
 
 async def admin(principal: Annotated[Principal, Depends(caller)]) -> Principal:
@@ -54,36 +60,42 @@ async def admin(principal: Annotated[Principal, Depends(caller)]) -> Principal:
     return principal
 
 
-def _shown_key(request: Request) -> str | None:
+def _shown(request: Request) -> tuple[str, str | None]:
+    """The scheme, in small letters, and the key; `basic` or `bearer`, or neither."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":
-            return value.strip()
+            return "bearer", value.strip()
         case "basic":
             try:
-                return base64.b64decode(value, validate=True).decode().partition(":")[2]
-            except (binascii.Error, UnicodeDecodeError):
-                return None
-    return None
+                return "basic", base64.b64decode(value, validate=True).decode().partition(":")[2]
+            except ValueError:  # not base64, not ASCII, not UTF-8
+                return "basic", None
+    return "", None
 
 
-def _refuse_other_sites(request: Request, service: Service, principal: Principal) -> None:
+def _refuse_other_sites(request: Request, service: Service) -> None:
     """Browsers send Basic credentials, and reach this machine, for any page: another site's may not change anything.
 
-    Without keys, the name that the browser was told must be this machine's, or a name that is made to point here
-    (DNS rebinding) would do.
+    Older ones, and all on plain HTTP, say only where a page is from (`Origin`); newer ones how far that is.
     """
-    site = request.headers.get("sec-fetch-site", "none")
-    if request.method not in SAFE_METHODS and site not in ("none", "same-origin") and not _may_cross(request, service):
+    if request.method in SAFE_METHODS:
+        return
+    allowed, origin = service.settings.cors_origins, request.headers.get("origin")
+    if origin is not None and (origin in allowed or "*" in allowed):
+        return
+    same = origin is None or urlsplit(origin).netloc == request.headers.get("host", "")
+    if not same or request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
         raise Forbidden("a page of another site may not do this")
-    if principal.key_id is None and not service.settings.behind_private_network:
-        name = request.url.hostname or ""
-        if not is_loopback(name):
-            raise Forbidden(f"this service has no keys, and answers only to names such as localhost, not {name[:100]}")
 
 
-def _may_cross(request: Request, service: Service) -> bool:
-    return request.headers.get("origin", "") in service.settings.cors_origins
+def _refuse_other_names(request: Request) -> None:
+    """Without keys, the name that the client was told must be this machine's, or any name that is made to point here
+    would do (DNS rebinding)."""
+    names = request.headers.getlist("host")
+    match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
+    if match is None or not is_loopback(match.group(1)):
+        raise Forbidden("this service has no keys, and answers only to this machine's own names, such as localhost")
 
 
 async def _job_id(

@@ -10,14 +10,12 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from api.access_log import AccessLog
 from api.dependencies import make_service
 from api.errors import install_error_handlers
 from api.head import HeadAsGet
 from api.measured import MeasuredApp
 from api.openapi import install_openapi
 from api.routes import admin, decode, encode, events, groups, health, jobs, metrics, problems, webhooks
-from api.security_headers import SecurityHeaders
 from api.settings import ApiSettings
 from core.codec.decoder import warm_up
 from core.version import VERSION
@@ -52,8 +50,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["*"],
         )
-    app.add_middleware(SecurityHeaders, cross_origin=bool(settings.cors_origins))
-    app.add_middleware(AccessLog)
+    app.cross_origin = bool(settings.cors_origins)
 
     # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
     threading.Thread(target=warm_up, name="warm-up", daemon=True).start()

@@ -6,7 +6,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -16,6 +16,8 @@ ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _CENTRAL_ENTRY = b"PK\x01\x02"
 
 LONGEST_NAME = 255
+DIRECTORY_BYTES = 4 << 20
+"""Of a ZIP's list of its files."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
@@ -27,6 +29,19 @@ class UploadLimits:
     images: int
     image_bytes: int
     in_all: int
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be unpacked of one request."""
+
+    left: int
+
+    def spend(self, size: int) -> None:
+        """Raises ImageTooLarge."""
+        self.left -= size
+        if self.left < 0:
+            raise ImageTooLarge("the images unpack to more bytes than a request may have")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,38 +62,40 @@ def plain_name(name: str | None) -> str:
     return _CONTROL.sub("", name or "")[-LONGEST_NAME:] or "unnamed"
 
 
-def images_in_zip(file: BinaryIO, limits: UploadLimits) -> Iterator[Upload]:
+def images_in_zip(file: BinaryIO, limits: UploadLimits, budget: Budget) -> Iterator[Upload]:
     """The archive's files, in its order, without folders and what operating systems add.
 
     Raises DamagedImage where it is no ZIP that can be read, ImageTooLarge where there are too many files or bytes.
     """
-    _check_count(file, limits.images)
     try:
+        _check_directory(file, limits.images)
         with zipfile.ZipFile(file) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_noise(entry.filename)]
             if len(entries) > limits.images:
                 raise _too_many(limits.images)
-            left = limits.in_all
             for entry in entries:
-                upload = _unpack(archive, entry, limits.image_bytes)
-                left -= len(upload.data) if isinstance(upload.data, bytes) else limits.image_bytes
-                if left < 0:
-                    raise ImageTooLarge(f"the archive unpacks to more than {limits.in_all} bytes")
-                yield upload
+                yield _unpack(archive, entry, limits.image_bytes, budget)
     except (zipfile.BadZipFile, struct.error, ValueError, OSError, EOFError, NotImplementedError) as error:
         raise DamagedImage(f"the ZIP file cannot be read: {error}") from error
 
 
-def _check_count(file: BinaryIO, most: int) -> None:
+def _check_directory(file: BinaryIO, most: int) -> None:
     """Before anything is made of its directory, of which every entry takes memory. Raises ImageTooLarge."""
-    file.seek(0)
-    count, tail = 0, b""
-    while chunk := file.read(1 << 20):
-        count += (tail + chunk).count(_CENTRAL_ENTRY)
-        tail = chunk[-len(_CENTRAL_ENTRY) + 1 :]
-        if count > 4 * most + 16:  # folders are counted too, and pixels that happen to look like one
+    # Private, but it is what ZipFile itself goes by, and so cannot be told otherwise.
+    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end is not None:
+        entries, size = end[3], end[5]
+        if entries > 4 * most + 16 or size > DIRECTORY_BYTES:  # folders are entries too
             raise _too_many(most)
+        _count_entries(file, end, 4 * most + 16)
     file.seek(0)
+
+
+def _count_entries(file: BinaryIO, end: Sequence[int], most: int) -> None:
+    """The directory itself, whatever its record says of it. Raises ImageTooLarge."""
+    file.seek(max(0, end[9] - end[5]))
+    if file.read(end[5] + 1).count(_CENTRAL_ENTRY) > most:
+        raise _too_many(most)
 
 
 def _too_many(most: int) -> ImageTooLarge:
@@ -90,7 +107,7 @@ def _is_noise(name: str) -> bool:
     return parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1] in ("Thumbs.db", "desktop.ini")
 
 
-def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> Upload:
+def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int, budget: Budget) -> Upload:
     """One file, of which no more is unpacked than is allowed, whatever its header says."""
     name = plain_name(entry.filename)
     if entry.flag_bits & 1:
@@ -101,5 +118,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> Uplo
         with archive.open(entry) as packed:
             data = packed.read(most + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError) as error:
+        budget.spend(most)  # nobody knows how much was unpacked
         return Upload(name, DamagedImage(f"the file cannot be unpacked: {error}"))
+    budget.spend(len(data))
     return Upload(name, data if len(data) <= most else ImageTooLarge(f"the file has more than {most} bytes"))

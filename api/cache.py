@@ -25,6 +25,15 @@ class ByteCache(Generic[_Value]):
         self.hits = self.misses = 0
         self._lock = threading.Lock()
 
+    def known(self, key: Hashable) -> _Value | None:
+        """The value, if it is there."""
+        with self._lock:
+            if key not in self._values:
+                return None
+            self.hits += 1
+            self._values.move_to_end(key)
+            return self._values[key]
+
     def get(self, key: Hashable, make: Callable[[], _Value]) -> _Value:
         """The value, made if it is not there; what `make` raises, everybody who waits for it gets."""
         with self._lock:

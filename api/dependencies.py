@@ -7,9 +7,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.loopback import is_loopback
 from api.metrics import CacheCollector, FleetCollector, Metrics
 from api.pictures import Pictures
 from api.settings import ApiSettings
+from api.slots import Slots
 from core.access.keys import KeyStore
 from core.access.principal import Principal
 from core.access.ring import KeyRing
@@ -37,6 +39,7 @@ class Service:
     keys: KeyRing
     events: Events
     groups: Groups
+    slots: Slots
     metrics: Metrics
 
     def limits_of(self, principal: Principal) -> Limits:
@@ -61,9 +64,10 @@ def make_service(settings: ApiSettings) -> Service:
         pictures=pictures,
         workers=workers,
         processes=ProcessRegistry(redis),
-        keys=KeyRing(KeyStore(blobs)),
+        keys=KeyRing(KeyStore(blobs), may_be_open=is_loopback(settings.host) or settings.behind_private_network),
         events=Events(url),
         groups=Groups(jobs),
+        slots=Slots(),
         metrics=metrics,
     )
 

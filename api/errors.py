@@ -58,6 +58,7 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.IdempotencyConflict: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
     errors.IdempotencyInFlight: Kind(HTTPStatus.CONFLICT, "idempotency-key-in-flight", retry=True),
     errors.TooBusy: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-patches", retry=True),
+    errors.TooManyRequests: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", retry=True),
     errors.VersionSkew: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "version-skew"),
     errors.StorageFull: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "storage-full"),
     errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO
 
-from api.archive import Upload, UploadLimits, images_in_zip, is_zip, plain_name
+from api.archive import Budget, Upload, UploadLimits, images_in_zip, is_zip, plain_name
 from api.dependencies import Service
 from api.errors import kind_of
-from api.submission import Order, fingerprint, free, submit
+from api.submission import Order, fingerprint, submit
 from core.access.principal import Principal
-from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, RegrowError, TooBusy
+from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, TooBusy
 from core.jobs.groups import GroupDocument, GroupEntry
 from core.jobs.idempotency import reserve
 from core.jobs.model import now_ms
+
+RENEW_EVERY = 10
+"""Images, of which the largest take seconds each, between two signs that the request is still being answered."""
 
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
 """What concerns one image. Anything else concerns the service, and ends the request."""
@@ -49,6 +51,8 @@ def submit_group(
     try:
         for upload in _uploads(files, service.settings.upload_limits):
             made.append(_entry(service, principal, upload, one))
+            if len(made) % RENEW_EVERY == 0:
+                reservation.renew(service.jobs.blobs)
         document = GroupDocument(
             id=reservation.job_id,
             owner=principal.owner,
@@ -57,12 +61,14 @@ def submit_group(
             entries=tuple(made),
         )
         if not any(entry.job_id for entry in made):
-            free(service, reservation)
+            reservation.free(service.jobs.blobs)
             return document, False
         service.groups.write(document)
-    except RegrowError:
-        _undo(service, made)
-        free(service, reservation)
+    except BaseException:
+        for entry in made:
+            if entry.job_id is not None:
+                service.jobs.undo(entry.job_id)
+        reservation.free(service.jobs.blobs)
         raise
     return document, False
 
@@ -78,19 +84,20 @@ def _entry(service: Service, principal: Principal, upload: Upload, order: Order)
 
 
 def _uploads(files: Iterable[UploadedFile], limits: UploadLimits) -> Iterator[Upload]:
-    """The images of all files. Raises ImageTooLarge where there are too many."""
-    found = chain.from_iterable(_images(each, limits) for each in files)
+    """The images of all files. Raises ImageTooLarge where there are too many, or too many bytes in all."""
+    budget = Budget(limits.in_all)
+    found = chain.from_iterable(_images(each, limits, budget) for each in files)
     for number, upload in enumerate(found):
         if number == limits.images:
             raise ImageTooLarge(f"too many images at once: send at most {limits.images}, and the rest in another group")
         yield upload
 
 
-def _images(each: UploadedFile, limits: UploadLimits) -> Iterator[Upload]:
+def _images(each: UploadedFile, limits: UploadLimits, budget: Budget) -> Iterator[Upload]:
     each.file.seek(0)
     start = each.file.read(4)
     if is_zip(start):
-        yield from images_in_zip(each.file, limits)
+        yield from images_in_zip(each.file, limits, budget)
         return
     data = start + each.file.read(limits.image_bytes + 1 - len(start))
     too_large = ImageTooLarge(f"the file has more than {limits.image_bytes} bytes")
@@ -103,11 +110,3 @@ def _fingerprint(files: Iterable[UploadedFile], order: Order) -> str:
         each.file.seek(0)
         digest.update(hashlib.file_digest(each.file, "sha256").digest())
     return fingerprint(b"group" + digest.digest(), order)
-
-
-def _undo(service: Service, made: Iterable[GroupEntry]) -> None:
-    """As far as what is still up allows; what is left is jobs like any other."""
-    for entry in made:
-        if entry.job_id is not None:
-            with contextlib.suppress(RegrowError):
-                service.jobs.delete(entry.job_id)

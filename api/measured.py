@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 from http import HTTPMethod
 
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.access_log import AccessLog
 from api.body_limit import LimitedApp
 from api.errors import PROBLEM
 from api.metrics import Metrics
+from api.security_headers import SecurityHeaders
 
 OTHER = "other"
 """Label of methods that HTTP does not know, and of all paths that are no route: unknown ones, static files, /docs."""
@@ -18,9 +21,17 @@ _METHODS = frozenset(HTTPMethod)
 
 
 class MeasuredApp(LimitedApp):
-    """Counts every answer as it begins: a stream's length is no latency, and what is refused for its length counts."""
+    """Counts every answer as it begins: a stream's length is no latency, and what is refused for its length counts.
+
+    Around everything, errors too, are the access log and the security headers. cross_origin: as SecurityHeaders has it.
+    """
 
     metrics: Metrics
+    cross_origin = False
+
+    @cached_property
+    def _logged(self) -> ASGIApp:
+        return AccessLog(SecurityHeaders(super().__call__, cross_origin=self.cross_origin))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -33,7 +44,7 @@ class MeasuredApp(LimitedApp):
                 self._count(scope, message["status"], time.perf_counter() - start)
             await send(message)
 
-        await super().__call__(scope, receive, counting)
+        await self._logged(scope, receive, counting)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else OTHER

@@ -25,6 +25,9 @@ DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
 
 
+Kind = FileKind | AnimationKind
+
+
 @dataclass(frozen=True, slots=True)
 class StoredBundle:
     """digest: SHA-256 of the file, hexadecimal."""
@@ -69,21 +72,20 @@ class Pictures:
         reason = job.error.message if job.error else "no reason is known"
         raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
 
-    def file(self, bundle: StoredBundle, view: View, kind: FileKind) -> bytes:
-        """A view as a file. Raises InvalidSettings."""
+    def known(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes | None:
+        """As `file`, if it has been made lately; without any wait."""
+        return self._files.known(_key(bundle, view, kind))
+
+    def file(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+        """A view, or its growth, as a file. Raises InvalidSettings."""
         view.refuse_impossible(bundle.parsed)
-        return self._files.get((bundle.digest, view, kind), lambda: self._regrow(bundle, view, kind))
+        return self._files.get(_key(bundle, view, kind), lambda: self._make(bundle, view, kind))
 
     def uploaded(self, data: bytes, view: View, kind: FileKind, limits: ImageLimits) -> bytes:
         """A view of a bundle that is not a job's. Raises BundleError, ImageTooLarge, InvalidSettings."""
         bundle = _stored(data)
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
-        return self._regrow(bundle, view, kind)
-
-    def growth(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
-        """The growth of a view. Raises InvalidSettings."""
-        view.refuse_impossible(bundle.parsed)
-        return self._files.get((bundle.digest, view, "growth", kind), lambda: self._animate(bundle, view, kind))
+        return self._make(bundle, view, kind)
 
     def _has_succeeded(self, job_id: str) -> bool:
         """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
@@ -96,10 +98,13 @@ class Pictures:
                 return False
             return outcome.state is JobState.SUCCEEDED
 
-    def _regrow(self, bundle: StoredBundle, view: View, kind: FileKind) -> bytes:
-        with self._cores, self._seconds.labels(kind).time():
-            return write_picture(render(bundle.parsed, view), kind)
-
-    def _animate(self, bundle: StoredBundle, view: View, kind: AnimationKind) -> bytes:
+    def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+        if isinstance(kind, FileKind):
+            with self._cores, self._seconds.labels(kind).time():
+                return write_picture(render(bundle.parsed, view), kind)
         with self._cores, self._seconds.labels(f"growth.{kind}").time():
             return write_animation(bundle.parsed, kind, view.crop, view.scale)
+
+
+def _key(bundle: StoredBundle, view: View, kind: Kind) -> tuple[object, ...]:
+    return bundle.digest, view, type(kind), kind  # there are pictures and animations of one name

@@ -47,6 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._unbodied = 0  # bytes since the request's start, or since the last byte of its body
         self._timer: TimerHandle | None = None
+        self._reader: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -55,7 +56,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._done()
+        self._forget_reader()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read as fast as it is answered."""
+        super().pause_writing()
+        self._watch_reader(self._unread())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._forget_reader()
 
     def data_received(self, data: bytes) -> None:
         self._unbodied += len(data)
@@ -104,6 +115,26 @@ class BoundedProtocol(HttpToolsProtocol):
         self._done()
         self._heard = self.loop.time()
         self._deadline = self._heard + seconds
+
+    def _watch_reader(self, unread: int) -> None:
+        self._reader = self.loop.call_later(self._patience.stall, self._check_reader, unread)
+
+    def _check_reader(self, unread_before: int) -> None:
+        """Close where nothing at all was read meanwhile: what waits to be read takes memory."""
+        unread = self._unread()
+        if unread >= unread_before:
+            self.transport.abort()
+        else:
+            self._watch_reader(unread)
+
+    def _unread(self) -> int:
+        transport: Any = self.transport
+        return int(transport.get_write_buffer_size())
+
+    def _forget_reader(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            self._reader = None
 
     def _done(self) -> None:
         """Nothing more is awaited."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -10,12 +9,12 @@ from typing import Any
 
 from api.dependencies import Service
 from core.access.principal import Principal
-from core.codec.budget import grid_of, patch_cost
-from core.codec.images import Picture, read_picture
+from core.codec.budget import count_of, grid_of, patch_cost
+from core.codec.images import Picture, read_picture, read_size
 from core.codec.settings import EncodeSettings
-from core.errors import RegrowError, TooBusy
+from core.errors import TooBusy
 from core.jobs.documents import JobDocument
-from core.jobs.idempotency import Reservation, reserve
+from core.jobs.idempotency import reserve
 from core.jobs.model import Job, OnFailure, Priority, now_ms
 from core.logs import current_context
 
@@ -41,34 +40,33 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
     outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
     blob store is down; in all cases nothing is queued or stored.
     """
-    picture = read_picture(data, service.settings.image_limits)
-    cost = patch_cost(picture, order.settings)
-    service.workers.check_skew()
     jobs, limits = service.jobs, service.limits_of(principal)
-    jobs.store.check_limits(principal.owner, grid_of(picture).count, limits)  # before its megabytes are written
     reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
     if reservation.done:
         return jobs.get(reservation.job_id), True
-    document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
-    keep = reservation.blob is not None
     try:
+        picture, cost = _checked(service, principal, data, order)
+        document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
         jobs.write(document, picture.to_png())
-    except RegrowError:
-        free(service, reservation)
+    except BaseException:
+        reservation.free(jobs.blobs)
         raise
     try:
-        jobs.enter(document, limits, keep=keep)
+        jobs.enter(document, limits, keep=reservation.blob is not None)
     except TooBusy:
-        free(service, reservation)
+        reservation.free(jobs.blobs)
         raise
     return jobs.get(reservation.job_id), False
 
 
-def free(service: Service, reservation: Reservation) -> None:
-    """Let the key be used again: nothing was made of it. (Where Redis did not answer, something may have been.)"""
-    if reservation.blob is not None:
-        with contextlib.suppress(RegrowError):
-            service.jobs.blobs.delete(reservation.blob)
+def _checked(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Picture, float]:
+    """The picture, and what a patch of it costs; what is refused is so at the least expense."""
+    limits = service.limits_of(principal)
+    width, height = read_size(data, service.settings.image_limits)
+    service.workers.check_skew()
+    service.jobs.store.check_limits(principal.owner, count_of(width, height), limits)
+    picture = read_picture(data, service.settings.image_limits)
+    return picture, patch_cost(picture, order.settings)
 
 
 def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:

@@ -18,6 +18,8 @@ PATIENCE_SECONDS = 300.0
 
 LONGEST_PAUSE = 30.0
 POLL_SECONDS = 0.5
+GROUP_SECONDS = 900.0
+"""How long a group may take to be answered: each of its images is looked at first."""
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -106,7 +108,7 @@ class Client:
             digest.update(json.dumps([name, len(data)]).encode() + data)
         parts = [("images", (name, data)) for name, data in files]
         headers = {"Idempotency-Key": digest.hexdigest()}
-        answer = self._ask("POST", "/groups", files=parts, params=dict(options), headers=headers)
+        answer = self._ask("POST", "/groups", files=parts, params=dict(options), headers=headers, timeout=GROUP_SECONDS)
         return RemoteGroup.model_validate_json(answer.content)
 
     def group(self, group_id: str) -> RemoteGroup:
@@ -144,7 +146,7 @@ class Client:
                     return answer
                 problem = _problem(answer)
                 again, reason = "retry-after" in answer.headers, str(problem["detail"])
-                pause = float(answer.headers.get("retry-after", pause))
+                pause = _seconds(answer.headers.get("retry-after"), pause)
             except httpx.InvalidURL as error:
                 raise ServerError(f"{self._http.base_url} is no address: {error}") from error
             except httpx.HTTPError as error:
@@ -154,6 +156,11 @@ class Client:
                 raise ServerError(reason, problem)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _seconds(text: str | None, default: float) -> float:
+    """Of a `Retry-After`; proxies may send dates, which are not worth reading."""
+    return float(text) if text is not None and text.isdecimal() else default
 
 
 def _problem(answer: httpx.Response) -> dict[str, Any]:

@@ -12,6 +12,9 @@ GROUP_IMAGES = 100
 GROUP_BYTES = 32 * 1024 * 1024
 """Of one request; a single image may be larger."""
 
+NONE = "no-image-accepted"
+"""What a group is refused with of which no image was accepted."""
+
 LATER = "too-many-patches"
 """What an image is refused with that the server would take when others are done."""
 
@@ -41,7 +44,7 @@ def send(client: Client, files: Sequence[Path], options: Options) -> dict[Path, 
         try:
             group = client.make_group([(file.name, file.read_bytes()) for file in batch], options)
         except ServerError as error:
-            if not error.problem.get("errors"):
+            if not str(error.problem.get("type")).endswith((NONE, LATER)) or not error.problem.get("errors"):
                 raise
             reasons = [str(each["message"]) for each in error.problem["errors"]]  # one per file, in their order
             sent |= {file: _refused(reason) for file, reason in zip(batch, reasons, strict=True)}

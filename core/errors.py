@@ -94,6 +94,10 @@ class TooBusy(RegrowError):
     """More patches are outstanding than are allowed at a time."""
 
 
+class TooManyRequests(RegrowError):
+    """As many of the owner's requests of this kind are being answered as may be at a time."""
+
+
 class JobEnded(JobError):
     """The job has ended already, so it cannot be stopped."""
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import JobId, caller
-from api.conditional import answer
-from api.dependencies import ServiceDependency
-from api.pictures import DECODER, StoredBundle
+from api.conditional import answer, is_known
+from api.dependencies import Service, ServiceDependency
+from api.pictures import DECODER, Kind, StoredBundle
 from api.schemas import Problem
 from core.codec.animation import AnimationKind
 from core.codec.picture_files import FileKind
@@ -38,26 +40,23 @@ def _answers(*kinds: str) -> dict[int | str, dict[str, object]]:
     return {**NO_PICTURE, 200: {"content": {kind: {} for kind in kinds}}, 304: {"description": "Not modified"}}
 
 
-def _etag(bundle: StoredBundle, view: View, kind: str) -> str:
+def _etag(bundle: StoredBundle, view: View, kind: Kind) -> str:
     """Strong: the bundle's hash, the decoder's version and all that was asked for."""
-    asked = hashlib.sha256(f"{view} {kind}".encode()).hexdigest()[:12]
+    asked = hashlib.sha256(f"{view} {type(kind).__name__} {kind}".encode()).hexdigest()[:12]
     return f'"{bundle.digest[:32]}-{DECODER}-{asked}"'
 
 
-def _picture(
-    request: Request, service: ServiceDependency, job_id: str, view: View, kind: FileKind, **headers: str
-) -> Response:
-    bundle = service.pictures.bundle(job_id)
+async def _answer(request: Request, service: Service, job_id: str, view: View, kind: Kind, **headers: str) -> Response:
+    """One short trip to Redis for what is known; only what has to be regrown waits for a core."""
+    bundle = await run_in_threadpool(service.pictures.bundle, job_id)
     view.refuse_impossible(bundle.parsed)
-    etag = _etag(bundle, view, kind)
-    return answer(request, etag, kind.media_type, lambda: service.pictures.file(bundle, view, kind), **headers)
-
-
-def _growth(request: Request, service: ServiceDependency, job_id: str, view: View, kind: AnimationKind) -> Response:
-    bundle = service.pictures.bundle(job_id)
-    view.refuse_impossible(bundle.parsed)
-    etag = _etag(bundle, view, f"growth {kind}")
-    return answer(request, etag, kind.media_type, lambda: service.pictures.growth(bundle, view, kind))
+    etag, file = _etag(bundle, view, kind), None
+    if not is_known(request, etag):
+        file = service.pictures.known(bundle, view, kind)
+        if file is None:
+            make = partial(service.pictures.file, bundle, view, kind)
+            file = await to_thread.run_sync(make, limiter=service.slots.decodes)
+    return answer(request, etag, kind.media_type, lambda: file or b"", **headers)
 
 
 @router.post(
@@ -86,16 +85,17 @@ async def decode_upload(
     """Regrow the picture of a bundle that is sent along. Nothing of it is kept."""
     data = await request.body()
     view = View(parse_box(crop), step, scale)
-    file = await run_in_threadpool(service.pictures.uploaded, data, view, kind, service.settings.image_limits)
+    make = partial(service.pictures.uploaded, data, view, kind, service.settings.image_limits)
+    file = await to_thread.run_sync(make, limiter=service.slots.decodes)
     return Response(file, media_type=kind.media_type)
 
 
 @router.get("/decode/{id}.gif", response_class=Response, responses=_answers("image/gif"))
-def decode_gif(
+async def decode_gif(
     request: Request, job_id: JobId, service: ServiceDependency, crop: Crop = None, scale: Scale = 1
 ) -> Response:
     """The picture's growth from the seed, as an animation of 256 colours; as WebP it has all of them."""
-    return _growth(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.GIF)
+    return await _answer(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.GIF)
 
 
 @router.get(
@@ -103,7 +103,7 @@ def decode_gif(
     response_class=Response,
     responses=_answers(*(kind.media_type for kind in FileKind)),
 )
-def decode_file(
+async def decode_file(
     request: Request,
     job_id: JobId,
     kind: Annotated[FileKind, Path(description="Of file", examples=["png"])],
@@ -120,12 +120,12 @@ def decode_file(
     if animate:
         if kind is not FileKind.WEBP or step is not None:
             raise InvalidSettings("animate is for .webp (or ask for .gif), and shows all steps: it goes with no step")
-        return _growth(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.WEBP)
-    return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind)
+        return await _answer(request, service, job_id, View(parse_box(crop), None, scale), AnimationKind.WEBP)
+    return await _answer(request, service, job_id, View(parse_box(crop), step, scale), kind)
 
 
 @router.get("/decode/{id}", response_class=Response, responses=_answers("image/png", "image/webp"))
-def decode_negotiated(
+async def decode_negotiated(
     request: Request,
     job_id: JobId,
     service: ServiceDependency,
@@ -135,4 +135,4 @@ def decode_negotiated(
 ) -> Response:
     """As WebP for clients whose `Accept` names it, as PNG for others; both without loss."""
     kind = FileKind.WEBP if "image/webp" in request.headers.get("accept", "").lower() else FileKind.PNG
-    return _picture(request, service, job_id, View(parse_box(crop), step, scale), kind, Vary="Accept")
+    return await _answer(request, service, job_id, View(parse_box(crop), step, scale), kind, Vary="Accept")

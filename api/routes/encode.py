@@ -24,6 +24,8 @@ from core.jobs.model import FINAL_STATES, Job
 router = APIRouter(tags=["encode"])
 
 MOST_WAIT_SECONDS = 60
+LOOK_SECONDS = 2.0
+"""Between looks at whether the client is still there."""
 
 
 @router.post(
@@ -67,7 +69,7 @@ async def encode(
     seconds = _seconds_to_wait(prefer)
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds}"
-        job = await _wait(service, job, seconds)
+        job = await _wait(request, service, job, seconds)
     if seconds and job.state in FINAL_STATES:
         response.status_code = HTTPStatus.OK
     else:  # a replay too: it is the answer that the first request got
@@ -81,12 +83,14 @@ def _seconds_to_wait(prefer: str | None) -> int:
     return min(int(found.group(1)), MOST_WAIT_SECONDS) if found else 0
 
 
-async def _wait(service: Service, job: Job, seconds: int) -> Job:
-    """The job when it has ended, or as it is after so many seconds, or now where too many wait."""
+async def _wait(request: Request, service: Service, job: Job, seconds: int) -> Job:
+    """The job when it has ended, or as it is after so many seconds, or now where too many wait or the client left."""
     deadline, last_id = time.monotonic() + seconds, "0-0"
-    with contextlib.suppress(ServiceUnavailable), service.events.following():
+    with contextlib.suppress(ServiceUnavailable), service.events.following(job.owner):
         while job.state not in FINAL_STATES and (left := deadline - time.monotonic()) > 0:
-            for event in await service.events.after(job.id, last_id, left):
-                last_id = event.id
+            events = await service.events.after(job.id, last_id, min(left, LOOK_SECONDS))
+            if not events and await request.is_disconnected():
+                break
+            last_id = events[-1].id if events else last_id
             job = await run_in_threadpool(service.jobs.get, job.id)
     return job

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
-from api.access import JobId
+from api.access import Caller, JobId, who
 from api.dependencies import Service, ServiceDependency
 from api.schemas import JobBody, Problem
+from core.access.principal import Principal
 from core.errors import JobNotFound, ServiceUnavailable
 from core.jobs.events import JobEvent, milliseconds_of
 from core.jobs.model import FINAL_STATES, PHASES, JobState
@@ -38,7 +39,9 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx woul
     },
 )
 async def follow_job(
+    request: Request,
     job_id: JobId,
+    principal: Caller,
     service: ServiceDependency,
     last_event_id: Annotated[str | None, Header(pattern=r"^\d{1,15}-\d{1,15}$", description="Go on after it")] = None,
 ) -> Response:
@@ -48,7 +51,8 @@ async def follow_job(
     job = await run_in_threadpool(_body, service, job_id)
     if last_event_id is not None and _has_seen_end(job, last_event_id):
         return Response(status_code=HTTPStatus.NO_CONTENT, headers=HEADERS)
-    return StreamingResponse(_text(service, job_id, last_event_id), media_type="text/event-stream", headers=HEADERS)
+    text = _text(service, principal, job_id, last_event_id, lambda: who(request, service) == principal)
+    return StreamingResponse(text, media_type="text/event-stream", headers=HEADERS)
 
 
 def _body(service: Service, job_id: str) -> JobBody:
@@ -63,12 +67,16 @@ def _milliseconds(when: str) -> int:
     return round(datetime.fromisoformat(when).timestamp() * 1000)
 
 
-async def _text(service: Service, job_id: str, last: str | None) -> AsyncIterator[bytes]:
-    """What is sent. An outage, or too many followers, ends it: the client comes again."""
+async def _text(
+    service: Service, principal: Principal, job_id: str, last: str | None, is_welcome: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    """What is sent. An outage, too many followers, or the end of the key, ends it: the client comes again."""
     try:
-        with service.events.following():
+        with service.events.following(principal.owner):
             yield f"retry: {RECONNECT_MS}\n\n".encode()
             async for chunk in _follow(service, job_id, last):
+                if not is_welcome():
+                    return
                 yield chunk
     except ServiceUnavailable:
         yield b": the service is busy, come again\n\n"

@@ -6,10 +6,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from enum import StrEnum
+from functools import partial
 from http import HTTPStatus
 from tempfile import SpooledTemporaryFile
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -80,7 +82,9 @@ async def make_group(
     """
     async with _files(request, options, service.settings) as (files, options):
         order = options.order(idempotency_key, service.settings.webhook_networks)
-        document, replayed = await run_in_threadpool(submit_group, service, principal, files, order)
+        with service.slots.group_of(principal.owner):
+            work = partial(submit_group, service, principal, files, order)
+            document, replayed = await to_thread.run_sync(work, limiter=service.slots.groups)
     if not any(entry.job_id for entry in document.entries):
         return _all_refused(document)
     if replayed:

@@ -16,8 +16,8 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez")
-def livez() -> Health:
-    """The process answers."""
+async def livez() -> Health:
+    """The process answers, however busy it is."""
     return Health(status="ok")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.access import Caller
 from api.dependencies import ServiceDependency
@@ -65,6 +65,7 @@ def replay_delivery(delivery: Delivery, service: ServiceDependency) -> DeliveryB
 
 
 @router.get("/secret", responses={503: {"model": Problem}})
-def get_secret(service: ServiceDependency, principal: Caller) -> WebhookSecret:
+def get_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """What your webhooks are signed with: HMAC-SHA256, as the Standard Webhooks specification says."""
+    response.headers["Cache-Control"] = "no-store"
     return WebhookSecret(secret=service.jobs.deliveries.secret(principal.owner))

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import re
 import secrets
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.access.principal import Principal, Role, check_owner
 from core.errors import BlobNotFound, KeyNotFound
 from core.jobs.blobs.base import BlobStore
 from core.jobs.model import now_ms
+
+log = logging.getLogger("regrow.access")
 
 KEYS = "keys/"
 ACTIVE, REVOKED = f"{KEYS}active/", f"{KEYS}revoked/"
@@ -83,18 +86,23 @@ class KeyStore:
         """End a key; one that is revoked already stays so. Raises KeyNotFound."""
         if not _ID.fullmatch(key_id):
             raise KeyNotFound(f"{key_id!r} is no id of a key: those have 12 hexadecimal digits")
-        try:
-            document = self.get(key_id)
-        except BlobNotFound:
+        document = self.get(key_id)
+        if document is None:
             return self._read(f"{REVOKED}{key_id}.json", key_id)
         document = document.model_copy(update={"revoked_ms": now_ms()})
         self._blobs.put(f"{REVOKED}{key_id}.json", document.model_dump_json().encode())
         self._blobs.delete(f"{ACTIVE}{key_id}.json")
         return document
 
-    def get(self, key_id: str) -> KeyDocument:
-        """A key that was not revoked. Raises BlobNotFound."""
-        return KeyDocument.model_validate_json(self._blobs.get(f"{ACTIVE}{key_id}.json"))
+    def get(self, key_id: str) -> KeyDocument | None:
+        """A key that was not revoked; None where there is none that this release can read."""
+        try:
+            return KeyDocument.model_validate_json(self._blobs.get(f"{ACTIVE}{key_id}.json"))
+        except BlobNotFound:
+            return None
+        except ValidationError:
+            log.error("the key %s cannot be read: it is of another release, or damaged", key_id)
+            return None
 
     def all(self) -> list[KeyDocument]:
         """Every key there ever was, the oldest first."""
@@ -108,7 +116,7 @@ class KeyStore:
         """The ids of keys that were not revoked, and whether there ever was a key."""
         keys = self._blobs.list(KEYS)
         active = {key.removeprefix(ACTIVE).removesuffix(".json") for key in keys if key.startswith(ACTIVE)}
-        return active, bool(keys)
+        return set(filter(_ID.fullmatch, active)), bool(keys)
 
     def _read(self, blob: str, name: str) -> KeyDocument:
         try:

@@ -24,6 +24,11 @@ def grid_of(picture: Picture) -> PatchGrid:
     return PatchGrid(picture.height, picture.width, PATCH_SIZE)
 
 
+def count_of(width: int, height: int) -> int:
+    """How many patches a picture of this size is cut into."""
+    return PatchGrid(height, width, PATCH_SIZE).count
+
+
 def rollout_of(settings: EncodeSettings) -> Rollout:
     """How patches are grown."""
     steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]

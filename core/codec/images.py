@@ -78,16 +78,26 @@ def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
 
     Raises UnsupportedImage (not PNG, JPEG or WebP), ImageTooLarge (by its header), DamagedImage (truncated, corrupt).
     """
-    limits = limits or ImageLimits()
-    image = _open(data)
-    if image.width < 1 or image.height < 1:
-        raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
-    limits.check(image.width, image.height)
+    image = _open_checked(data, limits or ImageLimits())
     with _damage_as_error():
         if image.format == "PNG":  # load() neither looks at the checksums of pixels nor misses the file's end
             _open(data).verify()
         image.load()
         return Picture(_to_pixels(_upright(image)))
+
+
+def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]:
+    """Width and height off an image file's header, before it is turned upright. Raises as `read_picture`."""
+    image = _open_checked(data, limits or ImageLimits())
+    return image.width, image.height
+
+
+def _open_checked(data: bytes, limits: ImageLimits) -> Image.Image:
+    image = _open(data)
+    if image.width < 1 or image.height < 1:
+        raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
+    limits.check(image.width, image.height)
+    return image
 
 
 def _open(data: bytes) -> Image.Image:

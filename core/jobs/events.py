@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from core.jobs.model import JobState
 from core.jobs.scripts import redis_errors
 
 MOST_FOLLOWERS = 256
-"""At a time, of one process: each has a connection to Redis while it waits."""
+"""At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""
 
 
 LONGEST_WAIT = 60.0
@@ -39,18 +40,19 @@ class Events:
             socket_connect_timeout=1,
             socket_timeout=LONGEST_WAIT + 5,  # a read that waits is no outage
         )
-        self._free = most
+        self._most, self._followers = most, Counter[str]()
 
     @contextmanager
-    def following(self) -> Iterator[None]:
+    def following(self, owner: str) -> Iterator[None]:
         """Be one of the followers that there may be at a time. Raises ServiceUnavailable where there are too many."""
-        if self._free <= 0:
+        if self._followers.total() >= self._most or self._followers[owner] >= self._most // 4:
             raise ServiceUnavailable("too many clients follow jobs: ask for the job itself every now and then")
-        self._free -= 1
+        self._followers[owner] += 1
         try:
             yield
         finally:
-            self._free += 1
+            self._followers[owner] -= 1
+            self._followers += Counter()  # drops owners without any
 
     async def last_id(self, job_id: str) -> str:
         """Of the job's last change; `0-0` where none is known."""

@@ -7,11 +7,13 @@ next.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound
+from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
+from core.jobs.blobs.base import BlobStore
 from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import iso, new_job_id, now_ms
@@ -23,11 +25,25 @@ IN_FLIGHT_MS = 60_000
 @dataclass(frozen=True, slots=True)
 class Reservation:
     """job_id: that the request's job has, or shall have. done: whether there is such a job already. blob: its key in
-    the blob store, None without an idempotency key."""
+    the blob store, None without an idempotency key. fingerprint: of the request."""
 
     job_id: str
     done: bool = False
     blob: str | None = None
+    fingerprint: str = ""
+
+    def renew(self, blobs: BlobStore) -> None:
+        """Say that the request is still being answered: for one that takes long."""
+        if self.blob is not None:
+            document = IdempotencyDocument(job_id=self.job_id, fingerprint=self.fingerprint, created_ms=now_ms())
+            blobs.put(self.blob, document.model_dump_json().encode())
+
+    def free(self, blobs: BlobStore) -> None:
+        """Let the key be used again, as far as what is up allows: nothing was made of it."""
+        if self.blob is not None:
+            with contextlib.suppress(BlobNotFound, ServiceUnavailable):
+                if IdempotencyDocument.model_validate_json(blobs.get(self.blob)).job_id == self.job_id:
+                    blobs.delete(self.blob)
 
 
 def reserve(
@@ -48,7 +64,7 @@ def reserve(
     if first is None:
         blob = today
         if jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
-            return Reservation(document.job_id, blob=blob)
+            return Reservation(document.job_id, blob=blob, fingerprint=fingerprint)
         first = _find(jobs, blob)
     if first is None:  # it was freed this very moment
         raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
@@ -74,13 +90,13 @@ def _again(
     if first.fingerprint != document.fingerprint:
         raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this one")
     if first.job_id == document.job_id:  # our own writing, of which the answer was lost
-        return Reservation(first.job_id, blob=blob)
+        return Reservation(first.job_id, blob=blob, fingerprint=first.fingerprint)
     if is_done(first.job_id):
         return Reservation(first.job_id, done=True, blob=blob)
     if now_ms() - first.created_ms < IN_FLIGHT_MS:
         raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered")
     jobs.blobs.put(blob, document.model_dump_json().encode())  # the first has died: one of one's own
-    return Reservation(document.job_id, blob=blob)
+    return Reservation(document.job_id, blob=blob, fingerprint=document.fingerprint)
 
 
 def _is_job(jobs: Jobs, job_id: str) -> bool:

@@ -125,7 +125,8 @@ class Jobs:
     def cancel(self, job_id: str) -> bool:
         """End a job at its owner's wish, unless it has ended; whether this call did."""
         cancelled = self.store.end(job_id, JobState.CANCELLED)
-        self.close(job_id)
+        if cancelled or self.blobs.exists(JobKeys(job_id).open):  # or somebody died on the way to its end
+            self.close(job_id)
         return cancelled
 
     def close(self, job_id: str) -> JobState:

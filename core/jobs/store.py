@@ -210,7 +210,7 @@ class JobStore:
         """Take jobs that Redis has forgotten off the lists of jobs."""
         oldest = self.now_ms() - 1000 * HISTORY_SECONDS
         with redis_errors():
-            for jobs_key in (_JOBS, *self._redis.scan_iter(f"{_OWNED}*")):
+            for jobs_key in (_JOBS, *self._redis.scan_iter(f"{_OWNED}*", count=1000, _type="zset")):
                 ids = self._redis.zrange(jobs_key, "-inf", oldest, byscore=True)
                 gone = [job_id for job_id in ids if not self._redis.exists(_job_key(job_id))]
                 if gone:

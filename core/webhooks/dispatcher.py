@@ -24,7 +24,8 @@ RECONCILE_SECONDS = 10.0
 
 MOST_THREADS = 16
 MOST_PER_HOST = 4
-"""A slow receiver holds up no others."""
+MOST_PER_OWNER = 8
+"""A slow receiver holds up no others, and an owner of many of them no other owners."""
 
 _BUSY_SECONDS = 0.25
 """After which a delivery to a busy receiver is looked at again."""
@@ -45,7 +46,7 @@ class Dispatcher:
         self._deliveries, self._waits = deliveries, settings.webhook_waits
         self._sender = WebhookSender(settings, resolve)
         self._claim_seconds = settings.webhook_timeout.total_seconds() + _SPARE_SECONDS
-        self._under_way: dict[threading.Thread, str] = {}
+        self._under_way: dict[threading.Thread, tuple[str, str]] = {}
         self._changed = threading.Condition()
 
     def run(self, stopping: threading.Event) -> None:
@@ -86,9 +87,10 @@ class Dispatcher:
         host = urlsplit(delivery.url).hostname or ""
         thread = threading.Thread(target=self._attempt, args=[delivery], name=f"webhook {id}", daemon=True)
         with self._changed:
-            busy = list(self._under_way.values()).count(host) >= MOST_PER_HOST
+            hosts, owners = zip(*self._under_way.values(), strict=True) if self._under_way else ((), ())
+            busy = hosts.count(host) >= MOST_PER_HOST or owners.count(delivery.owner) >= MOST_PER_OWNER
             if not busy:
-                self._under_way[thread] = host
+                self._under_way[thread] = host, delivery.owner
         if busy:
             self._deliveries.put_off(id, _BUSY_SECONDS)
         else:

@@ -102,7 +102,16 @@ def test_H7_no_route_is_open(http: httpx.Client, keys: Keys, method: str, path: 
     """H7: one identical answer without a key, and for a key that is unknown, malformed, expired or of other schemes."""
     expired, _ = keys.store.create("alice", Role.ADMIN, expires_ms=now_ms() - 1)
     unknown = keys.alice[:-1] + ("A" if keys.alice[-1] != "A" else "B")
-    shown = [None, f"Bearer {unknown}", "Bearer x", f"Bearer {expired}", "Basic ???", f"Digest {keys.alice}", "Bearer"]
+    shown = [
+        None,
+        f"Bearer {unknown}",
+        "Bearer x",
+        f"Bearer {expired}",
+        "Basic ???",
+        "Basic é".encode("latin-1"),
+        f"Digest {keys.alice}",
+        "Bearer",
+    ]
     answers = [
         http.request(method, _filled(path, UNKNOWN), headers={} if value is None else {"Authorization": value})
         for value in shown
@@ -186,6 +195,31 @@ def test_pages_of_other_sites_change_nothing(http: httpx.Client, keys: Keys, sit
     assert http.get("/jobs", headers={"Sec-Fetch-Site": site} | _as(keys.alice)).status_code == 200
 
 
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1"])
+def test_older_browsers_say_where_a_page_is_from(http: httpx.Client, keys: Keys, origin: str) -> None:
+    """On plain HTTP, and before Sec-Fetch-Site, there is Origin alone."""
+    theirs = {"Origin": origin}
+    basic = httpx.BasicAuth("", keys.admin)
+    assert http.post("/encode", content=smooth_file(8, 8), headers=theirs, auth=basic).status_code == 403
+    own = {"Origin": str(http.base_url).rstrip("/")}
+    assert http.post("/encode", content=smooth_file(8, 8), headers=own, auth=basic).status_code == 202
+    explicit = http.post("/encode", content=smooth_file(8, 8), headers=theirs | _as(keys.alice))
+    assert explicit.status_code == 202, "a key that no browser adds by itself"
+
+
+def test_H8_a_replay_is_no_new_load(http: httpx.Client, keys: Keys) -> None:
+    """H8: what was accepted is answered again, however full the quota is by it."""
+    token, _ = keys.store.create("eve", max_patches=1)
+    wait_until(lambda: http.get("/jobs", headers=_as(token)).status_code == 200, "the new key's arrival")
+    again = _as(token) | {"Idempotency-Key": "once"}
+    first, second = (http.post("/encode", content=smooth_file(8, 8), headers=again) for _ in range(2))
+    assert (first.status_code, second.status_code) == (202, 202)
+    assert first.json()["id"] == second.json()["id"]
+    other = http.post("/encode", content=smooth_file(9, 9), headers=_as(token) | {"Idempotency-Key": "twice"})
+    assert other.status_code == 429
+    assert http.post("/encode", content=smooth_file(9, 9), headers=_as(keys.bob)).status_code == 202
+
+
 def test_keys_are_not_written_anywhere(folder: Path, keys: Keys) -> None:
     stored = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
     for token in (keys.alice, keys.bob, keys.admin):
@@ -193,12 +227,18 @@ def test_keys_are_not_written_anywhere(folder: Path, keys: Keys) -> None:
         assert not any(secret.encode() in data for data in stored)
 
 
-def test_without_keys_the_name_must_be_this_machines(client: httpx.Client) -> None:
+@pytest.mark.parametrize(
+    "name", ["evil.example", "a{b.evil.example:80", 'a"b', "[", "localhost@evil", "127.0.0.1:1@x", ""]
+)
+def test_without_keys_the_name_must_be_this_machines(client: httpx.Client, name: str) -> None:
     """A page that makes its own name point to 127.0.0.1 (DNS rebinding) reaches nothing."""
-    answer = client.get("/jobs", headers={"Host": "evil.example"})
+    answer = client.get("/jobs", headers={"Host": name})
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
-    for name in ("localhost:1", "127.0.0.1", "[::1]:80"):
-        assert client.get("/jobs", headers={"Host": name}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["localhost:1", "127.0.0.1", "[::1]:80"])
+def test_this_machines_own_names(client: httpx.Client, name: str) -> None:
+    assert client.get("/jobs", headers={"Host": name}).status_code == 200
 
 
 def test_no_other_origin_is_allowed_by_default(client: httpx.Client) -> None:
@@ -207,17 +247,20 @@ def test_no_other_origin_is_allowed_by_default(client: httpx.Client) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control-")]
 
 
-def test_origins_that_are_named_are_allowed(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("origins", ['["https://example.org"]', '["*"]'])
+def test_origins_that_are_named_are_allowed(redis_url: str, tmp_path: Path, origins: str) -> None:
     environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
-    environment["REGROW_CORS_ORIGINS"] = '["https://example.org"]'
+    environment["REGROW_CORS_ORIGINS"] = origins
     with services.api(environment, tmp_path) as running:
         theirs = {"Origin": "https://example.org", "Sec-Fetch-Site": "cross-site"}
         asked = {**theirs, "Access-Control-Request-Method": "POST"}
         allowed = httpx.options(f"{running.url}/encode", headers=asked)
-        assert allowed.headers["access-control-allow-origin"] == "https://example.org"
+        assert allowed.headers["access-control-allow-origin"] in ("https://example.org", "*")
         answer = httpx.post(f"{running.url}/encode", content=smooth_file(8, 8), headers=theirs)
         assert answer.status_code == 202
-        assert answer.headers["access-control-allow-origin"] == "https://example.org"
+        assert answer.headers["access-control-allow-origin"] in ("https://example.org", "*")
+        if origins == '["*"]':
+            return
         others = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
         refused = httpx.post(f"{running.url}/encode", content=smooth_file(8, 8), headers=others)
         assert refused.status_code == 403

@@ -10,6 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from api.slots import Slots
+from core.errors import TooManyRequests
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
@@ -175,3 +177,26 @@ def test_H1_a_group_may_be_larger_than_an_image(client: httpx.Client) -> None:
     assert len(body) > 200_000, "more than the limit of a single upload here"
     assert client.post("/groups", content=body).status_code == 202
     assert client.post("/encode", content=body).status_code == 413
+
+
+def test_the_limit_is_for_all_archives_of_a_request_together(redis_url: str, tmp_path: Path) -> None:
+    environment = {"REGROW_REDIS_URL": redis_url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
+    data = smooth_file(100, 100, compress_level=0)
+    with services.api(environment | {"REGROW_MAX_GROUP_BYTES": str(3 * len(data))}, tmp_path) as running:
+        archive = zip_of({"a.png": data, "b.png": data})
+        assert httpx.post(f"{running.url}/groups", files=[("images", archive)]).status_code == 202
+        jobs = len(httpx.get(f"{running.url}/jobs").json()["jobs"])
+        refused = httpx.post(f"{running.url}/groups", files=[("images", archive), ("images", archive)])
+        assert (refused.status_code, refused.json()["type"]) in ((422, "/problems/image-too-large"),)
+        assert len(httpx.get(f"{running.url}/jobs").json()["jobs"]) == jobs, "what had been made of it is gone"
+
+
+def test_groups_of_one_owner_take_turns() -> None:
+    slots = Slots()
+    with slots.group_of("alice"), slots.group_of("alice"), slots.group_of("bob"):
+        with pytest.raises(TooManyRequests), slots.group_of("alice"):
+            pass
+        with slots.group_of("bob"):
+            pass
+    with slots.group_of("alice"):
+        pass

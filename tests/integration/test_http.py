@@ -102,6 +102,8 @@ def test_bad_images_are_refused_whole(
 def test_H1_a_body_over_the_limit_is_refused(client: httpx.Client) -> None:
     """H1: by Content-Length and chunked."""
     _assert_problem(client.post("/encode", content=bytes(200_001)), 413, "content-too-large")
+    refused = client.post("/encode", content=bytes(200_001), headers={"X-Request-ID": "mine"})
+    assert (refused.headers["x-request-id"], refused.headers["x-content-type-options"]) == ("mine", "nosniff")
     chunks = (bytes(50_000) for _ in range(5))
     _assert_problem(client.post("/encode", content=chunks), 413, "content-too-large")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -255,3 +257,21 @@ def test_connections_are_bounded(running: services.RunningApi) -> None:
         assert (status, problem["type"]) == (503, "/problems/too-many-connections")
     for connection in connections:
         connection.close()
+
+
+def test_who_does_not_read_is_closed(running: services.RunningApi) -> None:
+    """What waits to be read takes memory: not for longer than a stall may be."""
+    asked = 200  # as many answers as fill the buffers of both ends
+    with _connect(running) as connection:
+        connection.sendall(asked * b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+
+        def given_up() -> bool:
+            times = re.findall(r"GET /openapi.json 200 \d+ bytes ([\d.]+) ms", running.log.read_text())
+            return any(float(each) > 900 * STALL for each in times)
+
+        services.wait_until(given_up, "the wait for a reader", 30)
+        answered = 0
+        with contextlib.suppress(ConnectionResetError):
+            while data := connection.recv(1 << 20):
+                answered += data.count(b"HTTP/1.1 200 OK")
+    assert 0 < answered < asked

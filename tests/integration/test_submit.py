@@ -98,3 +98,10 @@ def test_a_server_that_is_not_there_is_named() -> None:
         pytest.raises(ServerError, match="cannot be reached"),
     ):
         client.job("0" * 32)
+
+
+def test_a_refused_option_is_one_line(fleet: Fleet, tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.png").write_bytes(smooth_file(20, 20, seed=number))
+    with pytest.raises(ServerError, match="target_psnr"):
+        _submit(fleet, tmp_path, "--target-psnr", 99)

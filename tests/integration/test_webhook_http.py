@@ -89,6 +89,19 @@ def test_a_cancelled_job_is_told_and_tried_again(fleet: Fleet) -> None:
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
 
 
+def test_what_was_told_is_not_told_again(fleet: Fleet, receiver: Receiver) -> None:
+    """Not even by cancelling what has ended, when Redis has forgotten all of it."""
+    job = fleet.client.post("/encode", content=smooth_file(8, 9), params={"webhook": receiver.url}).json()
+    first = receiver.next()
+    wait_until(lambda: not (fleet.folder / "blobs/webhooks/pending").exists(), "its being noted as delivered")
+    fleet.redis.flushall()
+    fleet.client.post(f"/jobs/{job['id']}/cancel")
+    other = fleet.client.post("/encode", content=smooth_file(8, 10), params={"webhook": receiver.url}).json()
+    assert json.loads(receiver.next().body)["data"]["id"] == other["id"]
+    assert json.loads(first.body)["data"]["id"] == job["id"]
+    assert receiver.received.empty()
+
+
 @pytest.mark.parametrize(
     "url",
     [

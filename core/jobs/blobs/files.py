@@ -86,7 +86,7 @@ class FilesBlobStore:
     def _keys(self, prefix: str) -> Iterator[str]:
         """Temporary files too. Folders that vanish meanwhile are empty."""
         start = self._root / prefix.rpartition("/")[0]
-        for folder, _, names in os.walk(start):
+        for folder, _, names in os.walk(start, onerror=_refuse_unless_gone):
             for name in names:
                 key = (Path(folder) / name).relative_to(self._root).as_posix()
                 if key.startswith(prefix):
@@ -131,6 +131,12 @@ def _make_temporary(folder: Path) -> tuple[int, str]:
             return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+
+
+def _refuse_unless_gone(error: OSError) -> None:
+    """A folder that was removed is empty; one that cannot be read is not. Raises ServiceUnavailable."""
+    if not isinstance(error, FileNotFoundError):
+        raise ServiceUnavailable(f"the blob store's folder cannot be read: {error.strerror}") from error
 
 
 @contextmanager

@@ -42,8 +42,6 @@ redis.call('ZADD', 'regrow:open', job.created_ms, id)
 if state == 'queued' then redis.call('ZADD', 'regrow:waiting', job.created_ms, id) end
 if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end
 offer(id)
-if again then  -- of a new job, nobody can know yet
-  tell(id, state, done)
-  redis.call('PERSIST', 'regrow:events:' .. id)
-end
+if again then tell(id, state, done) end  -- of a new job, nobody can know yet
+redis.call('PERSIST', 'regrow:events:' .. id)
 return 1

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from api.archive import UploadLimits, images_in_zip, is_zip, plain_name
+from api.archive import Budget, UploadLimits, images_in_zip, is_zip, plain_name
 from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 from tests.archives import encrypted_zip, lying_zip, zip_of
 
@@ -14,7 +14,7 @@ LIMITS = UploadLimits(images=5, image_bytes=1000, in_all=3000)
 
 
 def _read(data: bytes, limits: UploadLimits = LIMITS) -> dict[str, bytes | Exception]:
-    return {upload.name: upload.data for upload in images_in_zip(io.BytesIO(data), limits)}
+    return {upload.name: upload.data for upload in images_in_zip(io.BytesIO(data), limits, Budget(limits.in_all))}
 
 
 def test_files_come_out_in_order_without_noise() -> None:
@@ -43,7 +43,7 @@ def test_a_bomb_takes_no_memory() -> None:
     bomb = zip_of({str(number): bytes(50_000_000) for number in range(5)})
     lies = lying_zip("liar", bytes(10_000_000), claimed=10)
     tracemalloc.start()
-    with pytest.raises(ImageTooLarge, match="unpacks to more than"):
+    with pytest.raises(ImageTooLarge, match="unpack to more"):
         _read(bomb)
     liar = _read(lies)["liar"]
     peak = tracemalloc.get_traced_memory()[1]
@@ -63,6 +63,27 @@ def test_too_many_files_are_refused_before_they_are_listed() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8_000_000
+
+
+def test_a_directory_of_long_names_is_refused_before_it_is_read() -> None:
+    names = zip_of({f"{number:05d}" + "ü" * 30_000: b"" for number in range(90)})
+    tracemalloc.start()
+    with pytest.raises(ImageTooLarge, match="at most 50"):
+        _read(names, UploadLimits(images=50, image_bytes=1000, in_all=3000))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+def test_what_is_not_unpacked_costs_nothing() -> None:
+    limits = UploadLimits(images=20, image_bytes=1000, in_all=1500)
+    files = zip_of({str(number): b"data" for number in range(9)}, zipfile.ZIP_BZIP2)
+    assert len(_read(files, limits)) == 9
+    budget = Budget(1500)
+    for _ in range(2):
+        list(images_in_zip(io.BytesIO(zip_of({"a": bytes(700)})), limits, budget))
+    with pytest.raises(ImageTooLarge):
+        list(images_in_zip(io.BytesIO(zip_of({"a": bytes(700)})), limits, budget))
 
 
 @pytest.mark.parametrize("cut", range(1, 120, 7))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from api.__main__ import why_not
-from api.access import is_loopback
+from api.loopback import is_loopback
 from api.settings import ApiSettings
 from core.access.keys import KeyStore
 from core.jobs.blobs.files import FilesBlobStore

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,10 +79,64 @@ def test_an_outage_leaves_the_keys_seen_last(store: KeyStore, monkeypatch: pytes
         raise ServiceUnavailable("down")
 
     monkeypatch.setattr(store, "ids", down)
-    monkeypatch.setattr("core.access.ring.time.monotonic", lambda: float("inf"))
-    assert ring.is_stale
     ring.refresh()
     assert ring.find(token) is not None
     with pytest.raises(ServiceUnavailable):
         fresh.refresh()
     assert fresh.find(token) is None
+
+
+@pytest.mark.parametrize("how", ["moved", "unreadable"])
+def test_a_folder_that_vanishes_opens_no_door(
+    store: KeyStore, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, _ = store.create("alice")
+    ring = _ring(store)
+    if how == "moved":
+        (tmp_path / "keys").rename(tmp_path / "gone")
+    else:
+        monkeypatch.setattr("os.scandir", lambda *_: (_ for _ in ()).throw(OSError(116, "Stale file handle")))
+    ring.refresh()
+    assert ring.find(None) is None
+    assert ring.find(token) is not None
+
+
+def test_what_must_not_be_open_never_is(store: KeyStore) -> None:
+    ring = KeyRing(store, may_be_open=False)
+    ring.refresh()
+    assert ring.find(None) is None
+
+
+def test_one_bad_object_is_not_the_others(store: KeyStore, tmp_path: Path) -> None:
+    token, _ = store.create("alice")
+    other, document = store.create("bob")
+    (tmp_path / "keys/active/notes.txt").write_text("x")
+    (tmp_path / "keys/active/000000000000.json").write_text("")
+    ring = _ring(store)
+    assert ring.find(token) is not None
+    store.revoke(document.id)
+    ring.refresh()
+    assert ring.find(other) is None
+    assert ring.find(token) is not None
+
+
+def test_nobody_waits_for_a_list_that_hangs(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    token, _ = store.create("alice")
+    ring = _ring(store)
+    asked, answer = threading.Event(), threading.Event()
+
+    def hang() -> tuple[set[str], bool]:
+        asked.set()
+        answer.wait(20)
+        return set(), True
+
+    monkeypatch.setattr(store, "ids", hang)
+    monkeypatch.setattr("core.access.ring.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("core.access.ring.PATIENCE_SECONDS", 0.01)
+    ring._known = dataclasses.replace(ring._known, fresh_until=0.0)  # type: ignore[type-var]
+    ring.refresh_soon()
+    assert asked.wait(10)
+    ring.refresh_soon()
+    ring.refresh()
+    assert ring.find(token) is not None
+    answer.set()
