@@ -134,6 +134,7 @@ def _encode_one(
         iterations += encoded.patch_iterations
     result = assemble(picture, settings, candidates)
     write_whole(target, result.bundle)
+    elapsed = time.monotonic() - start
     return make_report(
         picture,
         settings,
@@ -141,7 +142,8 @@ def _encode_one(
         patches=total,
         original_bytes=original_bytes,
         patch_iterations=iterations,
-        device_seconds=time.monotonic() - start,
+        device_seconds=elapsed,
+        elapsed_seconds=elapsed,
     )
 
 

@@ -140,6 +140,7 @@ class EncodeJob:
             original_bytes=document.source_bytes,
             patch_iterations=sum(part.patch_iterations for part in parts),
             device_seconds=sum(part.seconds for part in parts),
+            elapsed_seconds=self._elapsed(job_id),
         )
         if self._has_ended(job_id):
             return
@@ -208,6 +209,14 @@ class EncodeJob:
         else:
             log.warning("the job is gone: its step is dropped")
             self.jobs.store.forget(job_id)
+
+    def _elapsed(self, job_id: str) -> float | None:
+        """Seconds since a worker began the job, as far as Redis remembers."""
+        try:
+            started = self.jobs.store.get(job_id).started_ms
+        except JobNotFound:
+            return None
+        return None if started is None else (self.jobs.store.now_ms() - started) / 1000
 
     def _has_ended(self, job_id: str) -> bool:
         """Whether the job has ended, or was deleted."""

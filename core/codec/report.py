@@ -16,7 +16,8 @@ class Report(BaseModel):
 
     cr_original, cr_raw: the paper's CR against the uploaded file and against width · height · channels bytes.
     patch_iterations: training iterations, summed over the patches. device_seconds: of fitting, summed over the batches;
-    both are what energy is proportional to. presets: how many patches use which. target_psnr, max_bytes: what was asked
+    both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
+    however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
     for; target_met: whether it was, None without one. others: the best that other codecs make of this very picture in
     as many bytes as this file has. Older reports have none, and call device_seconds fit_seconds.
     """
@@ -47,6 +48,7 @@ class Report(BaseModel):
     bits_per_pixel: float
     patch_iterations: int
     device_seconds: float = Field(validation_alias=AliasChoices("device_seconds", "fit_seconds"))
+    elapsed_seconds: float | None = None
     others: tuple[OtherFile, ...] = ()
 
     @computed_field  # type: ignore[prop-decorator]
@@ -65,6 +67,7 @@ def make_report(
     original_bytes: int,
     patch_iterations: int,
     device_seconds: float,
+    elapsed_seconds: float | None,
 ) -> Report:
     """Put the figures together, and search what other codecs make of the picture: about two seconds for 512×512."""
     quality, stored_bytes = encoded.quality, len(encoded.bundle)
@@ -93,5 +96,6 @@ def make_report(
         bits_per_pixel=8 * stored_bytes / (picture.width * picture.height),
         patch_iterations=patch_iterations,
         device_seconds=device_seconds,
+        elapsed_seconds=elapsed_seconds,
         others=best_files(picture, stored_bytes),
     )

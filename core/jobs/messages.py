@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from core.errors import ServiceUnavailable
 
-PROTOCOL = 2
+PROTOCOL = 3
 """Of messages, documents and keys in Redis. Processes of another protocol refuse to work together."""
 
 VISIBILITY_TIMEOUT = 600

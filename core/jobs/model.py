@@ -128,6 +128,7 @@ class Job:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    started_ms: int | None
     finished_ms: int | None
     eta_seconds: float | None
     queue_position: int | None

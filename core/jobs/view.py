@@ -57,6 +57,7 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
         created_at=iso(float(fields["created_ms"])),
         started_at=None if started is None else iso(started),
         finished_at=None if finished is None else iso(finished),
+        started_ms=None if started is None else int(started),
         finished_ms=None if finished is None else int(finished),
         eta_seconds=_eta(state, progress, started),
         queue_position=None if place is None else place + 1,

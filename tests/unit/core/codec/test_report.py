@@ -30,6 +30,7 @@ def report() -> Report:
         original_bytes=4000,
         patch_iterations=1800,
         device_seconds=2.5,
+        elapsed_seconds=3.5,
     )
 
 
@@ -38,7 +39,7 @@ def test_figures_by_hand(report: Report) -> None:
     assert (report.bytes, report.raw_bytes, report.original_bytes) == (size, 60 * 90 * 3, 4000)
     assert (report.cr_original, report.cr_raw) == (1 - size / 4000, 1 - size / 16_200)
     assert (report.bits_per_pixel, report.bytes_per_patch) == (8 * size / 5400, size / 6)
-    assert (report.patch_iterations, report.device_seconds) == (1800, 2.5)
+    assert (report.patch_iterations, report.device_seconds, report.elapsed_seconds) == (1800, 2.5, 3.5)
 
 
 def test_others_have_as_many_bytes_as_the_bundle(report: Report) -> None:
