@@ -13,6 +13,9 @@ PSNR_OF_EQUAL_PICTURES = 100.0
 
 SSIM_WINDOW = 11
 
+BAND_ROWS = 128
+"""Rows that are compared at a time: SSIM takes some hundred bytes of memory for each of their values."""
+
 
 @dataclass(frozen=True, slots=True)
 class Quality:
@@ -31,24 +34,39 @@ def psnr_from_mse(mse: float) -> float:
     return PSNR_OF_EQUAL_PICTURES if mse == 0 else float(10 * np.log10(255.0**2 / mse))
 
 
+def mean_squared_error(original: Pixels, regrown: Pixels) -> float:
+    """Over all values of two pictures of the same shape; 8-bit levels squared."""
+    total = 0
+    for first in range(0, len(original), BAND_ROWS):
+        band = np.s_[first : first + BAND_ROWS]
+        difference = original[band].astype(np.int32) - regrown[band]
+        total += int(np.sum(difference * difference, dtype=np.int64))
+    return total / original.size
+
+
 def measure(original: Pixels, regrown: Pixels) -> Quality:
     """Compare two pictures of the same shape; uint8 (height, width, channels).
 
     SSIM is that of Wang et al. (2004): Gaussian window of 11×11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population
     covariance, computed per channel and averaged.
     """
-    difference = original.astype(np.float64) - regrown.astype(np.float64)
-    mse = float(np.mean(difference**2))
-    ssim = None
-    if min(original.shape[:2]) >= SSIM_WINDOW:
-        from skimage.metrics import (
-            structural_similarity,  # half a second to import, and only encoders need it
-        )
+    mse = mean_squared_error(original, regrown)
+    ssim = _ssim(original, regrown) if min(original.shape[:2]) >= SSIM_WINDOW else None
+    return Quality(mse=mse, psnr=psnr_from_mse(mse), ssim=ssim)
 
-        ssim = float(
+
+def _ssim(original: Pixels, regrown: Pixels) -> float:
+    """In bands of rows, as many windows in each, and those that reach beyond the picture in none: less memory."""
+    from skimage.metrics import structural_similarity  # half a second to import, and only encoders need it
+
+    total, windows = 0.0, len(original) - SSIM_WINDOW + 1
+    for first in range(0, windows, BAND_ROWS):
+        count = min(BAND_ROWS, windows - first)
+        band = np.s_[first : first + count + SSIM_WINDOW - 1]
+        total += count * float(
             structural_similarity(
-                original,
-                regrown,
+                original[band],
+                regrown[band],
                 channel_axis=-1,
                 data_range=255,
                 gaussian_weights=True,
@@ -56,7 +74,7 @@ def measure(original: Pixels, regrown: Pixels) -> Quality:
                 use_sample_covariance=False,
             )
         )
-    return Quality(mse=mse, psnr=psnr_from_mse(mse), ssim=ssim)
+    return total / windows
 
 
 def compression_ratio(stored_bytes: int, original_bytes: int) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from PIL import Image
 
 from core.codec.images import Picture
+from core.errors import InvalidSettings
 
 
 class FileKind(StrEnum):
@@ -29,8 +30,20 @@ _OPTIONS: dict[FileKind, dict[str, Any]] = {
 }
 
 
+LONGEST_SIDE = {FileKind.WEBP: 16_383, FileKind.JPEG: 65_500}
+"""Pixels that a format can hold; PNG holds any that are asked for."""
+
+
 def write_picture(picture: Picture, kind: FileKind) -> bytes:
-    """PNG and WebP without loss, even of the colours of transparent pixels; JPEG at quality 90, 4:4:4, over white."""
+    """PNG and WebP without loss, even of the colours of transparent pixels; JPEG at quality 90, 4:4:4, over white.
+
+    Raises InvalidSettings where the format holds no picture as large.
+    """
+    side = max(picture.width, picture.height)
+    if side > LONGEST_SIDE.get(kind, side):
+        raise InvalidSettings(
+            f"{kind.name} holds at most {LONGEST_SIDE[kind]:,} pixels a side, not {side:,}: ask for PNG"
+        )
     image, buffer = flat_image(picture) if kind is FileKind.JPEG else image_of(picture), io.BytesIO()
     image.save(buffer, kind.name, **_OPTIONS[kind])
     return buffer.getvalue()
