@@ -141,6 +141,7 @@ class EncodeJob:
             patch_iterations=sum(part.patch_iterations for part in parts),
             device_seconds=sum(part.seconds for part in parts),
             elapsed_seconds=self._elapsed(job_id),
+            go_on=lambda: self._go_on(hold),
         )
         if self._has_ended(job_id):
             return

@@ -18,6 +18,7 @@ from core.codec.images import Picture, Pixels
 from core.codec.metrics import measure
 
 Options = dict[str, Any]
+GoOn = Callable[[], None]
 
 MANY_PIXELS = 4_194_304
 """Of a picture whose searches try every fourth setting only, and none beside what they find."""
@@ -97,8 +98,10 @@ def read_file(data: bytes, channels: int) -> Pixels:
     return pixels[:, :, None] if channels == 1 else pixels
 
 
-def best_files(picture: Picture, max_bytes: int) -> tuple[OtherFile, ...]:
+def best_files(picture: Picture, max_bytes: int, go_on: GoOn = lambda: None) -> tuple[OtherFile, ...]:
     """The best file of at most so many bytes (least squared error) of JPEG, JPEG 2000 and WebP; deterministic.
+
+    go_on: called before each step of the search, which may raise to end it: of a large picture it takes a minute.
 
     JPEG is the better of 4:4:4 and 4:2:0, and has no row where there is alpha, which it cannot hold. A codec that this
     Pillow was built without has none either. Settings are found by bisection; over MANY_PIXELS among fewer.
@@ -106,8 +109,9 @@ def best_files(picture: Picture, max_bytes: int) -> tuple[OtherFile, ...]:
     jpegs = (JPEG_444, JPEG_420) if picture.channels > 1 else (replace(JPEG_444, name="JPEG"),)
     rows = []
     for codecs in (jpegs, (JPEG_2000,), (WEBP,)):
-        tries = [_Search(codec, picture, max_bytes).best() for codec in codecs if _can_write(codec, picture)]
+        tries = [_Search(codec, picture, max_bytes, go_on).best() for codec in codecs if _can_write(codec, picture)]
         if tries:
+            go_on()
             rows.append(min(tries, key=lambda each: each.rank).measured())
     return tuple(rows)
 
@@ -169,8 +173,8 @@ class _Try:
 class _Search:
     """For the best file of one codec."""
 
-    def __init__(self, codec: Codec, picture: Picture, max_bytes: int) -> None:
-        self._codec, self._picture, self._max_bytes = codec, picture, max_bytes
+    def __init__(self, codec: Codec, picture: Picture, max_bytes: int, go_on: GoOn) -> None:
+        self._codec, self._picture, self._max_bytes, self._go_on = codec, picture, max_bytes, go_on
         self._settings = settings_of(codec, picture, max_bytes)
         self._neighbours = 0 if _has_many_pixels(picture) else NEIGHBOURS
         self._tries: dict[int, _Try] = {}
@@ -183,6 +187,7 @@ class _Search:
 
     def _at(self, index: int) -> _Try:
         if index not in self._tries:
+            self._go_on()
             setting = self._settings[index]
             data = write_file(self._codec, self._picture, setting)
             self._tries[index] = _Try(self._picture, self._codec, setting, data, self._max_bytes)

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
 from core.codec.encoded import Encoded
 from core.codec.images import Picture
 from core.codec.metrics import compression_ratio
-from core.codec.other_codecs import OtherFile, best_files
+from core.codec.other_codecs import GoOn, OtherFile, best_files
 from core.codec.settings import EncodeSettings
 
 
@@ -68,8 +68,12 @@ def make_report(
     patch_iterations: int,
     device_seconds: float,
     elapsed_seconds: float | None,
+    go_on: GoOn = lambda: None,
 ) -> Report:
-    """Put the figures together, and search what other codecs make of the picture: about two seconds for 512×512."""
+    """Put the figures together, and search what other codecs make of the picture: about two seconds for 512×512.
+
+    go_on: as for core.codec.other_codecs.best_files.
+    """
     quality, stored_bytes = encoded.quality, len(encoded.bundle)
     return Report(
         width=picture.width,
@@ -97,5 +101,5 @@ def make_report(
         patch_iterations=patch_iterations,
         device_seconds=device_seconds,
         elapsed_seconds=elapsed_seconds,
-        others=best_files(picture, stored_bytes),
+        others=best_files(picture, stored_bytes, go_on),
     )

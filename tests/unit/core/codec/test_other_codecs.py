@@ -131,3 +131,28 @@ def test_many_pixels_are_searched_in_fewer_steps(monkeypatch: pytest.MonkeyPatch
     assert len(written) - before < 0.75 * before
     assert all(row.fits for row in quick)
     assert [row.psnr for row in quick] == pytest.approx([row.psnr for row in usual], abs=0.7)
+
+
+def test_a_search_can_be_stopped() -> None:
+    """Between any two of its steps."""
+
+    class Stopped(Exception):
+        pass
+
+    picture, calls = Picture(smooth_pixels(30, 30)), 0
+
+    def count() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == stop_at:
+            raise Stopped
+
+    stop_at = 0
+    best_files(picture, 700, count)
+    steps = calls
+    assert steps > 20
+    for stop_at in (1, steps // 2, steps):
+        calls = 0
+        with pytest.raises(Stopped):
+            best_files(picture, 700, count)
+        assert calls == stop_at
