@@ -39,6 +39,10 @@ class GroupDocument(Document):
     entries: tuple[GroupEntry, ...]
 
 
+MOST_GONE = 10_000
+"""Deleted jobs that are remembered as such, which saves asking both stores for each of them: no id comes again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Member:
     """An entry and its job; None where the image was refused, or the job was deleted."""
@@ -52,6 +56,7 @@ class Groups:
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs, self._blobs = jobs, jobs.blobs
+        self._gone: set[str] = set()
 
     def write(self, document: GroupDocument) -> None:
         """Store a group whose jobs are accepted."""
@@ -71,7 +76,11 @@ class Groups:
 
     def members(self, document: GroupDocument) -> list[Member]:
         """Every image of the group and what became of it."""
-        found = self._jobs.get_many([entry.job_id for entry in document.entries if entry.job_id])
+        wanted = [entry.job_id for entry in document.entries if entry.job_id and entry.job_id not in self._gone]
+        found = self._jobs.get_many(wanted)
+        if len(self._gone) > MOST_GONE:
+            self._gone.clear()
+        self._gone.update(set(wanted) - found.keys())
         return [Member(entry, found.get(entry.job_id or "")) for entry in document.entries]
 
     def cancel(self, document: GroupDocument) -> None:
