@@ -65,7 +65,7 @@ class Leases:
             for hold, ours in zip(living, answers, strict=True):
                 hold.lost = not ours
 
-    def progressed(self, hold: Hold) -> None:
-        """Note in the queue that a step came further. Raises ServiceUnavailable."""
+    def progressed(self, hold: Hold, far: int) -> None:
+        """Note in the queue how far a step came, in millionths of its work. Raises ServiceUnavailable."""
         with self._lock:  # the step's text changes: not while it is being renewed
-            hold.step = self.queue.progressed(hold.step)
+            hold.step = self.queue.progressed(hold.step, far)

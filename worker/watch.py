@@ -33,6 +33,7 @@ class Watch:
         self._key = JobKeys(hold.step.job_id).checkpoint(hold.step.patches)
         self._told = 0.0
         self._due_at: float | None = None
+        self._far = 0
         self.error_sum = 0.0
         self.resumed = False
 
@@ -42,6 +43,7 @@ class Watch:
 
     def on_progress(self, progress: FitProgress) -> None:
         self.error_sum = float(progress.mse.sum())
+        self._far = int(1e6 * progress.share.mean())
         if time.monotonic() - self._told < TELL_SECONDS:
             return
         self._told = time.monotonic()
@@ -71,7 +73,6 @@ class Watch:
             return
         try:
             self._blobs.put(self._key, data)
-            if self._hold.step.tries < MOST_TRIES:  # the last try comes again where the others were
-                self._leases.progressed(self._hold)
+            self._leases.progressed(self._hold, self._far)
         except ServiceUnavailable as error:
             log.warning("%s; no checkpoint was left", error)

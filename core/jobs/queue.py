@@ -66,9 +66,10 @@ class StepQueue:
         or its job has ended."""
         return [bool(answer) for answer in self._run("renew", int(self.lease * 1000), *(s.lease for s in steps))]
 
-    def progressed(self, step: Step) -> Step:
-        """Note that a step came further than any earlier try, so that it is no poison: its tries start anew."""
-        return Step.of(self._run("progressed", step.lease))
+    def progressed(self, step: Step, far: int) -> Step:
+        """Note how far a step came, in millionths of its work: one that comes ever further is no poison, and its tries
+        are not counted."""
+        return Step.of(self._run("progressed", step.lease, far))
 
     def finish(self, step: Step, *, failed: int = 0, error_sum: float = 0.0) -> bool:
         """Count a stored part's patches, each once; the last makes the job ready to be assembled.

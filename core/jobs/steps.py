@@ -17,7 +17,8 @@ class StepKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Step:
     """start, stop: the patches start <= n < stop; both 0 where the step is of the whole job. tries: how often it was
-    handed out since it last came further, this time included. number: of the claim, no two of which have the same.
+    handed out, this time included, without coming further. far: how far the furthest try came, in millionths of the
+    work. number: of the claim, no two of which have the same.
     """
 
     job_id: str
@@ -25,6 +26,7 @@ class Step:
     start: int
     stop: int
     tries: int
+    far: int = 0
     number: int = 0
 
     @classmethod
@@ -36,7 +38,7 @@ class Step:
     @property
     def lease(self) -> str:
         """The text that Redis holds it by."""
-        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}/{self.number}"
+        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}/{self.far}/{self.number}"
 
     @property
     def name(self) -> str:

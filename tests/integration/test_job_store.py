@@ -136,7 +136,7 @@ def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue:
     queue.note_progress(claim.step, 1.0, 0.1)
     assert queue.renew([claim.step]) == [False]
     assert not queue.finish(claim.step)
-    assert queue.progressed(claim.step) == claim.step
+    assert queue.progressed(claim.step, 1) == claim.step
     queue.hand_back(claim.step)
     assert queue.claim(2) is None
     with pytest.raises(JobNotFound):

@@ -126,12 +126,26 @@ def test_handing_back_costs_no_try(store: JobStore, queue: StepQueue) -> None:
         assert queue.hand_back(step)
 
 
-def test_coming_further_starts_the_tries_anew(store: JobStore, queue: StepQueue) -> None:
+def test_tries_that_come_further_do_not_count(store: JobStore, queue: StepQueue) -> None:
+    """F1: killed again and again, but each time later. It can be handed back, too, and then costs nothing less."""
     store.enter(job_document(4))
-    for _ in range(3 * MOST_TRIES):
-        step = queue.progressed(_claim(queue))
-        assert step.tries == 1
-        assert queue.fail(step, BROKEN)
+    for number in range(1, 3 * MOST_TRIES):
+        step = queue.progressed(_claim(queue), number)
+        assert (step.tries, step.far) == (0, number)
+        assert queue.renew([step]) == [True]
+        assert queue.hand_back(step) if number % 3 == 0 else queue.fail(step, BROKEN)
+
+
+def test_tries_that_come_no_further_than_the_furthest_count(store: JobStore, queue: StepQueue) -> None:
+    """F8: a batch that dies late, wherever it began, is split as well."""
+    store.enter(job_document(4))
+    queue.fail(queue.progressed(_claim(queue), 500_000), BROKEN)
+    for number in range(1, MOST_TRIES + 1):
+        step = queue.progressed(_claim(queue), 499_999 + number % 2)
+        assert (step.patches, step.tries, step.far) == (range(4), number, 500_000)
+        queue.fail(step, BROKEN)
+    single = _claim(queue)
+    assert (single.patches, single.tries, single.far) == (range(1), 1, 0)
 
 
 def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: JobStore, queue: StepQueue) -> None:

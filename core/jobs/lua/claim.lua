@@ -18,7 +18,8 @@ local function next_step(id, job)
     local step = parse(id .. '/' .. item .. '/0')
     local size = batch_of(math.max(1, step.stop - step.start), cost)
     if step.kind == 'fit' and step.stop - step.start > 2 * size then
-      local rest = {kind = 'fit', start = step.start + size, stop = step.stop, tries = step.tries}
+      step.far = 0
+      local rest = {kind = 'fit', start = step.start + size, stop = step.stop, tries = step.tries, far = 0}
       redis.call('LPUSH', again_key(id), text(rest))
       step.stop = step.start + size
     end
@@ -29,7 +30,7 @@ local function next_step(id, job)
   if start >= total then return nil end
   local stop = start + batch_of(total - start, cost)
   redis.call('HSET', job_key(id), 'next', stop)
-  return {id = id, kind = 'fit', start = start, stop = stop, tries = 0}
+  return {id = id, kind = 'fit', start = start, stop = stop, tries = 0, far = 0}
 end
 
 -- Drops from the lanes what is not there any more, which happens only where keys were lost.

@@ -2,7 +2,7 @@
 --
 -- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
 -- regrow:job:<id>:done             bitmap: patches whose part is stored
--- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries`
+-- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries/far`
 -- regrow:events:<id>               stream: the job's changes since a worker began it, state and patches done after each
 -- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
 -- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
@@ -12,7 +12,7 @@
 -- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
 -- regrow:served                    sorted set: the same of owners without, as long as it is more than the clock
 -- regrow:clock                     the virtual time of who was served last
--- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/number` handed out, by its end in ms
+-- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/far/number` handed out, by its end in ms
 -- regrow:claims                    how many claims there were, the number of the last
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
 -- regrow:protocol                  what the service speaks (core/jobs/messages.py)
@@ -43,13 +43,19 @@ end
 local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
 
 local function parse(lease)
-  local id, kind, start, stop, tries, number = string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)/(%d+)$')
-  local step = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), tries = tonumber(tries)}
-  step.number = number
+  local id, kind, start, stop, tries, far, number =
+    string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
+  local step = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), number = number}
+  step.tries, step.far = tonumber(tries), tonumber(far)
   return step
 end
 
-local function text(step) return string.format('%s/%d/%d/%d', step.kind, step.start, step.stop, step.tries) end
+local function text(step)
+  return string.format('%s/%d/%d/%d/%d', step.kind, step.start, step.stop, step.tries, step.far)
+end
+
+-- The text of a step that nobody has tried.
+local function fresh(kind, start, stop) return text({kind = kind, start = start, stop = stop, tries = 0, far = 0}) end
 
 -- How many patches of [start, stop) have their part.
 local function done_in(id, start, stop)
@@ -68,8 +74,8 @@ local function lease_of(step) return step.id .. '/' .. text(step) .. '/' .. step
 local function offer(id)
   local job = redis.call('HMGET', job_key(id), 'state', 'owner', 'priority', 'next', 'patches_total', 'created_ms')
   local state, owner, lane = job[1], job[2], lane_key(job[2], job[3])
-  local fresh = (state == 'queued' or state == 'fitting') and tonumber(job[4]) < tonumber(job[5])
-  if is_open(state) and (fresh or redis.call('EXISTS', again_key(id)) == 1) then
+  local untouched = (state == 'queued' or state == 'fitting') and tonumber(job[4]) < tonumber(job[5])
+  if is_open(state) and (untouched or redis.call('EXISTS', again_key(id)) == 1) then
     redis.call('ZADD', lane, job[6] / 1000 + job[5], id)
     if not redis.call('ZSCORE', 'regrow:owners', owner) then
       local clock = tonumber(redis.call('GET', 'regrow:clock') or 0)
@@ -102,11 +108,11 @@ local function put_back(step, failed)
   elseif step.kind == 'fit' and step.stop - step.start > 1 then
     for patch = step.start, step.stop - 1 do
       if redis.call('GETBIT', done_key(id), patch) == 0 then
-        redis.call('RPUSH', again, text({kind = 'fit', start = patch, stop = patch + 1, tries = 0}))
+        redis.call('RPUSH', again, fresh('fit', patch, patch + 1))
       end
     end
   else
-    redis.call('LPUSH', again, text({kind = 'abandon', start = step.start, stop = step.stop, tries = 0}))
+    redis.call('LPUSH', again, fresh('abandon', step.start, step.stop))
   end
   offer(id)
 end

@@ -23,7 +23,7 @@ for _, range in ipairs(job.done) do
   for patch = range[1], range[2] - 1 do done = done + 1 - redis.call('SETBIT', done_key(id), patch, 1) end
 end
 for _, range in ipairs(job.missing) do
-  redis.call('RPUSH', again_key(id), text({kind = 'fit', start = range[1], stop = range[2], tries = 0}))
+  redis.call('RPUSH', again_key(id), fresh('fit', range[1], range[2]))
 end
 local restored = #job.done > 0
 local state = 'queued'
@@ -31,7 +31,7 @@ if restored then state = 'fitting' end
 if done == job.patches then
   state = 'assembling'
   redis.call('SADD', 'regrow:assembling', id)
-  redis.call('RPUSH', again_key(id), 'assemble/0/0/0')
+  redis.call('RPUSH', again_key(id), fresh('assemble', 0, 0))
 end
 redis.call('HSET', key, 'state', state, 'next', restored and job.patches or 0, 'patches_done', done)
 redis.call('HINCRBY', 'regrow:outstanding', job.owner, job.patches - done)

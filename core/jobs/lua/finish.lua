@@ -21,7 +21,7 @@ if all then
   redis.call('HSET', key, 'state', 'assembling', 'next', job[3])
   redis.call('SADD', 'regrow:assembling', id)
   redis.call('DEL', again_key(id))  -- of a batch that another had done meanwhile
-  redis.call('RPUSH', again_key(id), 'assemble/0/0/0')
+  redis.call('RPUSH', again_key(id), fresh('assemble', 0, 0))
   offer(id)
 end
 return 1

@@ -2,7 +2,7 @@
 if redis.call('ZREM', 'regrow:leases', ARGV[1]) == 0 then return 0 end
 local step = parse(ARGV[1])
 if ARGV[2] == '0' then
-  step.tries = step.tries - 1
+  step.tries = math.max(0, step.tries - 1)
 elseif redis.call('EXISTS', job_key(step.id)) == 1 then
   redis.call('HSET', job_key(step.id), 'last_error_type', ARGV[3], 'last_error_message', ARGV[4])
 end
