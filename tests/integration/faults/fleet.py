@@ -24,9 +24,11 @@ QUICK = {
     "REGROW_LEASE": "PT2S",
     "REGROW_HEARTBEAT": "PT0.3S",
     "REGROW_CHECKPOINT_TIME": "PT0.5S",
+    "REGROW_NICE": "0",
     "NUMBA_NUM_THREADS": "1",
 }
-"""Times short enough to wait for. Workers share the machine, so each has one thread."""
+"""Times short enough to wait for. Workers share the machine, so each has one thread; a test waits for them, and so
+they do not stand back for it."""
 
 
 class Fleet:
