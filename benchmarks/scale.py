@@ -90,6 +90,7 @@ def _heartbeat_ms(stack: ScaleStack) -> float:
         registry.report(record, expires_after=4)
     seconds = stack.broker_seconds() - before
     registry.remove(record.id)
+    queue.let_go(claim.step)
     stack.jobs.cancel(job_id)
     return 1000 * seconds / HEARTBEATS
 
@@ -132,7 +133,7 @@ def _latency_rows(stack: ScaleStack) -> list[Row]:
     command = [sys.executable, "-m", "benchmarks.scale_load", stack.url, job_id]
     command += [str(GET_RATE), str(POST_RATE), str(LOAD_SECONDS)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    stack.seconds_to_end(job_id)
+    stack.jobs.cancel(job_id)
     names = {"get": ("GET /jobs/<id>", GET_RATE), "post": ("POST /encode", POST_RATE)}
     return [
         {

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.codec.presets import Effort
 from core.codec.settings import EncodeSettings
 from tests import services
 from tests.integration.faults.fleet import Fleet, kill
@@ -41,7 +42,7 @@ def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     fleet.start_api()
     workers = fleet.start_workers(2)
     data = smooth_file(120, 120)
-    path = fleet.send(data)
+    path = fleet.send(data, effort="draft")
     wait_until(lambda: fleet.job(path)["progress"] > 0, "the start of the job")
     kill(fleet.broker)
     for answer in (fleet.client.get("/readyz"), fleet.client.get(path), fleet.client.post("/encode", content=data)):
@@ -51,7 +52,7 @@ def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     wait_until(lambda: fleet.client.get("/readyz").status_code == 200, "readiness", 10)
     job = fleet.wait_for_end(path)
     assert job["state"] == "succeeded", job["error"]
-    assert fleet.bundle(path) == undisturbed(data, EncodeSettings())
+    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.DRAFT))
     assert [worker.poll() for worker in workers] == [None, None]
     assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
 
@@ -153,19 +154,22 @@ def test_F10_a_full_disk(fleet: Fleet) -> None:
 
 
 def test_redis_remembers_little_of_a_job_that_has_ended(fleet: Fleet) -> None:
-    """Within the lease, everything but its hash is gone; no message is left over."""
+    """Within the lease, everything but its hash is gone, and its events soon will be; no message is left over."""
     fleet.start_sweeper()
     fleet.start_api()
     fleet.start_workers(1, FAULTY, REGROW_BATCH_TIME="PT0.1S")
-    path = fleet.send(smooth_file(400, 400))
+    path = fleet.send(smooth_file(200, 200))
     fleet.wait_for_end(path)
     job_id = path.rpartition("/")[2]
 
-    def only_the_hash() -> bool:
+    own = {f"regrow:job:{job_id}", f"regrow:events:{job_id}"}
+
+    def little() -> bool:
         keys = {str(key) for key in fleet.redis.scan_iter("*")}
-        return not [key for key in keys if job_id in key and key != f"regrow:job:{job_id}"] and not (
+        return {key for key in keys if job_id in key} <= own and not (
             keys & {"regrow.work", "unacked", "regrow:leases", "regrow:owners", "regrow:outstanding"}
         )
 
-    wait_until(only_the_hash, "Redis being freed", 60)
+    wait_until(little, "Redis being freed", 10)
+    assert fleet.redis.ttl(f"regrow:events:{job_id}") in range(-2, 31)
     assert fleet.redis.memory_usage(f"regrow:job:{job_id}") < 2000
