@@ -9,9 +9,6 @@ from typing import Annotated
 
 import typer
 
-from api.__main__ import why_not
-from api.settings import ApiSettings
-from cli.stack import Stack
 from core.errors import InvalidSettings
 
 
@@ -22,6 +19,11 @@ def serve(
     workers: Annotated[int, typer.Option(min=1, max=64, help="Worker processes")] = 1,
 ) -> None:
     """Run queue, workers and API on this machine, until Ctrl-C. A restart goes on where it was."""
+    # Imported here, because the other commands should not wait for a server to be loaded.
+    from api.__main__ import why_not
+    from api.settings import ApiSettings
+    from cli.stack import Stack
+
     settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
     refusal = why_not(settings)
     if refusal:
