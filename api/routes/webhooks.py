@@ -68,4 +68,11 @@ def replay_delivery(delivery: Delivery, service: ServiceDependency) -> DeliveryB
 def get_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """What your webhooks are signed with: HMAC-SHA256, as the Standard Webhooks specification says."""
     response.headers["Cache-Control"] = "no-store"
-    return WebhookSecret(secret=service.jobs.deliveries.secret(principal.owner))
+    return WebhookSecret(secret=service.jobs.deliveries.secrets.current(principal.owner))
+
+
+@router.post("/secret/rotate", responses={503: {"model": Problem}})
+def rotate_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
+    """Replace your secret. For a day, deliveries are signed with the old one too, so that no receiver refuses any."""
+    response.headers["Cache-Control"] = "no-store"
+    return WebhookSecret(secret=service.jobs.deliveries.secrets.rotate(principal.owner))

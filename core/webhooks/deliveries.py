@@ -7,7 +7,6 @@ that users see is in Redis alone, for a week. As long as Redis knows a delivery,
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping
@@ -18,12 +17,12 @@ from redis import Redis
 from core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore
 from core.jobs.scripts import redis_errors
-from core.webhooks.model import DeliveryDocument, DeliveryState, SecretDocument, is_delivery_id, iso, queued_again
-from core.webhooks.signature import new_secret
+from core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, iso, queued_again
+from core.webhooks.secrets import SecretStore
 
 log = logging.getLogger("regrow.webhooks")
 
-_PENDING, _SECRETS = "webhooks/pending/", "webhooks/secrets/"
+_PENDING = "webhooks/pending/"
 _SCHEDULE, _LOG = "regrow:webhooks", "regrow:deliveries"
 
 LOG_SECONDS = 7 * 24 * 3600
@@ -46,6 +45,7 @@ class Deliveries:
     def __init__(self, redis: Redis, blobs: BlobStore, clock: Callable[[], int]) -> None:
         self._redis: Any = redis
         self._blobs, self.clock = blobs, clock
+        self.secrets = SecretStore(blobs, clock)
         self._claim: Any = redis.register_script(_CLAIM)
 
     def enqueue(self, id: str, owner: str, url: str, event: str, data: Mapping[str, object]) -> None:
@@ -95,16 +95,6 @@ class Deliveries:
         document = queued_again(self.get(id), self.clock())
         self.save(document)
         return document
-
-    def secret(self, owner: str) -> str:
-        """What the owner's webhooks are signed with, made when it is first asked for."""
-        key = f"{_SECRETS}{hashlib.sha256(owner.encode()).hexdigest()}.json"
-        try:
-            data = self._blobs.get(key)
-        except BlobNotFound:
-            self._blobs.put_if_absent(key, SecretDocument(secret=new_secret()).model_dump_json().encode())
-            data = self._blobs.get(key)  # perhaps another's
-        return SecretDocument.model_validate_json(data).secret
 
     def due(self, limit: int) -> list[str]:
         """Ids of deliveries whose time has come, those that wait longest first."""

@@ -113,9 +113,9 @@ class Dispatcher:
                 self._changed.notify_all()
 
     def _sent(self, delivery: DeliveryDocument) -> DeliveryDocument:
-        secret = self._deliveries.secret(delivery.owner)
+        secrets = self._deliveries.secrets.signing(delivery.owner)
         at_ms, began = self._deliveries.clock(), time.monotonic()
-        answer = self._sender.send(delivery, secret, at_ms // 1000)
+        answer = self._sender.send(delivery, secrets, at_ms // 1000)
         seconds = round(time.monotonic() - began, 3)
         attempt = Attempt(at_ms=at_ms, seconds=seconds, status=answer.status, error=answer.error)
         return after_attempt(delivery, attempt, self._waits, answer.retry_after)

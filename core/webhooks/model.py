@@ -56,10 +56,18 @@ class DeliveryDocument(_Document):
     tries: int = 0
 
 
-class SecretDocument(_Document):
-    """`webhooks/secrets/<hash of the owner>.json`."""
+class FormerSecret(_Document):
+    """One that was replaced, and signs beside its successor until then, in milliseconds since 1970."""
 
     secret: str
+    until_ms: int
+
+
+class SecretDocument(_Document):
+    """`webhooks/secrets/<hash of the owner>.json`. former: the last replaced first."""
+
+    secret: str
+    former: tuple[FormerSecret, ...] = ()
 
 
 def is_delivery_id(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -43,11 +44,14 @@ class WebhookSender:
         self._tls = httpcore.default_ssl_context()
         self._tls.load_default_certs()  # an intranet's own authority
 
-    def send(self, delivery: DeliveryDocument, secret: str, timestamp: int) -> Answer:
-        """Send it once. timestamp: now, in seconds since 1970. What goes wrong is in the answer."""
+    def send(self, delivery: DeliveryDocument, secrets: Sequence[str], timestamp: int) -> Answer:
+        """Send it once, signed with each secret. timestamp: now, in seconds since 1970.
+
+        What goes wrong is in the answer.
+        """
         try:
             target = parse_target(delivery.url, self._networks)
-            return self._post(target, delivery.body.encode(), _headers(delivery, secret, timestamp))
+            return self._post(target, delivery.body.encode(), _headers(delivery, secrets, timestamp))
         except InvalidSettings as error:
             return Answer(error=str(error))
         except httpcore.TimeoutException:
@@ -70,13 +74,14 @@ class WebhookSender:
             return _judged(response)
 
 
-def _headers(delivery: DeliveryDocument, secret: str, timestamp: int) -> dict[bytes | str, bytes | str]:
+def _headers(delivery: DeliveryDocument, secrets: Sequence[str], timestamp: int) -> dict[bytes | str, bytes | str]:
+    signatures = [sign(secret, delivery.id, timestamp, delivery.body.encode()) for secret in secrets]
     return {
         "Content-Type": "application/json",
         "User-Agent": f"regrow/{VERSION}",
         "webhook-id": delivery.id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": sign(secret, delivery.id, timestamp, delivery.body.encode()),
+        "webhook-signature": " ".join(signatures),
     }
 
 

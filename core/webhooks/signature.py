@@ -18,7 +18,7 @@ def new_secret() -> str:
 
 
 def sign(secret: str, id: str, timestamp: int, body: bytes) -> str:
-    """The header `webhook-signature`. timestamp: of the attempt, in seconds since 1970."""
+    """A signature for the header `webhook-signature`. timestamp: of the attempt, in seconds since 1970."""
     key = base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
     digest = hmac.digest(key, f"{id}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(digest).decode()}"

@@ -63,6 +63,8 @@ def test_a_jobs_end_is_told(fleet: Fleet, receiver: Receiver) -> None:
     (delivery,) = fleet.client.get("/webhooks/deliveries", params={"limit": 1}).json()["deliveries"]
     assert delivery["attempts"][0]["status"] == 204
     assert fleet.client.get(f"/webhooks/deliveries/{delivery['id']}").json() == delivery
+    former = fleet.client.get("/webhooks/secret").json()
+    assert fleet.client.post("/webhooks/secret/rotate").json() == fleet.client.get("/webhooks/secret").json() != former
     assert fleet.client.post(f"/webhooks/deliveries/{delivery['id']}/replay").status_code == 202
     again = receiver.next()
     assert (again.headers["webhook-id"], again.body) == (request.headers["webhook-id"], request.body)

@@ -28,6 +28,7 @@ from core.webhooks.deliveries import LOG_LENGTH, Deliveries
 from core.webhooks.dispatcher import MOST_PER_HOST, Dispatcher
 from core.webhooks.model import DeliveryDocument, DeliveryState
 from core.webhooks.settings import WebhookSettings
+from core.webhooks.signature import sign
 from tests.receivers import receiving
 from tests.services import free_ports, process, wait_until
 
@@ -91,7 +92,7 @@ def test_a_delivery_arrives_signed(deliveries: Deliveries) -> None:
         request = receiver.next()
         document = _ended(deliveries, "msg_1")
     timestamp = request.headers["webhook-timestamp"]
-    key = base64.b64decode(deliveries.secret("ann").removeprefix("whsec_"))
+    key = base64.b64decode(deliveries.secrets.current("ann").removeprefix("whsec_"))
     signed = b"msg_1." + timestamp.encode() + b"." + request.body
     expected = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert request.headers["webhook-signature"] == expected
@@ -105,6 +106,17 @@ def test_a_delivery_arrives_signed(deliveries: Deliveries) -> None:
     assert (payload["type"], payload["data"]) == ("job.succeeded", DATA)
     assert (document.state, [attempt.status for attempt in document.attempts]) == (DeliveryState.DELIVERED, [204])
     assert _pending(deliveries) == []
+
+
+def test_while_a_secret_is_replaced_both_verify(deliveries: Deliveries) -> None:
+    former = deliveries.secrets.current("ann")
+    secret = deliveries.secrets.rotate("ann")
+    with receiving() as receiver, dispatching(deliveries):
+        deliveries.enqueue("msg_1", "ann", receiver.url, "job.succeeded", DATA)
+        request = receiver.next()
+    timestamp = int(request.headers["webhook-timestamp"])
+    expected = [sign(each, "msg_1", timestamp, request.body) for each in (secret, former)]
+    assert request.headers["webhook-signature"].split() == expected
 
 
 def test_the_sweepers_process_sends(deliveries: Deliveries, redis_url: str, tmp_path: Path) -> None:
@@ -325,7 +337,7 @@ def test_the_log_is_bounded(deliveries: Deliveries, redis: Redis) -> None:
 def test_an_owner_has_one_secret(deliveries: Deliveries) -> None:
     """Whoever asks first, and however many at once."""
     with ThreadPoolExecutor(8) as threads:
-        secrets = set(threads.map(lambda _: deliveries.secret("ann"), range(16)))
+        secrets = set(threads.map(lambda _: deliveries.secrets.current("ann"), range(16)))
     assert len(secrets) == 1
-    assert deliveries.secret("ann") in secrets
-    assert deliveries.secret("../bob") not in secrets
+    assert deliveries.secrets.current("ann") in secrets
+    assert deliveries.secrets.current("../bob") not in secrets
