@@ -68,7 +68,7 @@ def test_retry_and_delete(fleet: Fleet) -> None:
     assert fleet.client.delete(path).status_code == 204
     for again in (fleet.client.get(path), fleet.client.delete(path), fleet.client.get(path + "/bundle")):
         assert again.status_code == 404
-    assert fleet.files(path) == []
+    wait_until(lambda: fleet.files(path) == [], "the end of its files", 5)
 
 
 def test_a_retry_goes_on_from_the_parts_of_a_job_that_failed(fleet: Fleet) -> None:
@@ -96,7 +96,7 @@ def test_deleting_a_job_on_the_way_stops_it(fleet: Fleet) -> None:
     wait_until(lambda: bool(fleet.alive()[0].current), "a busy worker")
     assert fleet.client.delete(path).status_code == 204
     wait_until(lambda: fleet.alive()[0].current is None, "a free worker", 5)
-    assert fleet.files(path) == []
+    wait_until(lambda: fleet.files(path) == [], "the end of its files", 5)
     assert fleet.client.get(path).status_code == 404
 
 
@@ -119,7 +119,7 @@ def test_results_have_their_time(tmp_path: Path) -> None:
         assert fleet.job(held)["state"] == "queued"
         fleet.start_workers(1, FAULTY)
         wait_until(lambda: fleet.client.get(held).status_code == 404, "the job's deletion", 20)
-        assert fleet.files(held) == []
+        wait_until(lambda: fleet.files(held) == [], "the end of its files", 5)  # Redis forgets it first
 
 
 def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:

@@ -121,7 +121,7 @@ def test_F5_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> 
     assert job["state"] == "succeeded", job["error"]
     assert fleet.job(path)["patches_done"] == 1
     assert fleet.bundle(path) == undisturbed(data, EncodeSettings())
-    assert not [name for name in fleet.files(path) if name.startswith("parts")]
+    wait_until(lambda: not any(name.startswith("parts") for name in fleet.files(path)), "the end of its parts", 5)
 
 
 @pytest.mark.parametrize(("fault", "kind"), [("crash", "worker-lost"), ("memory", "out-of-memory")])
