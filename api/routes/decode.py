@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from api.access import JobId, caller
 from api.conditional import answer, is_known
 from api.dependencies import Service, ServiceDependency
+from api.negotiation import preferred_kind
 from api.pictures import DECODER, Kind, StoredBundle
 from api.schemas import Problem
 from core.codec.animation import AnimationKind
@@ -124,7 +125,7 @@ async def decode_file(
     return await _answer(request, service, job_id, View(parse_box(crop), step, scale), kind)
 
 
-@router.get("/decode/{id}", response_class=Response, responses=_answers("image/png", "image/webp"))
+@router.get("/decode/{id}", response_class=Response, responses=_answers("image/png", "image/webp", "image/jpeg"))
 async def decode_negotiated(
     request: Request,
     job_id: JobId,
@@ -133,6 +134,6 @@ async def decode_negotiated(
     step: Step = None,
     scale: Scale = 1,
 ) -> Response:
-    """As WebP for clients whose `Accept` names it, as PNG for others; both without loss."""
-    kind = FileKind.WEBP if "image/webp" in request.headers.get("accept", "").lower() else FileKind.PNG
+    """As what `Accept` gives the most weight: WebP (without loss) or JPEG where it names them, else PNG."""
+    kind = preferred_kind(", ".join(request.headers.getlist("accept")))
     return await _answer(request, service, job_id, View(parse_box(crop), step, scale), kind, Vary="Accept")
