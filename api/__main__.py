@@ -16,7 +16,7 @@ from api.loopback import is_loopback
 from api.settings import ApiSettings
 from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore
-from core.errors import ServiceUnavailable
+from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.logs import configure_logging
 
@@ -75,4 +75,5 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with told_in_one_line():
+        sys.exit(main())

@@ -12,7 +12,7 @@ from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
 from core.codec.images import Picture, read_picture, read_size
 from core.codec.settings import EncodeSettings
-from core.errors import TooBusy
+from core.errors import ServiceUnavailable, TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import reserve
 from core.jobs.model import Job, OnFailure, Priority, now_ms
@@ -38,7 +38,8 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
 
     Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
     outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
-    blob store is down; in all cases nothing is queued or stored.
+    blob store is down. In all cases nothing is queued or stored, but for a request with an Idempotency-Key that an
+    outage of the broker meets: its job is made all the same, and the same request sent again gets it.
     """
     jobs, limits = service.jobs, service.limits_of(principal)
     reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
@@ -53,10 +54,14 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
         raise
     try:
         jobs.enter(document, limits, keep=reservation.blob is not None)
+        return jobs.get(document.id), False
     except TooBusy:
         reservation.free(jobs.blobs)
         raise
-    return jobs.get(reservation.job_id), False
+    except ServiceUnavailable:
+        if reservation.blob is None:
+            jobs.undo(document.id)
+        raise
 
 
 def _checked(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Picture, float]:

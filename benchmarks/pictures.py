@@ -10,17 +10,23 @@ from skimage import data
 
 from core.codec.engines.base import Targets
 from core.codec.images import Picture
+from core.errors import InvalidSettings
 
 SIDE = 40
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 
 
 def load_pictures(folder: Path | None, side: int = SIDE) -> list[Picture]:
-    """Photos resized to side × side (Lanczos), as the paper's 40×40; without a folder, scikit-image's own photos."""
+    """Photos resized to side × side (Lanczos), as the paper's 40×40; without a folder, scikit-image's own photos.
+
+    Raises InvalidSettings where the folder holds none.
+    """
     if folder is None:
         images = [Image.fromarray(make()) for make in (data.astronaut, data.chelsea, data.coffee)]
     else:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise InvalidSettings(f"{folder}: there is no photo in this folder (.jpg, .png or .webp)")
         images = [Image.open(path).convert("RGB") for path in paths]
     return [Picture(np.asarray(image.resize((side, side), Image.Resampling.LANCZOS))) for image in images]
 

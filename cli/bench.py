@@ -11,10 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cli.console import console as errors
-from core.codec.images import Picture
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
-from core.errors import InvalidSettings
 
 app = typer.Typer(help="Measure this machine. Ratios are measured in one run.", no_args_is_help=True)
 
@@ -80,9 +78,10 @@ def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdow
 def decode(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     """How fast pictures are regrown: kernel, whole picture, cold start; against this machine's peak and JPEG."""
     from benchmarks.decode import SIDE, bench_decode
+    from benchmarks.pictures import load_pictures
 
     with errors.status("measuring"):
-        result = bench_decode(_pictures(images, SIDE)[0])
+        result = bench_decode(load_pictures(images, SIDE)[0])
     _show(result, as_json=as_json, as_markdown=as_markdown)
 
 
@@ -97,12 +96,13 @@ def rd(
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
     """Bytes against PSNR: every preset and the best of them, beside JPEG, JPEG 2000, WebP and AVIF."""
+    from benchmarks.pictures import load_pictures
     from benchmarks.rd import bench_rd
 
     if plot is not None:  # before minutes of fitting: it may not be installed
         from benchmarks.rd_plot import plot_rd
     with errors.status("fitting"):
-        result = bench_rd(_pictures(images, side), effort, presets or tuple(Preset))
+        result = bench_rd(load_pictures(images, side), effort, presets or tuple(Preset))
     if plot is not None:
         plot_rd(result, plot)
     _show(result, as_json=as_json, as_markdown=as_markdown)
@@ -165,16 +165,6 @@ def show(
     """Print saved results as tables."""
     for path in results:
         _show(json.loads(path.read_text()), as_json=False, as_markdown=as_markdown)
-
-
-def _pictures(folder: Path | None, side: int) -> list[Picture]:
-    """Square photos of side × side pixels. Raises InvalidSettings where the folder holds none."""
-    from benchmarks.pictures import load_pictures
-
-    pictures = load_pictures(folder, side)
-    if not pictures:
-        raise InvalidSettings(f"{folder}: there is no photo in this folder (.jpg, .png or .webp)")
-    return pictures
 
 
 def _show(result: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:

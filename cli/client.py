@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -119,12 +120,13 @@ class Client:
 
     def wait(self, job_id: str) -> RemoteJob:
         """The job when it has ended: follows its events, and comes again when the connection breaks."""
-        while not (job := self.job(job_id)).has_ended:
-            try:
-                with self._http.stream("GET", f"/jobs/{job_id}/events") as answer:
-                    for _ in answer.iter_lines():
-                        continue
-            except httpx.HTTPError:
+        job = self.job(job_id)
+        while not job.has_ended:
+            with contextlib.suppress(httpx.HTTPError), self._http.stream("GET", f"/jobs/{job_id}/events") as answer:
+                for _ in answer.iter_lines():
+                    continue
+            job = self.job(job_id)
+            if not job.has_ended:  # the connection broke, or too many follow jobs
                 time.sleep(POLL_SECONDS)
         return job
 

@@ -14,7 +14,7 @@ import typer
 from rich.progress import Progress, TaskID
 
 from cli.console import progress_bar
-from cli.files import read_image, write_whole
+from cli.files import read_image, refuse_unwritable, write_whole
 from core.codec.budget import refuse_impossible
 from core.codec.images import Picture
 from core.codec.metrics import psnr_from_mse
@@ -59,6 +59,8 @@ def encode(
     )
     targets = [_output_path(image, output, several=len(images) > 1) for image in images]
     _refuse_clashes(images, targets)
+    for target in targets:
+        refuse_unwritable(target)
     pictures = [read_image(image) for image in images]  # all are checked before the first is trained
     for image, (picture, _) in zip(images, pictures, strict=True):
         with _naming(image):

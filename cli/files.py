@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from core.codec.images import Picture, read_picture
-from core.errors import ImageError
+from core.errors import ImageError, InvalidSettings
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -22,6 +22,14 @@ def write_whole(path: Path, data: bytes) -> None:
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def refuse_unwritable(path: Path) -> None:
+    """Look, before the work, at where a file is to be written. Raises InvalidSettings."""
+    if not path.parent.is_dir():
+        raise InvalidSettings(f"{path}: there is no folder {path.parent}: make it first")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidSettings(f"{path}: the folder {path.parent} cannot be written")
 
 
 def read_image(path: Path) -> tuple[Picture, int]:

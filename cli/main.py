@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
-from core.errors import RegrowError
+from core.errors import told_in_one_line
 from core.version import VERSION
 
 app = typer.Typer(
@@ -45,10 +45,8 @@ def _root(
 def main() -> None:
     """Entry point. Errors that are the caller's become one line and exit code 1."""
     try:
-        app()
-    except RegrowError as error:
-        print(f"regrow: {error}", file=sys.stderr)
-        sys.exit(1)
+        with told_in_one_line():
+            app()
     except ModuleNotFoundError as error:
         print(f"regrow: {error.name} is not installed: pip install 'regrow[fit,dev]' brings it", file=sys.stderr)
         sys.exit(1)

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidSettings
+from core.logs import configure_logging
 
 
 def serve(
@@ -25,6 +26,7 @@ def serve(
     from cli.stack import Stack
 
     settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
+    configure_logging(settings.log_format, settings.log_level)  # the sweeper runs in this process
     refusal = why_not(settings)
     if refusal:
         raise InvalidSettings(refusal)

@@ -5,6 +5,10 @@ The core never knows HTTP: api.errors maps these classes to status codes, the CL
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class RegrowError(Exception):
     """Base of all errors that are the caller's or the environment's, not a bug of Regrow."""
@@ -132,3 +136,12 @@ class Forbidden(RegrowError):
 
 class KeyNotFound(RegrowError):
     """There is no API key with this id."""
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """For what runs as a process: an error of ours is a line on stderr, and ends it with exit code 1."""
+    try:
+        yield
+    except RegrowError as error:
+        sys.exit(f"regrow: {error}")

@@ -8,6 +8,7 @@ import warnings
 
 from celery.platforms import SecurityWarning
 
+from core.errors import told_in_one_line
 from core.logs import configure_logging
 from worker.celery_app import build_worker
 from worker.encode_job import PatchEncoder
@@ -29,4 +30,5 @@ def main(encode: PatchEncoder | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_in_one_line():
+        main()

@@ -10,10 +10,11 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from core.codec.allocation import Candidate
 from core.codec.checkpoint import Checkpoints
 from core.codec.codec import assemble
 from core.codec.encoder import EncodedPatches
@@ -122,13 +123,14 @@ class EncodeJob:
         job_id = hold.step.job_id
         document, settings, keys = source.document, source.settings, JobKeys(job_id)
         parts = self._parts(keys, hold)
-        patches = {patch: found for part in parts for patch, found in _numbered(part)}
-        if len(patches) < document.patches:
+        chosen_parts = _part_of_each_patch(parts)
+        if len(chosen_parts) < document.patches:
             log.warning("parts are missing; they are made again")
             self.jobs.store.forget(job_id)
             self.jobs.restore(job_id)
             return
-        chosen = [[each.candidate() for each in patches[patch]] for patch in range(document.patches)]
+        chosen = [_candidates(chosen_parts[patch], patch) for patch in range(document.patches)]
+        used = list({(part.start, part.stop): part for part in chosen_parts.values()}.values())
         self._go_on(hold)
         encoded = assemble(source.picture, settings, chosen)
         self._go_on(hold)
@@ -138,14 +140,14 @@ class EncodeJob:
             encoded,
             patches=document.patches,
             original_bytes=document.source_bytes,
-            patch_iterations=sum(part.patch_iterations for part in parts),
-            device_seconds=sum(part.seconds for part in parts),
+            patch_iterations=sum(part.patch_iterations for part in used),
+            device_seconds=sum(part.seconds for part in used),
             elapsed_seconds=self._elapsed(job_id),
             go_on=lambda: self._go_on(hold),
         )
         if self._has_ended(job_id):
             return
-        failed = sum(part.failed for part in parts)
+        failed = sum(part.failed for part in used)
         self._persist(lambda: self._blobs.put(keys.bundle, encoded.bundle))
         self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
         self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes, failed))
@@ -172,7 +174,7 @@ class EncodeJob:
         self._store_part(hold, part)
 
     def _parts(self, keys: JobKeys, hold: Hold) -> list[PartDocument]:
-        """All parts that are stored, by their first patch; of patches in two parts, either's result is the same."""
+        """All parts that are stored, by their first patch."""
         stored, parts = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
         with ThreadPoolExecutor(READERS) as pool:
             for first in range(0, len(stored), READ_AT_ONCE):
@@ -230,5 +232,11 @@ class EncodeJob:
             return None
 
 
-def _numbered(part: PartDocument) -> list[tuple[int, list[CandidateDocument]]]:
-    return list(zip(range(part.start, part.stop), part.patches, strict=True))
+def _part_of_each_patch(parts: Sequence[PartDocument]) -> dict[int, PartDocument]:
+    """By patch. Of two parts that have it, either has the same result, unless one of them gave the patch up."""
+    by_worth = sorted(parts, key=lambda part: part.failed, reverse=True)
+    return {patch: part for part in by_worth for patch in range(part.start, part.stop)}
+
+
+def _candidates(part: PartDocument, patch: int) -> list[Candidate]:
+    return [each.candidate() for each in part.patches[patch - part.start]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from core.jobs.settings import ServiceSettings
 
@@ -24,3 +25,9 @@ class WorkerSettings(ServiceSettings):
     heartbeat: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))
     gather_messages: int = Field(default=8, ge=1, le=64)
     gather_time: timedelta = timedelta(milliseconds=50)
+
+    @model_validator(mode="after")
+    def _beats_within_a_lease(self) -> Self:
+        if self.lease < 3 * self.heartbeat:
+            raise ValueError("REGROW_LEASE must be at least three times REGROW_HEARTBEAT, or steps are lost at work")
+        return self

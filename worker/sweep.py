@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 
+from core.errors import told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
@@ -53,4 +54,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with told_in_one_line():
+        main()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
+from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
@@ -60,9 +62,9 @@ async def encode(
             data, options = await image.read(), with_fields(options, form)
     else:
         data = await request.body()
-    job, replayed = await run_in_threadpool(
-        submit, service, principal, data, options.order(idempotency_key, service.settings.webhook_networks)
-    )
+    order = options.order(idempotency_key, service.settings.webhook_networks)
+    work = partial(submit, service, principal, data, order)
+    job, replayed = await to_thread.run_sync(work, limiter=service.slots.uploads)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"

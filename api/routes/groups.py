@@ -80,9 +80,9 @@ async def make_group(
     Options hold for all images; `webhook` is told once, when all jobs have ended. With an Idempotency-Key, the same
     request sent again within a day answers with the group that the first one made.
     """
-    async with _files(request, options, service.settings) as (files, options):
-        order = options.order(idempotency_key, service.settings.webhook_networks)
-        with service.slots.group_of(principal.owner):
+    with service.slots.group_of(principal.owner):
+        async with _files(request, options, service.settings) as (files, options):
+            order = options.order(idempotency_key, service.settings.webhook_networks)
             work = partial(submit_group, service, principal, files, order)
             document, replayed = await to_thread.run_sync(work, limiter=service.slots.groups)
     if not any(entry.job_id for entry in document.entries):

@@ -20,7 +20,7 @@ LOCAL = "local"
 
 
 class Document(BaseModel):
-    """Of this release or one that understands it."""
+    """Read by releases that know all its fields. version: for those to come."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -31,8 +31,8 @@ class JobDocument(Document):
     """`job.json`: what was asked for.
 
     source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
-    timeout: seconds from its creation after which the job is ended. group: that it belongs to. webhook: where to tell
-    that it has ended. request_id: of the request that made it, for logs.
+    timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
+    that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
     """
 
     id: str
@@ -47,6 +47,7 @@ class JobDocument(Document):
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
+    timed_from_ms: int | None = None
     group: str | None = None
     webhook: str | None = None
     request_id: str | None = None
@@ -57,6 +58,12 @@ class JobDocument(Document):
     coder: Coder = Coder.ANS
     target_psnr: float | None = None
     max_bytes: int | None = None
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When the job must have ended, None for no such time."""
+        begins = self.created_ms if self.timed_from_ms is None else self.timed_from_ms
+        return None if self.timeout is None else begins + round(self.timeout * 1000)
 
     def settings(self) -> EncodeSettings:
         return EncodeSettings(

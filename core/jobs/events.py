@@ -18,6 +18,9 @@ MOST_FOLLOWERS = 256
 """At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""
 
 
+SPARE_CONNECTIONS = 64
+"""For those who begin to follow: they ask for a job's last change."""
+
 LONGEST_WAIT = 60.0
 
 
@@ -37,6 +40,7 @@ class Events:
         self._redis: Any = Redis.from_url(
             redis_url,
             decode_responses=True,
+            max_connections=most + SPARE_CONNECTIONS,
             socket_connect_timeout=1,
             socket_timeout=LONGEST_WAIT + 5,  # a read that waits is no outage
         )

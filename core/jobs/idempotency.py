@@ -60,15 +60,16 @@ def reserve(
         return Reservation(document.job_id)
     name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
     today, yesterday = (f"{IDEMPOTENCY}{day}/{name}" for day in days(document.created_ms))
-    first, blob = _find(jobs, yesterday), yesterday
-    if first is None:
-        blob = today
-        if jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
-            return Reservation(document.job_id, blob=blob, fingerprint=fingerprint)
+    blob = yesterday if jobs.blobs.exists(yesterday) else today
+    while not jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
         first = _find(jobs, blob)
-    if first is None:  # it was freed this very moment
-        raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
-    return _again(jobs, first, blob, document, is_done or (lambda job_id: _is_job(jobs, job_id)))
+        if first is None:  # it was freed this very moment
+            raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
+        known = _again(first, blob, document, is_done or (lambda job_id: _is_job(jobs, job_id)))
+        if known is not None:
+            return known
+        blob = f"{blob}-after-{first.job_id}"  # the first has died: of those who follow, one reserves
+    return Reservation(document.job_id, blob=blob, fingerprint=fingerprint)
 
 
 def days(now: int) -> tuple[str, str]:
@@ -84,9 +85,9 @@ def _find(jobs: Jobs, blob: str) -> IdempotencyDocument | None:
 
 
 def _again(
-    jobs: Jobs, first: IdempotencyDocument, blob: str, document: IdempotencyDocument, is_done: Callable[[str], bool]
-) -> Reservation:
-    """What a request gets whose key was reserved before."""
+    first: IdempotencyDocument, blob: str, document: IdempotencyDocument, is_done: Callable[[str], bool]
+) -> Reservation | None:
+    """What a request gets whose key was reserved before; None where whoever did so has died."""
     if first.fingerprint != document.fingerprint:
         raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this one")
     if first.job_id == document.job_id:  # our own writing, of which the answer was lost
@@ -95,8 +96,7 @@ def _again(
         return Reservation(first.job_id, done=True, blob=blob)
     if now_ms() - first.created_ms < IN_FLIGHT_MS:
         raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered")
-    jobs.blobs.put(blob, document.model_dump_json().encode())  # the first has died: one of one's own
-    return Reservation(document.job_id, blob=blob, fingerprint=document.fingerprint)
+    return None
 
 
 def _is_job(jobs: Jobs, job_id: str) -> bool:

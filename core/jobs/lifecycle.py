@@ -151,8 +151,8 @@ class Jobs:
         if job.state not in RETRYABLE:
             raise JobNotRetryable(f"the job is {job.state}: only one that failed or was cancelled can be tried again")
         document = self.document(job_id)
-        if document.timeout is not None:  # counts from now
-            document = document.model_copy(update={"timeout": document.timeout + self._age(document)})
+        if document.timeout is not None:
+            document = document.model_copy(update={"timed_from_ms": self.store.now_ms()})
             self.blobs.put(keys.job, document.model_dump_json().encode())
         self.blobs.put(keys.open, b"")
         self.store.enter(document, limits, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
@@ -191,6 +191,3 @@ class Jobs:
             self.blobs.delete(keys.job)
             delete_all(self.blobs, keys.prefix)
             self.blobs.delete(keys.open)  # last: what has it is looked after
-
-    def _age(self, document: JobDocument) -> float:
-        return (self.store.now_ms() - document.created_ms) / 1000

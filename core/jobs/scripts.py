@@ -11,13 +11,16 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from core.errors import ServiceUnavailable, StorageFull
 
 _FOLDER = files("core.jobs") / "lua"
+
+MOST_CONNECTIONS = 1000
+"""More than any process has threads."""
 
 
 def load_script(redis: Redis, name: str) -> Script:
@@ -38,6 +41,7 @@ def connect(redis_url: str, *, retries: int = 0) -> Redis:
         socket_connect_timeout=1,
         socket_timeout=1.5,
         health_check_interval=10,
+        max_connections=MOST_CONNECTIONS,
         retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
     )
 
@@ -51,3 +55,7 @@ def redis_errors() -> Iterator[None]:
         raise StorageFull("Redis has no memory left") from error
     except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
         raise ServiceUnavailable("Redis cannot be reached: try again in a few seconds") from error
+    except ResponseError as error:
+        if str(error).startswith("MISCONF"):
+            raise StorageFull("Redis cannot write to its disk: it is full or broken") from error
+        raise

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from core.errors import InvalidSettings
 from core.logs import LogFormat
 from core.webhooks.settings import WebhookSettings
 
 
-class BlobSettings(BaseSettings):
+class Settings(BaseSettings):
+    """Raises InvalidSettings, in one line that names the variable, where one has a bad value."""
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSettings("; ".join(map(_sentence, error.errors()))) from error
+        except SettingsError as error:  # not the JSON that a list must be
+            raise InvalidSettings(str(error)) from error
+
+
+def _sentence(error: ErrorDetails) -> str:
+    message = error["msg"].removeprefix("Value error, ")
+    return f"REGROW_{str(error['loc'][0]).upper()}: {message}" if error["loc"] else message
+
+
+class BlobSettings(Settings):
     """Which blob store, and where."""
 
     model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None)

@@ -63,7 +63,7 @@ class JobStore:
         """
         limits = limits or Limits()
         done = [[part.start, part.stop] for part in parts]
-        deadline = 0 if document.timeout is None else document.created_ms + round(document.timeout * 1000)
+        deadline = document.deadline_ms or 0
         job = {
             "id": document.id,
             "owner": document.owner,
@@ -165,15 +165,16 @@ class JobStore:
         """The jobs created last, newest first. before: an id, to go on after it; states: only jobs in one of these;
         owner: only one's."""
         jobs_key = _JOBS if owner is None else f"{_OWNED}{owner}"
-        start, found = self._rank_after(jobs_key, before), list[Job]()
+        found = list[Job]()
         while len(found) < limit:
+            start = self._rank_after(jobs_key, before)  # anew for each page: meanwhile, others came
             with redis_errors():
                 ids = self._redis.zrevrange(jobs_key, start, start + _PAGE - 1)
             jobs = self._read(ids, missing_too=False).values()
             found += [job for job in jobs if not states or job.state in states]
-            start += _PAGE
             if len(ids) < _PAGE:
                 break
+            before = ids[-1]
         return found[:limit]
 
     def _rank_after(self, jobs_key: str, before: str | None) -> int:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from core.errors import BlobNotFound, JobNotFound, ServiceUnavailable
+from core.errors import BlobNotFound, GroupNotFound, JobNotFound, ServiceUnavailable
 from core.jobs.blobs.base import delete_all
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
 from core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
@@ -119,9 +119,10 @@ class Sweeper:
                 return
             try:
                 work(job_id)
-            except (ServiceUnavailable, JobNotFound) as error:
-                if isinstance(error, ServiceUnavailable):
-                    raise
+            except ServiceUnavailable:
+                raise
+            except (JobNotFound, GroupNotFound):  # another was quicker
+                continue
             except Exception:
                 log.exception("%s cannot be looked after", job_id)
 

@@ -93,8 +93,13 @@ class Dispatcher:
                 self._under_way[thread] = host, delivery.owner
         if busy:
             self._deliveries.put_off(id, _BUSY_SECONDS)
-        else:
+            return
+        try:
             thread.start()
+        except RuntimeError:  # no more threads: it is sent when its claim has ended
+            with self._changed:
+                del self._under_way[thread]
+            raise
 
     def _attempt(self, delivery: DeliveryDocument) -> None:
         """Send it once. Where that or its result cannot be stored, it is sent again when its claim has ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,12 +15,15 @@ from redis import Redis
 
 from core.access.ring import ANYBODY
 from core.jobs.blobs.files import FilesBlobStore
+from core.jobs.events import MOST_FOLLOWERS, Events
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
 from core.jobs.store import JobStore
 from tests.pictures import smooth_file
+
+FOLLOWERS = MOST_FOLLOWERS // 2
 
 
 @dataclass
@@ -121,6 +125,17 @@ def test_it_goes_on_after_the_last_event_that_was_seen(client: httpx.Client, ser
     assert all(event.id > seen.id for event in missed)
     over = client.get(f"/jobs/{job_id}/events", headers={"Last-Event-ID": missed[-1].id})
     assert (over.status_code, over.content) == (204, b""), "an EventSource does not come again"
+
+
+def test_more_can_follow_than_a_pool_of_connections_has_by_itself(redis_url: str) -> None:
+    async def follow() -> list[object]:
+        events = Events(redis_url)
+        try:
+            return list(await asyncio.gather(*(events.after("0" * 32, "0-0", 1.0) for _ in range(FOLLOWERS))))
+        finally:
+            await events.close()
+
+    assert asyncio.run(follow()) == [[]] * FOLLOWERS
 
 
 def test_a_job_that_has_ended_is_one_event(client: httpx.Client, service: Service, job_id: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,7 @@ from tests import services
 from tests.archives import encrypted_zip, zip_of
 from tests.bundles import random_bundle
 from tests.pictures import png_header_only, smooth_file
+from tests.services import wait_until
 
 GOOD = {f"{number}.png": smooth_file(8 + number, 60, seed=number) for number in range(3)}
 
@@ -189,6 +192,19 @@ def test_the_limit_is_for_all_archives_of_a_request_together(redis_url: str, tmp
         refused = httpx.post(f"{running.url}/groups", files=[("images", archive), ("images", archive)])
         assert (refused.status_code, refused.json()["type"]) in ((422, "/problems/image-too-large"),)
         assert len(httpx.get(f"{running.url}/jobs").json()["jobs"]) == jobs, "what had been made of it is gone"
+
+
+def test_a_group_counts_from_its_first_byte(client: httpx.Client) -> None:
+    """Whoever sends two slowly sends no third."""
+    body = b"not an archive"
+    head = f"POST /groups HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            slow = stack.enter_context(socket.create_connection((client.base_url.host, client.base_url.port or 80)))
+            slow.sendall(head.encode() + body[:5])
+        refused = lambda: client.post("/groups", content=body).status_code == 429  # noqa: E731
+        wait_until(refused, "the refusal of a third", 5)
+    wait_until(lambda: client.post("/groups", content=body).status_code == 422, "room again", 5)
 
 
 def test_groups_of_one_owner_take_turns() -> None:

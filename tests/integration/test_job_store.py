@@ -147,6 +147,20 @@ def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue:
     assert 0 < redis.ttl(f"regrow:events:{document.id}") <= 30, "who follows it is told"  # type: ignore[operator]
 
 
+def test_those_who_come_between_two_pages_repeat_none(store: JobStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(150):
+        store.enter(job_document(1))
+    read = store._read
+
+    def read_while_others_come(ids: list[str], **more: bool) -> object:
+        store.enter(job_document(1))
+        return read(ids, **more)
+
+    monkeypatch.setattr(store, "_read", read_while_others_come)
+    found = [job.id for job in store.newest(200)]
+    assert len(found) == len(set(found)) == 150
+
+
 def test_newest_come_first(store: JobStore) -> None:
     first = job_document()
     second = job_document(created_ms=first.created_ms + 1)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
-from core.errors import JobNotFound, ServiceUnavailable, StorageFull, TooBusy
+from core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavailable, StorageFull, TooBusy
 from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
-from core.jobs.idempotency import days
+from core.jobs.idempotency import days, reserve
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import JobState, now_ms
@@ -44,6 +45,38 @@ def _accept(jobs: Jobs, **more: object) -> JobDocument:
     document = job_document(4, **more)
     jobs.accept(document, b"a picture", Limits())
     return document
+
+
+def test_a_retry_has_as_long_as_was_asked_for(jobs: Jobs, redis: Redis) -> None:
+    """However late it comes, and however often."""
+    document = _accept(jobs, created_ms=now_ms() - 100_000, timeout=1000.0)
+    for _ in range(3):
+        jobs.cancel(document.id)
+        before = jobs.store.now_ms()
+        jobs.retry(document.id, Limits())
+        deadline = redis.zscore("regrow:deadlines", document.id)
+        assert before + 1_000_000 <= float(str(deadline)) <= jobs.store.now_ms() + 1_000_000
+
+
+def test_of_many_who_take_up_a_dead_request_one_makes_the_job(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """H8: the first with the key has died; each of two generations of repeats has one that reserves."""
+    made: list[str] = []
+    for generation in range(3):
+        monkeypatch.setattr("core.jobs.idempotency.now_ms", lambda later=generation: now_ms() + 100_000 * later)
+
+        def repeat(_: int) -> str | None:
+            try:
+                return reserve(jobs, "ann", "key", "the request").job_id
+            except IdempotencyInFlight:
+                return None
+
+        with ThreadPoolExecutor(8) as threads:
+            found = [each for each in threads.map(repeat, range(8)) if each is not None]
+        assert len(found) == 1, "all others are told that it is in flight"
+        made += found
+    assert len(set(made)) == 3
+    jobs.accept(job_document(1, id=made[-1]), b"a picture", Limits())
+    assert reserve(jobs, "ann", "key", "the request").job_id == made[-1]
 
 
 def test_lost_jobs_are_entered_with_their_parts(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:

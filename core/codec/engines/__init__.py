@@ -17,9 +17,11 @@ def make_engine(name: str | None = None) -> Engine:
     Not thread-safe: one engine per thread. Raises InvalidSettings for a name that is not in ENGINES.
     """
     name = name or os.environ.get("REGROW_ENGINE") or ("cuda" if _has_gpu() else "numba")
-    # Imported here, because the API process must run where neither torch nor numba is installed.
+    # Imported here, because the API process must run where no torch is installed.
     match name:
         case "cuda":
+            if not _has_gpu():
+                raise InvalidSettings("the engine cuda needs an NVIDIA GPU that torch can use, and Triton")
             from core.codec.engines.cuda_engine import CudaEngine
 
             return CudaEngine()

@@ -30,6 +30,7 @@ class FilesBlobStore:
         path = self._path(key)
         with self._written_aside(path, data) as temporary:
             Path(temporary).replace(path)
+            _flush_names(path.parent)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         path = self._path(key)
@@ -38,6 +39,7 @@ class FilesBlobStore:
                 os.link(temporary, path)
             except FileExistsError:
                 return False
+            _flush_names(path.parent)
             return True
 
     def get(self, key: str) -> bytes:
@@ -131,6 +133,17 @@ def _make_temporary(folder: Path) -> tuple[int, str]:
             return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
     folder.mkdir(parents=True, exist_ok=True)
     return tempfile.mkstemp(prefix=_TEMPORARY, dir=folder)
+
+
+def _flush_names(folder: Path) -> None:
+    """Have the names in a folder on disk for sure, and its own name, as it may be new."""
+    for each in (folder, folder.parent):
+        with contextlib.suppress(FileNotFoundError):  # removed meanwhile, with what is in it
+            handle = os.open(each, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
 
 
 def _refuse_unless_gone(error: OSError) -> None:

@@ -129,6 +129,14 @@ def test_help_and_version() -> None:
     assert _regrow("--version").stdout.startswith("regrow 0.")
 
 
+def test_folders_are_looked_at_before_the_work(tmp_path: Path) -> None:
+    image = tmp_path / "photo.png"
+    image.write_bytes(smooth_file(20, 30))
+    _assert_one_line(_regrow("encode", image, "-o", tmp_path / "attic" / "x.gnca"), "there is no folder")
+    (tmp_path / "empty").mkdir()
+    _assert_one_line(_regrow("bench", "quality", "--images", tmp_path / "empty"), "there is no photo")
+
+
 def test_decode_shows_parts_and_steps(tmp_path: Path) -> None:
     data = random_bundle(90, 130)
     bundle, target = tmp_path / "x.gnca", tmp_path / "x.png"
