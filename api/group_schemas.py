@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from api.schemas import JobErrorBody
 from core.jobs.groups import GroupDocument, Member, has_ended
-from core.jobs.model import Job, JobState, iso
+from core.jobs.model import Job, JobState
+from core.times import iso
 
 
 class GroupItem(BaseModel):

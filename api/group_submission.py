@@ -16,7 +16,7 @@ from core.access.principal import Principal
 from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, TooBusy
 from core.jobs.groups import GroupDocument, GroupEntry
 from core.jobs.idempotency import reserve
-from core.jobs.model import now_ms
+from core.times import now_ms
 
 RENEW_EVERY = 10
 """Images, of which the largest take seconds each, between two signs that the request is still being answered."""

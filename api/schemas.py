@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from core.jobs.model import PHASES, Job, JobState, Priority, iso
+from core.jobs.model import PHASES, Job, JobState, Priority
 from core.jobs.processes import ProcessRecord
 from core.jobs.workers import WorkerRecord
+from core.times import iso
 from core.webhooks.model import DeliveryDocument
 
 

@@ -15,8 +15,9 @@ from core.codec.settings import EncodeSettings
 from core.errors import ServiceUnavailable, TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import reserve
-from core.jobs.model import Job, OnFailure, Priority, now_ms
+from core.jobs.model import Job, OnFailure, Priority
 from core.logs import current_context
+from core.times import now_ms
 
 
 @dataclass(frozen=True, slots=True)

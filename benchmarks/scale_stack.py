@@ -22,10 +22,11 @@ from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobDocument
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.model import JobState, new_job_id, now_ms
+from core.jobs.model import JobState, new_job_id
 from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
 from core.jobs.workers import WorkerRegistry
+from core.times import now_ms
 
 START_SECONDS = 120
 TINY_PNG = bytes.fromhex(

@@ -19,8 +19,9 @@ from core.codec.picture_files import FileKind, write_picture
 from core.codec.presets import PATCH_SIZE, Effort, Preset
 from core.codec.seeds import SeedKind
 from core.jobs.documents import JobDocument, JobKeys
-from core.jobs.model import JobState, new_job_id, now_ms
+from core.jobs.model import JobState, new_job_id
 from core.jobs.store import Limits
+from core.times import now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,6 @@ class ServiceStack(ScaleStack):
         )
         data = random_bundle(side, side, seed)
         self.jobs.accept(document, TINY_PNG, Limits())
-        self.jobs.store.enter(document)
         self.jobs.blobs.put(JobKeys(document.id).bundle, data)
         self.redis.hset(f"regrow:job:{document.id}", "state", JobState.ASSEMBLING)  # as a worker would have left it
         self.jobs.succeed(document.id, 30.0, len(data))

@@ -117,7 +117,7 @@ def _refuse_clashes(images: list[Path], targets: list[Path]) -> None:
 def _encode_one(
     name: str, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
 ) -> Report:
-    from core.codec.codec import assemble, grid_of  # imports torch, which takes seconds
+    from core.codec.codec import assemble, grid_of  # numba's kernels take seconds to load
     from core.codec.encoder import encode_patches
     from core.codec.engines import make_engine
     from core.codec.fit import fit

@@ -15,8 +15,8 @@ from rich.table import Table
 from core.access.keys import KeyDocument, KeyStore
 from core.access.principal import Role
 from core.jobs.blobs import make_blob_store
-from core.jobs.model import iso, now_ms
 from core.jobs.settings import BlobSettings
+from core.times import iso, now_ms
 
 app = typer.Typer(
     help="Who may use a service. As soon as there is a key, every request needs one.", no_args_is_help=True

@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass, field
 
 from core.errors import RegrowError
-from core.jobs.model import iso, now_ms
 from core.jobs.processes import ProcessRecord, ProcessState
+from core.times import iso, now_ms
 
 
 class StackError(RegrowError):

@@ -16,5 +16,5 @@ def worker(
     if sweeper:
         from worker.sweep import main
     else:
-        from worker.__main__ import main  # imports torch, which takes seconds
+        from worker.__main__ import main  # imports Celery and the engines
     main()

@@ -7,7 +7,8 @@ from typing import Any
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.jobs.documents import JobDocument
-from core.jobs.model import new_job_id, now_ms
+from core.jobs.model import new_job_id
+from core.times import now_ms
 
 
 def job_document(patches: int = 9, **more: Any) -> JobDocument:

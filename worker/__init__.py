@@ -1,1 +1,1 @@
-"""Queue workers: plan, fit and assemble."""
+"""Queue workers: fit and assemble."""

@@ -9,13 +9,13 @@ from core.errors import told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.model import now_ms
 from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
 from core.logs import configure_logging
+from core.times import now_ms
 from core.webhooks.deliveries import Deliveries
 from core.webhooks.dispatcher import Dispatcher
 

@@ -18,6 +18,7 @@ from api.pictures import DECODER, Kind, StoredBundle
 from api.schemas import Problem
 from core.codec.animation import AnimationKind
 from core.codec.picture_files import FileKind
+from core.codec.rule import MOST_STEPS
 from core.codec.view import LARGEST_SCALE, View, parse_box
 from core.errors import InvalidSettings
 
@@ -31,7 +32,7 @@ Crop = Annotated[
         description="`x,y,width,height` in pixels; only the patches it touches are regrown", examples=["40,40,80,80"]
     ),
 ]
-Step = Annotated[int | None, Query(ge=0, le=255, description="The state after so many steps; 0 is the seed")]
+Step = Annotated[int | None, Query(ge=0, le=MOST_STEPS, description="The state after so many steps; 0 is the seed")]
 Scale = Annotated[int, Query(ge=1, le=LARGEST_SCALE, description="Pixels per pixel of the picture, along each side")]
 
 Animate = Annotated[bool, Query(description="The growth from the seed instead, as an animation; of `.webp` only")]

@@ -50,8 +50,13 @@ function makeJobRow(job) {
   const share = document.createElement("small");
   cell(row, "progress").append(bar, " ", share);
   for (const name of ["psnr", "bytes", "created"]) cell(row, name).className = "number";
-  setText(cell(row, "created"), new Date(job.created_at).toLocaleTimeString());
+  setText(cell(row, "created"), timeOf(job.created_at));
   return row;
+}
+
+function timeOf(text) {
+  const when = new Date(text);
+  return when.toDateString() === new Date().toDateString() ? when.toLocaleTimeString() : when.toLocaleString();
 }
 
 function fillJobRow(row, job) {
@@ -101,7 +106,7 @@ function fillProcessRow(row, process) {
   const state = cell(row, "state").firstChild;
   setText(state, process.state);
   state.className = `state ${process.state}`;
-  setText(cell(row, "since"), new Date(process.since).toLocaleTimeString());
+  setText(cell(row, "since"), timeOf(process.since));
   setText(cell(row, "restarts"), String(process.restarts));
   setText(cell(row, "exit"), process.last_exit ?? "");
 }

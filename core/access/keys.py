@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from core.access.principal import Principal, Role, check_owner
 from core.errors import BlobNotFound, KeyNotFound
 from core.jobs.blobs.base import BlobStore
-from core.jobs.model import now_ms
+from core.times import now_ms
 
 log = logging.getLogger("regrow.access")
 

@@ -11,7 +11,7 @@ from core.access.keys import KeyDocument, KeyStore, key_id_of
 from core.access.principal import Principal, Role
 from core.errors import ServiceUnavailable
 from core.jobs.documents import LOCAL
-from core.jobs.model import now_ms
+from core.times import now_ms
 
 log = logging.getLogger("regrow.access")
 

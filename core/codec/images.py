@@ -1,6 +1,6 @@
 """From a file's bytes to validated pixels, and back to PNG.
 
-What comes in (checklist I1 to I12): PNG, JPEG and WebP only, the first frame of an animation, turned upright by its
+What comes in: PNG, JPEG and WebP only, the first frame of an animation, turned upright by its
 EXIF orientation. A PNG must have its end and correct checksums. Colour profiles and all other metadata are dropped:
 pixel values are taken as sRGB, and nothing but pixels ever comes out. Modes: 1-bit, 8-bit and 16-bit grey become one
 channel (16 bits are scaled to 8, not clipped); anything with transparency becomes RGBA, unless it is opaque everywhere;

@@ -20,7 +20,7 @@ from core.codec.rule import RuleShape, split, tensor_slices
 
 STEP_SHARES = (0.16, 0.16, 0.072)
 """The usual quantisation steps of W1, b1 and W2, over the root mean square of the tensor: about five bits a weight. W2
-gets the finer one, as pictures depend on it 4 to 18 times as much (DESIGN.md §4)."""
+gets the finer one, as pictures depend on it 4 to 18 times as much (docs/adr/0005)."""
 
 _SMALLEST = 1e-6
 

@@ -1,9 +1,9 @@
 """Rounding trained rules to symbols, so that the picture suffers as little as can be.
 
-Rounding to nearest is ruinous (DESIGN.md §4). Instead, with the Gauss-Newton matrix of a rule as its curvature, weights
-are rounded one by one, the most sensitive first, and all that are still free make up for each error (nearest plane).
-The rule is not linear, so this happens group by group: after each, the free weights are trained a little, and the
-curvature is taken anew. The steps' tilt and the damping are chosen by the error of the real, integer decoder.
+Rounding to nearest is ruinous (docs/adr/0005). Instead, with the Gauss-Newton matrix of a rule as its curvature,
+weights are rounded one by one, the most sensitive first, and all that are still free make up for each error (nearest
+plane). The rule is not linear, so this happens group by group: after each, the free weights are trained a little, and
+the curvature is taken anew. The steps' tilt and the damping are chosen by the error of the real, integer decoder.
 """
 
 from __future__ import annotations

@@ -20,6 +20,9 @@ FloatArray = npt.NDArray[np.floating]
 # A visible channel holds brightness minus this, so that an untouched cell is mid-grey rather than black.
 VISIBLE_OFFSET = 0.5
 
+MOST_STEPS = 1024
+"""Of a rollout (docs/FORMAT.md, 1.1)."""
+
 
 @dataclass(frozen=True, slots=True)
 class RuleShape:

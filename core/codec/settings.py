@@ -16,7 +16,8 @@ MOST_BYTES = 1 << 40
 class EncodeSettings:
     """seed: what pictures are grown from. seed_number: of the random numbers that start and train the rules.
 
-    fire_rate: share of cells that update at each step; 0 for synchronous updates. coder: how weights are written.
+    fire_rate: share of cells that update at each step; 0 for synchronous updates, and all that HTTP
+    and the command line ask for. coder: how weights are written.
     target_psnr: dB that the picture shall reach in as few bytes as possible; max_bytes: that the whole file may have,
     for a picture as good as possible. With either, each patch gets the preset and the quantisation steps that serve
     the picture best, and `preset` is not used. Raises InvalidSettings.

@@ -9,7 +9,8 @@ from core.errors import BlobNotFound, GroupNotFound, JobNotFound
 from core.jobs.blobs.base import delete_all
 from core.jobs.documents import Document
 from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, Job, JobState, created_ms, now_ms
+from core.jobs.model import FINAL_STATES, Job, JobState, created_ms
+from core.times import now_ms
 
 GROUPS = "groups/"
 OPEN_GROUPS = "open-groups/"

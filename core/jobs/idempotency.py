@@ -16,7 +16,8 @@ from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, 
 from core.jobs.blobs.base import BlobStore
 from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
 from core.jobs.lifecycle import Jobs
-from core.jobs.model import iso, new_job_id, now_ms
+from core.jobs.model import new_job_id
+from core.times import iso, now_ms
 
 IN_FLIGHT_MS = 60_000
 """A request whose job is not there after so long has died."""

@@ -15,8 +15,9 @@ from core.jobs.announce import announce_job
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
 from core.jobs.messages import Sender
-from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState, now_ms
+from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
 from core.jobs.store import JobStore, Limits
+from core.times import now_ms
 from core.webhooks.deliveries import Deliveries
 
 

@@ -45,7 +45,7 @@ def make_celery(redis_url: str) -> Celery:
     """The Celery application, for sending and for working."""
     app = Celery("regrow", broker=broker_url(redis_url), set_as_current=False)
     app.conf.update(
-        # JSON only: a pickle in the queue is refused, not run (checklist H10).
+        # JSON only: a pickle in the queue is refused, not run.
         task_serializer="json",
         accept_content=["json"],
         # Results are blobs; a result backend would only add load and keys that leak.

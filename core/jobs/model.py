@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
+
+from core.times import now_ms
 
 
 class Priority(StrEnum):
@@ -78,16 +78,6 @@ def is_job_id(text: str) -> bool:
 def created_ms(job_id: str) -> int:
     """When the id was made, in milliseconds since 1970."""
     return int(job_id[:12], 16)
-
-
-def now_ms() -> int:
-    """Milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
-def iso(milliseconds: float) -> str:
-    """A time as ISO 8601 in UTC with milliseconds."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)

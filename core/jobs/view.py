@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from core.codec.metrics import psnr_from_mse
 from core.jobs.documents import JobDocument
-from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority, iso, now_ms
+from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority
+from core.times import iso, now_ms
 
 _LIVE = "live:"
 

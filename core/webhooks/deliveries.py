@@ -17,7 +17,8 @@ from redis import Redis
 from core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
 from core.jobs.blobs.base import BlobStore
 from core.jobs.scripts import redis_errors
-from core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, iso, queued_again
+from core.times import iso
+from core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, queued_again
 from core.webhooks.secrets import SecretStore
 
 log = logging.getLogger("regrow.webhooks")

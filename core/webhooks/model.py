@@ -107,8 +107,3 @@ def parse_retry_after(value: str) -> timedelta | None:
         return date - datetime.now(UTC)
     except (TypeError, ValueError, OverflowError):  # TypeError: a date without a zone
         return None
-
-
-def iso(milliseconds: int) -> str:
-    """A time since 1970 as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -15,7 +15,7 @@ from core.access.keys import KeyStore
 from core.access.principal import Role
 from core.access.ring import FRESH_SECONDS
 from core.jobs.blobs.files import FilesBlobStore
-from core.jobs.model import now_ms
+from core.times import now_ms
 from tests import services
 from tests.pictures import smooth_file
 from tests.services import wait_until

@@ -20,8 +20,8 @@ from redis import Redis
 
 from core.errors import DeliveryNotFound
 from core.jobs.blobs.files import FilesBlobStore
-from core.jobs.model import now_ms
 from core.jobs.scripts import connect
+from core.times import now_ms
 from core.webhooks import dispatcher
 from core.webhooks.address import Networks
 from core.webhooks.deliveries import LOG_LENGTH, Deliveries

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.rule import RuleShape
+from core.codec.rule import MOST_STEPS, RuleShape
 from core.errors import InvalidSettings
 
 Array = npt.NDArray[np.float32]
@@ -28,8 +28,8 @@ class Rollout:
     fire_key: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.steps <= 1024:
-            raise InvalidSettings(f"steps must be from 1 to 1024, not {self.steps}")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise InvalidSettings(f"steps must be from 1 to {MOST_STEPS}, not {self.steps}")
         if not 0.0 <= self.fire_rate <= 1.0:
             raise InvalidSettings(f"fire rate must be from 0 to 1, not {self.fire_rate}")
 

@@ -10,7 +10,6 @@ import pytest
 from cli import client as module
 from cli.client import POLL_SECONDS, Client
 
-
 COUNTS = {"patches_total": 1, "patches_done": 0, "progress": 0.0}
 
 

@@ -7,6 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from core.times import iso
 from core.webhooks.model import (
     ATTEMPTS_KEPT,
     Attempt,
@@ -14,7 +15,6 @@ from core.webhooks.model import (
     DeliveryState,
     after_attempt,
     is_delivery_id,
-    iso,
     parse_retry_after,
     queued_again,
 )
