@@ -213,4 +213,4 @@ def test_a_thousand_patches_do_not_hold_up_anothers_thumbnail(tmp_path: Path) ->
         meanwhile = jobs.get(poster.id)
         assert meanwhile.state == "fitting", "the poster must be far from done"
         assert meanwhile.patches_done >= before
-        wait_until(lambda: jobs.get(poster.id).state == "succeeded", "the poster", 120)
+        wait_until(lambda: jobs.get(poster.id).state == "succeeded", "the poster", 240)

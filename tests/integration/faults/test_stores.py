@@ -43,7 +43,7 @@ def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     workers = fleet.start_workers(2)
     data = smooth_file(120, 120)
     path = fleet.send(data, effort="draft")
-    wait_until(lambda: fleet.job(path)["progress"] > 0, "the start of the job")
+    wait_until(lambda: fleet.job(path)["progress"] > 0, "the start of the job", 120)
     kill(fleet.broker)
     for answer in (fleet.client.get("/readyz"), fleet.client.get(path), fleet.client.post("/encode", content=data)):
         _problem_within_two_seconds(answer, "Redis")
