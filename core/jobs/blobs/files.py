@@ -142,6 +142,9 @@ def _flush_names(folder: Path) -> None:
             handle = os.open(each, os.O_RDONLY)
             try:
                 os.fsync(handle)
+            except OSError as error:
+                if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a file system that has no such thing
+                    raise
             finally:
                 os.close(handle)
 
