@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import decode
+from benchmarks import decode, pictures
 from benchmarks.decode_cold import ColdDecode
 from cli import bench
 from core.codec.bundle import read_bundle
@@ -41,7 +41,7 @@ def test_rates_follow_from_times() -> None:
 
 def test_the_command_prints_all(monkeypatch: pytest.MonkeyPatch) -> None:
     photo, measure = smooth_picture(60, 50), decode.bench_decode
-    monkeypatch.setattr(bench, "_pictures", lambda folder, side: [photo])
+    monkeypatch.setattr(pictures, "load_pictures", lambda folder, side: [photo])
     monkeypatch.setattr(decode, "bench_decode", lambda photo: measure(photo, patches=2, trials=1))
     monkeypatch.setattr(decode, "sgemm_gflops", lambda threads: 100.0)
     # One fresh process is enough for a test of the shape.
