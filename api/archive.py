@@ -44,6 +44,10 @@ class Budget:
             raise ImageTooLarge("the images unpack to more bytes than a request may have")
 
 
+PIECE_BYTES = 64 * 1024
+"""Unpacked at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """name: as it was sent, without what a terminal or a page could choke on. data: the file, or why there is none."""
@@ -114,11 +118,13 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int, budget:
         return Upload(name, UnsupportedImage("the file is encrypted in the archive"))
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return Upload(name, UnsupportedImage("the file is packed in a way other than deflate"))
+    data = bytearray()
     try:
         with archive.open(entry) as packed:
-            data = packed.read(most + 1)
+            while len(data) <= most and (piece := packed.read(min(PIECE_BYTES, most + 1 - len(data)))):
+                data += piece
     except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError) as error:
-        budget.spend(most)  # nobody knows how much was unpacked
+        budget.spend(min(most, len(data) + PIECE_BYTES))  # the piece that is damaged was unpacked, too
         return Upload(name, DamagedImage(f"the file cannot be unpacked: {error}"))
     budget.spend(len(data))
-    return Upload(name, data if len(data) <= most else ImageTooLarge(f"the file has more than {most} bytes"))
+    return Upload(name, bytes(data) if len(data) <= most else ImageTooLarge(f"the file has more than {most} bytes"))

@@ -7,10 +7,10 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.errors import RegrowError
 
@@ -19,10 +19,16 @@ PATIENCE_SECONDS = 300.0
 
 LONGEST_PAUSE = 30.0
 POLL_SECONDS = 0.5
+
+FIRST_SECONDS = 10.0
+"""How long a server is waited for that has never answered."""
 GROUP_SECONDS = 900.0
 """How long a group may take to be answered: each of its images is looked at first."""
 
 ENDED = ("succeeded", "failed", "cancelled")
+
+
+_Body = TypeVar("_Body", bound=BaseModel)
 
 
 class ServerError(RegrowError):
@@ -85,9 +91,11 @@ class Client:
     """Use as a context manager. Every method raises ServerError."""
 
     def __init__(self, server: str, key: str | None = None, patience: float = PATIENCE_SECONDS) -> None:
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise ServerError("the key has characters that no key has: a line's end, perhaps")
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         self._http = httpx.Client(base_url=server.rstrip("/"), headers=headers, timeout=60)
-        self._patience = patience
+        self._patience, self._reached = patience, False
 
     def __enter__(self) -> Client:
         return self
@@ -100,7 +108,7 @@ class Client:
         asked = json.dumps(dict(options), sort_keys=True).encode()
         key = hashlib.sha256(asked + b"\n" + data).hexdigest()
         answer = self._ask("POST", "/encode", content=data, params=dict(options), headers={"Idempotency-Key": key})
-        return RemoteJob.model_validate_json(answer.content)
+        return self._read(RemoteJob, answer)
 
     def make_group(self, files: Sequence[tuple[str, bytes]], options: Mapping[str, str | int | float]) -> RemoteGroup:
         """Send many image files, each with its name. The same files and options make one group, as with `encode`."""
@@ -110,13 +118,13 @@ class Client:
         parts = [("images", (name, data)) for name, data in files]
         headers = {"Idempotency-Key": digest.hexdigest()}
         answer = self._ask("POST", "/groups", files=parts, params=dict(options), headers=headers, timeout=GROUP_SECONDS)
-        return RemoteGroup.model_validate_json(answer.content)
+        return self._read(RemoteGroup, answer)
 
     def group(self, group_id: str) -> RemoteGroup:
-        return RemoteGroup.model_validate_json(self._ask("GET", f"/groups/{group_id}").content)
+        return self._read(RemoteGroup, self._ask("GET", f"/groups/{group_id}"))
 
     def job(self, job_id: str) -> RemoteJob:
-        return RemoteJob.model_validate_json(self._ask("GET", f"/jobs/{job_id}").content)
+        return self._read(RemoteJob, self._ask("GET", f"/jobs/{job_id}"))
 
     def wait(self, job_id: str) -> RemoteJob:
         """The job when it has ended: follows its events, and comes again when the connection breaks."""
@@ -132,18 +140,26 @@ class Client:
 
     def retry(self, job_id: str) -> RemoteJob:
         """Queue again what failed or was cancelled."""
-        return RemoteJob.model_validate_json(self._ask("POST", f"/jobs/{job_id}/retry").content)
+        return self._read(RemoteJob, self._ask("POST", f"/jobs/{job_id}/retry"))
 
     def fetch(self, path: str) -> bytes:
         """What one of a job's links leads to."""
         return self._ask("GET", path).content
 
+    def _read(self, kind: type[_Body], answer: httpx.Response) -> _Body:
+        try:
+            return kind.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise ServerError(f"what answers at {self._http.base_url} is no Regrow of this release") from error
+
     def _ask(self, method: str, path: str, **request: object) -> httpx.Response:
         """An answer that is no error; asks again for as long as patience lasts where that may help."""
-        deadline, pause = time.monotonic() + self._patience, 0.5
+        began, pause = time.monotonic(), 0.5
+        deadline = began + self._patience
         while True:
             try:
                 answer = self._http.request(method, path, **request)  # type: ignore[arg-type]
+                self._reached = True
                 if not answer.is_error:
                     return answer
                 problem = _problem(answer)
@@ -152,7 +168,10 @@ class Client:
             except httpx.InvalidURL as error:
                 raise ServerError(f"{self._http.base_url} is no address: {error}") from error
             except httpx.HTTPError as error:
-                problem, again = {}, True
+                problem = {}
+                again = not isinstance(error, (httpx.LocalProtocolError, httpx.UnsupportedProtocol))
+                if not self._reached:  # more likely a wrong address than a server that is about to come back
+                    deadline = min(deadline, began + FIRST_SECONDS)
                 reason = f"{self._http.base_url} cannot be reached: {error or type(error).__name__}"
             if not again or time.monotonic() + pause > deadline:
                 raise ServerError(reason, problem)

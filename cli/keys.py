@@ -53,7 +53,9 @@ def list_keys(data: Data = None, as_json: Annotated[bool, typer.Option("--json",
     if not keys:
         print("there are no keys: whoever reaches the service may use it")
         return
-    table = Table(*keys[0])
+    table = Table()
+    for name in keys[0]:
+        table.add_column(name, no_wrap=name == "id")
     for key in keys:
         table.add_row(*("" if value is None else str(value) for value in key.values()))
     Console().print(table)

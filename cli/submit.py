@@ -72,18 +72,22 @@ def _files(images: list[Path]) -> list[Path]:
     """The files named, and those in the folders named. Raises InvalidSettings where there is none."""
     found: list[Path] = []
     for path in images:
-        inside = sorted(each for each in path.iterdir() if each.suffix.lower() in KINDS) if path.is_dir() else [path]
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(each for each in path.iterdir() if each.suffix.lower() in KINDS and each.is_file())
         if not inside:
             raise InvalidSettings(f"{path}: there is no PNG, JPEG or WebP file in this folder")
         found += inside
-    return found
+    return list(dict.fromkeys(found))
 
 
 def _targets(files: list[Path], output: Path | None) -> dict[Path, Path]:
     """Where each file's bundle goes. Raises InvalidSettings where two would become one."""
     targets = {file: (output or file.parent) / file.with_suffix(".gnca").name for file in files}
     if len({target.resolve() for target in targets.values()}) < len(targets):
-        raise InvalidSettings("two of the images would become the same bundle: send them with different folders for -o")
+        raise InvalidSettings(
+            "two of the images would become the same bundle: rename one of them, or send them one by one, each with its own -o"
+        )
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
     return targets

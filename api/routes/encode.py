@@ -81,7 +81,7 @@ async def encode(
 
 def _seconds_to_wait(prefer: str | None) -> int:
     """What `Prefer` asks for, within limits; 0 where it asks for nothing that is known."""
-    found = re.search(r"(?:^|[,;\s])wait=(\d{1,9})\b", prefer or "")
+    found = re.search(r"(?:^|[,;\s])wait=(\d{1,9})\b", prefer or "", re.IGNORECASE)
     return min(int(found.group(1)), MOST_WAIT_SECONDS) if found else 0
 
 

@@ -38,6 +38,16 @@ def test_one_bad_file_is_not_the_others() -> None:
     assert isinstance(_read(zip_of({"odd": b"data"}, zipfile.ZIP_BZIP2))["odd"], UnsupportedImage)
 
 
+def test_many_small_damaged_files_are_not_the_others() -> None:
+    names = [f"bad{number}" for number in range(9)]
+    damaged = bytearray(zip_of(dict.fromkeys(names, b"abcdefgh") | {"good": b"12345678"}, zipfile.ZIP_STORED))
+    for _ in names:
+        damaged[damaged.index(b"abcd")] ^= 1
+    found = _read(bytes(damaged), UploadLimits(images=10, image_bytes=1_000_000, in_all=2_000_000))
+    assert all(isinstance(found[name], DamagedImage) for name in names)
+    assert found["good"] == b"12345678"
+
+
 def test_a_bomb_takes_no_memory() -> None:
     """Five files of 50 MB, each packed to 50 kB, and one that lies about its size."""
     bomb = zip_of({str(number): bytes(50_000_000) for number in range(5)})

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from cli import client as module
-from cli.client import POLL_SECONDS, Client
+from cli.client import POLL_SECONDS, Client, ServerError
 
 COUNTS = {"patches_total": 1, "patches_done": 0, "progress": 0.0}
 
@@ -44,3 +44,16 @@ def test_events_that_end_at_once_are_not_asked_for_without_a_pause(
     client._http = httpx.Client(base_url="http://test", transport=httpx.MockTransport(answer))
     assert client.wait("0" * 32).state == "succeeded"
     assert pauses == [POLL_SECONDS] * 3
+
+
+def test_what_is_no_regrow_is_named() -> None:
+    client = Client("http://test")
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, text="<html></html>"))
+    client._http = httpx.Client(base_url="http://test", transport=answer)
+    with pytest.raises(ServerError, match="no Regrow of this release"):
+        client.job("0" * 32)
+
+
+def test_a_key_with_a_line_end_is_refused() -> None:
+    with pytest.raises(ServerError, match="a line's end"):
+        Client("http://test", key="key\r")
