@@ -85,9 +85,7 @@ def _targets(files: list[Path], output: Path | None) -> dict[Path, Path]:
     """Where each file's bundle goes. Raises InvalidSettings where two would become one."""
     targets = {file: (output or file.parent) / file.with_suffix(".gnca").name for file in files}
     if len({target.resolve() for target in targets.values()}) < len(targets):
-        raise InvalidSettings(
-            "two of the images would become the same bundle: rename one of them, or send them one by one, each with its own -o"
-        )
+        raise InvalidSettings("two of the images would become the same bundle: rename one of them")
     if output is not None:
         output.mkdir(parents=True, exist_ok=True)
     return targets
