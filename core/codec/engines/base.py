@@ -67,7 +67,7 @@ class Engine(Protocol):
     `weights` is float32 (G, parameters), or (1, parameters) for one rule shared by all G patches, whose gradient is
     then the sum over the patches. `seeds` is float32 (G, channels, height, width), or (1, ...) for a common seed.
     Cells outside the patch count as zeros in perception. A patch's numbers never depend on its neighbours in the
-    call, nor on the number of threads.
+    call, nor on the number of threads: to the last bit in the engines numba and cuda, but for rounding in torch.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""SOAP's state and arithmetic for one matrix of each of G rules; core.codec.optimizer puts the matrices together."""
+"""SOAP's state and arithmetic for one matrix of each of G rules; torch_soap puts a rule together."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from core.codec.optimizers.torch_orthonormal import orthonormalise
 EPSILON = 1e-6
 # A matrix whose largest gradient is below this counts as having none; dividing by it could overflow.
 SMALLEST_GRADIENT = 1e-30
+# An eigenvalue this much smaller than the largest is float32's noise in the gradient: its square root is 1e-4.
+NEGLIGIBLE = 1e-8
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class MatrixSoap:
         sizes |= {"right": (columns, columns), "left_basis": (rows, rows), "right_basis": (columns, columns)}
         self.state = {name: torch.zeros(count, *size, device=device, dtype=dtype) for name, size in sizes.items()}
         self.state["steps"] = torch.zeros(count, device=device, dtype=torch.int64)
+        self._diagonal = torch.eye(rows, columns, device=device, dtype=torch.bool)
         self._basis_missing = True
 
     def propose(self, gradients: Tensor, refresh: bool) -> Proposal:
@@ -58,11 +61,13 @@ class MatrixSoap:
             "right": torch.lerp(gradients.mT @ gradients, old["right"], self._beta2),
             "steps": old["steps"] + 1,
         }
-        left_basis, right_basis = self._bases(new, active)
-        rotated = left_basis.mT @ gradients @ right_basis
+        left_basis, right_basis = self._bases(gradients, active)
+        # In the basis made of it a gradient is diagonal: what rounding leaves beside, Adam would make steps of.
+        noise = (old["steps"] == 0)[:, None, None] & ~self._diagonal
+        rotated = (left_basis.mT @ gradients @ right_basis).masked_fill(noise, 0)
         second = torch.lerp(rotated.square(), old["second"], self._beta2)
         powers = new["steps"].to(gradients.dtype)[:, None, None]
-        mean = left_basis.mT @ new["momentum"] @ right_basis / (1 - self._beta1**powers)
+        mean = (left_basis.mT @ new["momentum"] @ right_basis).masked_fill(noise, 0) / (1 - self._beta1**powers)
         deviation = (second / (1 - self._beta2**powers)).sqrt()
         update = left_basis @ (mean / (deviation + EPSILON)) @ right_basis.mT
         if refresh:
@@ -90,7 +95,7 @@ class MatrixSoap:
         self.state = {name: state[name].to(own.device, own.dtype, copy=True) for name, own in self.state.items()}
         self._basis_missing = True
 
-    def _bases(self, new: dict[str, Tensor], active: Tensor) -> tuple[Tensor, Tensor]:
+    def _bases(self, gradients: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """The bases to rotate by; those of matrices with their first gradient come from that gradient."""
         left_basis, right_basis = self.state["left_basis"], self.state["right_basis"]
         if not self._basis_missing:
@@ -99,8 +104,9 @@ class MatrixSoap:
         self._basis_missing = bool(missing.any())
         first = (missing & active).nonzero().flatten()
         if len(first):
-            left_basis = left_basis.index_copy(0, first, eigenbasis(new["left"][first]))
-            right_basis = right_basis.index_copy(0, first, eigenbasis(new["right"][first]))
+            chosen = gradients[first]
+            left_basis = left_basis.index_copy(0, first, eigenbasis(chosen))
+            right_basis = right_basis.index_copy(0, first, eigenbasis(chosen.mT))
         return left_basis, right_basis
 
 
@@ -116,11 +122,19 @@ def normalised(gradients: Tensor) -> tuple[Tensor, Tensor]:
     return scaled / torch.where(active, norms, 1), active.flatten()
 
 
-def eigenbasis(matrices: Tensor) -> Tensor:
-    """Eigenvectors, as columns, of finite symmetric (G, k, k), largest eigenvalue first; computed in float64."""
-    _, vectors = torch.linalg.eigh(matrices.double())
-    descending: Tensor = vectors.flip(2).to(matrices.dtype)
-    return descending
+def eigenbasis(gradients: Tensor) -> Tensor:
+    """Eigenvectors of g·gᵀ, as columns, largest eigenvalue first, of normalised g (G, m, n); (G, m, m).
+
+    Where g has a lower rank than m, any vectors at right angles to the others are eigenvectors, and which ones a solver
+    returns depends on rounding, hence on the processor and on who else is in the batch; Adam's steps in them differ
+    visibly. So the solver's are dropped, and a Householder basis of the others is completed by what it leaves of the
+    unit vectors, which varies smoothly with g.
+    """
+    wide = gradients.double()
+    values, vectors = torch.linalg.eigh(wide @ wide.mT)
+    values, vectors = values.flip(1), vectors.flip(2)
+    meant = values > NEGLIGIBLE * values[:, :1]
+    return orthonormalise(torch.where(meant[:, None, :], vectors, 0)).to(gradients.dtype)
 
 
 def turned_basis(matrices: Tensor, basis: Tensor) -> tuple[Tensor, Tensor]:

@@ -17,7 +17,10 @@ from core.codec.rule import RuleShape, tensor_slices
 
 
 class TorchSoap:
-    """The optimizer's state of `count` rules of one shape. Each rule's numbers are independent of the others'.
+    """The optimizer's state of `count` rules of one shape.
+
+    No rule's numbers enter another's. In a batch of another size they may be rounded differently, as matrix libraries
+    choose their kernels by it: a rule then takes the same steps but for the last bits.
 
     A rule has two matrices: W1 with b1 as an extra column, (hidden, 3·channels + 1), and W2, (channels, hidden).
     """

@@ -55,7 +55,7 @@ def random_gradients(seed: int, count: int = 4, dtype: torch.dtype = torch.float
 def same_states(one: TorchSoap, other: TorchSoap, rules: list[int], other_rules: list[int]) -> bool:
     theirs = other.export_state()
     return all(
-        torch.allclose(tensor[rules], theirs[name][other_rules], rtol=1e-5, atol=1e-6)
+        torch.allclose(tensor[rules], theirs[name][other_rules], rtol=1e-5, atol=1e-5)
         for name, tensor in one.export_state().items()
         if name != "iteration"
     )
@@ -123,9 +123,25 @@ def test_a_bad_rule_stays_and_harms_nobody(bad: float, when: int) -> None:
             assert torch.equal(weights[1], before[1])
             after = optimizer.export_state()
             assert all(torch.equal(after[name][1], tensor[1]) for name, tensor in state.items() if name != "iteration")
-    assert torch.allclose(weights[[0, 2, 3]], clean_weights[[0, 2, 3]], rtol=1e-5, atol=1e-6)
+    # Not the same bits: their first bases were made in a batch of three.
+    assert torch.allclose(weights[[0, 2, 3]], clean_weights[[0, 2, 3]], rtol=1e-5, atol=1e-5)
     assert same_states(optimizer, clean, [0, 2, 3], [0, 2, 3])
     assert weights.isfinite().all()
+
+
+@pytest.mark.parametrize("shape", [SHAPE, RuleShape(14, 20, 3)], ids=["small", "paper"])
+def test_R1_rounding_of_gradients_stays_rounding_of_weights(shape: RuleShape) -> None:
+    # Sums are rounded in another order on another processor, or in a batch of another size. Every first gradient here
+    # has a lower rank than one of its bases, whose other vectors are then a solver's choice.
+    clean, rounded = TorchSoap(shape, 2), TorchSoap(shape, 2)
+    weights, rounded_weights = torch.zeros(2, shape.parameters), torch.zeros(2, shape.parameters)
+    generator = torch.Generator().manual_seed(6)
+    for _ in range(12):
+        gradients = torch.randn(2, shape.parameters, generator=generator)
+        last_bits = 2.0**-24 * torch.randn(2, shape.parameters, generator=generator)
+        assert clean.step(weights, gradients, RATES[:2]).all()
+        assert rounded.step(rounded_weights, gradients * (1 + last_bits), RATES[:2]).all()
+    assert torch.allclose(weights, rounded_weights, rtol=0, atol=1e-5)
 
 
 def test_bad_weights_and_rates_stay() -> None:
@@ -185,7 +201,7 @@ def test_dropping_rules_keeps_the_others() -> None:
         else:
             optimizer.step(weights, gradients[chosen], RATES[chosen])
         pair.step(pair_weights, gradients[chosen], RATES[chosen])
-    assert torch.allclose(weights, pair_weights, rtol=1e-4, atol=1e-6)
+    assert torch.allclose(weights, pair_weights, rtol=1e-5, atol=1e-5)
 
 
 def test_an_imported_state_continues_bit_for_bit() -> None:
