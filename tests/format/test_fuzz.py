@@ -16,7 +16,7 @@ SECONDS = 60 if os.environ.get("CI") else 5
 @pytest.mark.skipif(
     importlib.util.find_spec("atheris") is None and not os.environ.get("CI"), reason="no atheris on this platform"
 )
-def test_b5_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
+def test_B5_the_fuzzer_finds_nothing(tmp_path: Path) -> None:
     (tmp_path / "found").mkdir()
     command = [sys.executable, "-m", "tests.format.fuzz_bundle", str(tmp_path / "found"), f"-max_total_time={SECONDS}"]
     done = subprocess.run([*command, f"-artifact_prefix={tmp_path}/"], capture_output=True, text=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import importlib.util
 import os
+import sys
 
 from core.codec.engines.base import Engine
 from core.errors import InvalidSettings
@@ -39,6 +42,16 @@ def make_engine(name: str | None = None) -> Engine:
 
 def _has_gpu() -> bool:
     """Whether the CUDA engine can run: a GPU that torch can use, and Triton."""
+    if not _has_driver():  # torch would say the same, but takes seconds to import
+        return False
     import torch
 
     return torch.cuda.is_available() and importlib.util.find_spec("triton") is not None
+
+
+def _has_driver() -> bool:
+    """Whether NVIDIA's driver is installed: torch loads this very library."""
+    with contextlib.suppress(OSError):
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        return True
+    return False

@@ -31,11 +31,17 @@ class Adam:
         self._first = torch.where(chosen, BETAS[0] * self._first + (1 - BETAS[0]) * safe, self._first)
         self._second = torch.where(chosen, BETAS[1] * self._second + (1 - BETAS[1]) * safe**2, self._second)
         self._taken += chosen
-        first = self._first / (1 - BETAS[0] ** self._taken).clamp(min=EPSILON)
-        second = self._second / (1 - BETAS[1] ** self._taken).clamp(min=EPSILON)
+        first, second = self._first / self._weight(BETAS[0]), self._second / self._weight(BETAS[1])
         update = learning_rates[:, None] * first / (second.sqrt() + EPSILON)
         weights.copy_(torch.where(chosen, weights - update, weights))
         return sound
+
+    def _weight(self, beta: float) -> Tensor:
+        """Of all gradients so far in a mean that began at zero; (G, 1).
+
+        In float64, then rounded: a float32 power comes out in other last bits where it falls outside a full vector.
+        """
+        return (1 - beta ** self._taken.double()).to(self._taken.dtype).clamp(min=EPSILON)
 
     def keep(self, indices: Tensor) -> None:
         """Drop all rules but `indices`, which are then numbered in this order."""

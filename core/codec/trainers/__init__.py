@@ -16,6 +16,6 @@ def make_trainer(engine: Engine, training: Training) -> Trainer:
 
         assert isinstance(engine, CudaEngine)  # noqa: S101
         return DeviceTrainer(engine, training)
-    from core.codec.trainers.host import HostTrainer  # imports torch, which the API process does without
+    from core.codec.trainers.host import HostTrainer  # imports numba, which takes a while
 
     return HostTrainer(engine, training)

@@ -6,12 +6,10 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from core.codec.checkpoint import Arrays, with_prefix, without_prefix
 from core.codec.engines.base import Array, Engine, Targets
 from core.codec.noise import UNIFORM_BITS, uniform_bits
-from core.codec.optimizers.adam import Adam
 from core.codec.optimizers.numba_soap import NumbaSoap
 from core.codec.presets import OptimizerName
 from core.codec.quantization import STEP_SHARES
@@ -27,27 +25,6 @@ class _Optimizer(Protocol):
     def export_state(self) -> Arrays: ...
 
     def import_state(self, arrays: Arrays) -> None: ...
-
-
-class _HostAdam:
-    """Adam on arrays: torch works on the same memory."""
-
-    def __init__(self, parameters: int, count: int) -> None:
-        self._adam = Adam(parameters, count)
-
-    def step(self, weights: Array, gradients: Array, learning_rates: Array) -> npt.NDArray[np.bool_]:
-        tensors = (torch.from_numpy(array) for array in (weights, gradients, learning_rates))
-        updated: npt.NDArray[np.bool_] = self._adam.step(*tensors).numpy()
-        return updated
-
-    def keep(self, indices: npt.NDArray[np.intp]) -> None:
-        self._adam.keep(torch.from_numpy(indices))
-
-    def export_state(self) -> Arrays:
-        return {name: tensor.numpy() for name, tensor in self._adam.export_state().items()}
-
-    def import_state(self, arrays: Arrays) -> None:
-        self._adam.import_state({name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 class HostTrainer:
@@ -140,4 +117,6 @@ def _make_optimizer(name: OptimizerName, shape: RuleShape, count: int) -> _Optim
         case OptimizerName.SOAP:
             return NumbaSoap(shape, count)
         case OptimizerName.ADAM:
-            return _HostAdam(shape.parameters, count)
+            from core.codec.trainers.host_adam import HostAdam  # imports torch, which takes seconds
+
+            return HostAdam(shape.parameters, count)
