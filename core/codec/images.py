@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from core.codec.decode_cost import refuse_dear
 from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 
 FORMATS = ("PNG", "JPEG", "WEBP")
@@ -93,6 +94,7 @@ def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]
 
 
 def _open_checked(data: bytes, limits: ImageLimits) -> Image.Image:
+    refuse_dear(data, limits.max_pixels)
     image = _open(data)
     if image.width < 1 or image.height < 1:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
