@@ -102,9 +102,9 @@ def jpeg_cost(data: bytes) -> JpegCost:
 
 
 def _png_chunks(data: bytes) -> int:
-    """Up to the first beyond the limit."""
-    count, place = 0, len(_PNG)
-    while place + 8 <= len(data) and count <= MOST_PIECES:
-        count += 1
+    """Up to the end, or to the first beyond the limit."""
+    count, place, kind = 0, len(_PNG), b""
+    while place + 8 <= len(data) and kind != b"IEND" and count <= MOST_PIECES:
+        count, kind = count + 1, data[place + 4 : place + 8]
         place += 12 + int.from_bytes(data[place : place + 4])
     return count

@@ -78,3 +78,7 @@ def test_S1_large_pictures_of_usual_encoders_are_read() -> None:
     assert cost.pieces < 100
     for data in (jpeg.getvalue(), png.getvalue()):
         assert read_picture(data).height == 700
+
+
+def test_S1_what_is_behind_a_png_is_not_counted() -> None:
+    assert read_picture(PNG + _chunk(b"IDAT") * 2 * MOST_PIECES).height == 8
