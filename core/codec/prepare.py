@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.codec.alpha import with_hidden_filled
 from core.codec.images import ImageLimits, Picture, read_picture
 
 
@@ -22,5 +23,8 @@ class PreparedPicture:
 
 
 def prepare(data: bytes, limits: ImageLimits) -> PreparedPicture:
-    """Raises ImageError as core.codec.images.read_picture does."""
-    return PreparedPicture.of(read_picture(data, limits))
+    """Raises ImageError as core.codec.images.read_picture does.
+
+    Colours below alpha 0, which nobody sees, are not kept: others take their place (core.codec.alpha).
+    """
+    return PreparedPicture.of(with_hidden_filled(read_picture(data, limits)))
