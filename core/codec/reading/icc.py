@@ -65,7 +65,8 @@ def read_profile(data: bytes | None) -> IccProfile | None:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
         mode = _MODES[profile.profile.xcolor_space]
         intent = ImageCms.Intent.PERCEPTUAL
-        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", intent)
+        exact = ImageCms.Flags.NOOPTIMIZE if mode == "L" else ImageCms.Flags.NONE  # its tables are coarse in the dark
+        transform = ImageCms.buildTransform(profile, ImageCms.createProfile("sRGB"), mode, "RGB", intent, exact)
         described = ImageCms.getProfileDescription(profile)
     except Exception:  # whatever LittleCMS and Pillow make of bytes that anybody may have written
         return None
