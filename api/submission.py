@@ -84,6 +84,7 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
+        colours=picture.colours,
         source_bytes=source_bytes,
         patches=grid_of(picture).count,
         patch_cost=cost,

@@ -73,6 +73,8 @@ def encode(
                 print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
             else:
                 print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
+                if report.colours and report.colours.startswith("converted"):
+                    print(f"  colours {report.colours}")
                 _show_others(report)
             if report.target_met is False:
                 print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
@@ -146,6 +148,7 @@ def _encode_one(
         patch_iterations=iterations,
         device_seconds=elapsed,
         elapsed_seconds=elapsed,
+        colours=picture.colours,
     )
 
 

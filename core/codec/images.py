@@ -58,9 +58,14 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """pixels: uint8 (height, width, channels) with 1 (grey), 3 (RGB) or 4 (RGBA) channels."""
+    """pixels: uint8 (height, width, channels) with 1 (grey), 3 (RGB) or 4 (RGBA) channels, sRGB.
+
+    colours: how they came to be sRGB, in a few words of ASCII: "sRGB", "taken as sRGB" (the file said nothing that can
+    be used), "converted to sRGB from Display P3".
+    """
 
     pixels: Pixels
+    colours: str = "sRGB"
 
     @property
     def height(self) -> int:
@@ -82,21 +87,7 @@ class Picture:
         return buffer.getvalue()
 
 
-@dataclass(frozen=True, slots=True)
-class ReadImage:
-    """colours: what was done about them, in a few words: "sRGB", "taken as sRGB" (the file says nothing that can be
-    used), "converted to sRGB from Display P3"."""
-
-    picture: Picture
-    colours: str
-
-
 def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
-    """The pixels of an image file. Raises as `read_image`."""
-    return read_image(data, limits).picture
-
-
-def read_image(data: bytes, limits: ImageLimits | None = None) -> ReadImage:
     """The pixels of an image file in sRGB, and what was done about its colours.
 
     Raises UnsupportedImage (not PNG, JPEG or WebP; HDR; a kind of JPEG that is not read), ImageTooLarge (by its
@@ -106,7 +97,7 @@ def read_image(data: bytes, limits: ImageLimits | None = None) -> ReadImage:
     with _damage_as_error():
         raster, statements, exif = _decoded(data, image)
         colour, words = to_srgb(raster, statements)
-    return ReadImage(Picture(upright(_with_alpha(colour, raster), orientation_of(exif))), words)
+    return Picture(upright(_with_alpha(colour, raster), orientation_of(exif)), words)
 
 
 def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]:

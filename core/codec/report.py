@@ -19,7 +19,8 @@ class Report(BaseModel):
     both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
     however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
     for; target_met: whether it was, None without one. others: the best that other codecs make of this very picture in
-    as many bytes as this file has. Older reports have none, and call device_seconds fit_seconds.
+    as many bytes as this file has. colours: how the uploaded file's became sRGB, as core.codec.images.Picture has it.
+    Older reports have neither of both, and call device_seconds fit_seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +51,7 @@ class Report(BaseModel):
     device_seconds: float = Field(validation_alias=AliasChoices("device_seconds", "fit_seconds"))
     elapsed_seconds: float | None = None
     others: tuple[OtherFile, ...] = ()
+    colours: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -68,6 +70,7 @@ def make_report(
     patch_iterations: int,
     device_seconds: float,
     elapsed_seconds: float | None,
+    colours: str | None = None,
     go_on: GoOn = lambda: None,
 ) -> Report:
     """Put the figures together, and search what other codecs make of the picture: about two seconds for 512×512.
@@ -102,4 +105,5 @@ def make_report(
         device_seconds=device_seconds,
         elapsed_seconds=elapsed_seconds,
         others=best_files(picture, stored_bytes, go_on),
+        colours=colours,
     )

@@ -33,6 +33,7 @@ class JobDocument(Document):
     source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
+    colours: how the file's became sRGB (core.codec.images.Picture), None in older documents.
     """
 
     id: str
@@ -41,6 +42,7 @@ class JobDocument(Document):
     width: int
     height: int
     channels: int
+    colours: str | None = None
     source_bytes: int
     patches: int
     patch_cost: float

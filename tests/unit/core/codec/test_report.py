@@ -31,7 +31,14 @@ def report() -> Report:
         patch_iterations=1800,
         device_seconds=2.5,
         elapsed_seconds=3.5,
+        colours="converted to sRGB from Display P3",
     )
+
+
+def test_C7_a_report_says_what_was_done_about_the_colours(report: Report) -> None:
+    assert report.colours == "converted to sRGB from Display P3"
+    older = report.model_dump(mode="json", exclude={"colours", "bytes_per_patch"})
+    assert Report.model_validate(older).colours is None
 
 
 def test_figures_by_hand(report: Report) -> None:

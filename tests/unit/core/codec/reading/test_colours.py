@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core.codec.images import read_image, read_picture
+from core.codec.images import read_picture
 from core.errors import UnsupportedImage
 from tests.colour_profiles import (
     ADOBE_XY,
@@ -61,10 +61,10 @@ def test_C7_an_embedded_profile_is_obeyed(kind: str, corners: tuple[float, ...],
     options = {"lossless": True} if kind == "WEBP" else {"quality": 95, "subsampling": 0} if kind == "JPEG" else {}
     plain = image_file(Image.fromarray(_LEVELS), kind, **options)
     data = image_file(Image.fromarray(_LEVELS), kind, icc_profile=rgb_profile(corners, gamma), **options)
-    read = read_image(data)
+    read = read_picture(data)
     levels = read_picture(plain).pixels / 255
-    assert np.abs(read.picture.pixels - shown(levels, corners, gamma)).max() < 1.6
-    assert np.abs(read.picture.pixels.astype(int) - _LEVELS).max() > 8
+    assert np.abs(read.pixels - shown(levels, corners, gamma)).max() < 1.6
+    assert np.abs(read.pixels.astype(int) - _LEVELS).max() > 8
     assert read.colours == "converted to sRGB from test pink"
 
 
@@ -90,8 +90,8 @@ def test_C7_transparency_stays_as_it_is() -> None:
     ],
 )
 def test_C7_what_is_srgb_already_stays_to_the_level(before: bytes) -> None:
-    read = read_image(_png(before))
-    np.testing.assert_array_equal(read.picture.pixels, _LEVELS)
+    read = read_picture(_png(before))
+    np.testing.assert_array_equal(read.pixels, _LEVELS)
     assert read.colours == "sRGB"
 
 
@@ -111,8 +111,8 @@ def test_C7_what_is_srgb_already_stays_to_the_level(before: bytes) -> None:
     ],
 )
 def test_C7_what_makes_no_sense_is_ignored(before: bytes) -> None:
-    read = read_image(_png(before))
-    np.testing.assert_array_equal(read.picture.pixels, _LEVELS)
+    read = read_picture(_png(before))
+    np.testing.assert_array_equal(read.pixels, _LEVELS)
     assert read.colours == "taken as sRGB"
 
 
@@ -135,9 +135,9 @@ def test_C7_numbers_of_a_png_are_obeyed(
     before: bytes, corners: tuple[float, ...], gamma: float | None, depth: int
 ) -> None:
     levels = np.minimum(_LEVELS.astype(int) * 257 + 100, 65535) if depth == 16 else _LEVELS
-    read = read_image(_png(before, levels, depth=depth))
+    read = read_picture(_png(before, levels, depth=depth))
     expected = shown(levels / ((1 << depth) - 1), corners, gamma)
-    assert np.abs(read.picture.pixels - expected).max() < 1.6
+    assert np.abs(read.pixels - expected).max() < 1.6
     assert read.colours.startswith("converted to sRGB from ")
 
 
@@ -177,6 +177,6 @@ def test_C7_hdr_is_refused_with_a_word(data: bytes, name: str) -> None:
 
 def test_C7_a_name_that_is_no_text_does_not_reach_the_report() -> None:
     profile = rgb_profile(P3_XY, 2.2).replace(b"test pink", b"<b>\x1b\n\xff\x07x")
-    words = read_image(image_file(Image.fromarray(_LEVELS), icc_profile=profile)).colours
+    words = read_picture(image_file(Image.fromarray(_LEVELS), icc_profile=profile)).colours
     assert words.isascii()
     assert words.isprintable()
