@@ -49,8 +49,10 @@ def load(data: bytes, image: Image.Image) -> Raster:
     """The samples of a PNG that Pillow has opened and not loaded, 16 bits where the file has 16.
 
     A key of tRNS is compared at the file's depth; bits of it above that depth are ignored (11.3.1.1). Raises
-    DamagedImage where rows are missing, and what Pillow raises.
+    DamagedImage where rows are missing or there are two headers, and what Pillow raises.
     """
+    if [name for name, _ in _chunks(data)].count(b"IHDR") != 1 or data[12:16] != b"IHDR":
+        raise DamagedImage("the image file is truncated or damaged: it must begin with its only header")
     depth, kind = data[24], data[25]
     _check_rows(data)
     if kind == _PALETTE:

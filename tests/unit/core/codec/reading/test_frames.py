@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import struct
-
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -11,38 +9,14 @@ from PIL import Image, ImageOps
 from core.codec.images import read_picture
 from tests.pictures import image_file, smooth_pixels
 from tests.png_files import RGB, PngFile, chunk
-
-
-def _riff(chunks: dict[bytes, bytes]) -> bytes:
-    body = b"WEBP" + b"".join(
-        struct.pack("<4sI", name, len(part)) + part + bytes(len(part) % 2) for name, part in chunks.items()
-    )
-    return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def _three(number: int) -> bytes:
-    return struct.pack("<I", number)[:3]
-
-
-def _animation(frame: np.ndarray, left: int, top: int, canvas: tuple[int, int], flags: int, back: bytes) -> bytes:
-    """One frame somewhere on a canvas of (width, height). flags: of VP8X; back: the background's B, G, R, A."""
-    bitstream = image_file(Image.fromarray(frame), "WEBP", lossless=True)[12:]
-    height, width = frame.shape[:2]
-    place = b"".join(_three(number) for number in (left // 2, top // 2, width - 1, height - 1, 100))
-    return _riff(
-        {
-            b"VP8X": bytes([flags, 0, 0, 0]) + _three(canvas[0] - 1) + _three(canvas[1] - 1),
-            b"ANIM": back + b"\0\0",
-            b"ANMF": place + b"\0" + bitstream,
-        }
-    )
+from tests.webp_files import ALPHA, ANIMATED, animation
 
 
 @pytest.mark.parametrize("back", [bytes(4), b"\xff\xff\xff\xff", b"\0\0\xff\xff"], ids=["none", "white", "red"])
-@pytest.mark.parametrize("flags", [0x02, 0x12], ids=["no-alpha-flag", "alpha-flag"])
+@pytest.mark.parametrize("flags", [ANIMATED, ANIMATED | ALPHA], ids=["no-alpha-flag", "alpha-flag"])
 def test_C5_what_the_first_frame_does_not_cover_is_transparent(flags: int, back: bytes) -> None:
     frame = smooth_pixels(10, 12)
-    pixels = read_picture(_animation(frame, 6, 4, (30, 20), flags, back)).pixels
+    pixels = read_picture(animation(frame, 6, 4, (30, 20), flags, back)).pixels
     expected = np.zeros((20, 30, 4), np.uint8)
     expected[4:14, 6:18] = np.dstack([frame, np.full((10, 12), 255)])
     np.testing.assert_array_equal(pixels, expected)
@@ -50,7 +24,7 @@ def test_C5_what_the_first_frame_does_not_cover_is_transparent(flags: int, back:
 
 def test_C5_a_frame_that_covers_the_canvas_stays_opaque() -> None:
     frame = smooth_pixels(20, 30)
-    np.testing.assert_array_equal(read_picture(_animation(frame, 0, 0, (30, 20), 0x02, bytes(4))).pixels, frame)
+    np.testing.assert_array_equal(read_picture(animation(frame, 0, 0, (30, 20))).pixels, frame)
 
 
 def _exif(orientation: int) -> Image.Exif:

@@ -80,10 +80,10 @@ def _without(name: bytes) -> bytes:
     return data[:at] + data[at + 12 + int.from_bytes(data[at : at + 4]) :]
 
 
-def _rgb_4x4(rows: bytes) -> bytes:
+def _rgb_4x4(rows: bytes, before: bytes = b"") -> bytes:
     """A well-formed file, whatever its pixels unpack to."""
     header = chunk(b"IHDR", b"\0\0\0\4\0\0\0\4\x08\2\0\0\0")
-    return SIGNATURE + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return SIGNATURE + header + before + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,7 @@ def _rgb_4x4(rows: bytes) -> bytes:
         pytest.param(_rgb_4x4(bytes(2 * 13)), id="half-of-the-rows"),
         pytest.param(_rgb_4x4(bytes(4 * 13 - 1)), id="a-byte-less"),
         pytest.param(_rgb_4x4(b""), id="no-rows"),
+        pytest.param(_rgb_4x4(bytes(4 * 13), chunk(b"IHDR", b"\0\0\0\4\0\0\0\4\x08\0\0\0\0")), id="two-headers"),
         pytest.param(PngFile(np.zeros((3, 3, 1), int), PALETTE, 8).to_bytes(), id="palette-missing"),
     ],
 )
