@@ -93,6 +93,8 @@ def _document(
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
+        colours=picture.colours,
+        source_format=picture.source_format,
         source_bytes=source_bytes,
         patches=grid_of(picture).count,
         patch_cost=cost,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from core.codec.images import Picture, Pixels
 _BAND_ROWS = 256
 """Rows that are worked on at a time: less memory."""
 
-_ONE = np.float32(1)
 _Levels = npt.NDArray[np.float32]
 _Mask = npt.NDArray[np.bool_]
 
@@ -48,13 +48,13 @@ def with_hidden_filled(picture: Picture) -> Picture:
     counts = _halved(visible)
     for channel in range(3):
         sums = _halved(pixels[..., channel] * visible)
-        coarse = np.rint(_filled(sums / np.maximum(counts, _ONE), counts > 0)).astype(np.uint8)
+        coarse = np.rint(_filled(_means(sums, counts), counts > 0)).astype(np.uint8)
         for row in (0, 1):  # not interpolated at last, which saves most of the time and memory
             for column in (0, 1):
                 holes = hidden[row::2, column::2]
                 fill = coarse[: holes.shape[0], : holes.shape[1]]
                 np.copyto(pixels[row::2, column::2, channel], fill, where=holes)
-    return Picture(pixels)
+    return replace(picture, pixels=pixels)
 
 
 def _filled(levels: _Levels, known: _Mask) -> _Levels:
@@ -63,7 +63,7 @@ def _filled(levels: _Levels, known: _Mask) -> _Levels:
         return levels
     counts = _halved(known)
     sums = _halved(levels * known)
-    coarse = _filled(sums / np.maximum(counts, _ONE), counts > 0)
+    coarse = _filled(_means(sums, counts), counts > 0)
     return np.where(known, levels, _doubled(coarse, levels.shape))
 
 
@@ -76,6 +76,10 @@ def _halved(values: npt.NDArray[Any]) -> _Levels:
             part = values[row::2, column::2]
             result[: part.shape[0], : part.shape[1]] += part
     return result
+
+
+def _means(sums: _Levels, counts: _Levels) -> _Levels:
+    return np.divide(sums, np.maximum(counts, 1), dtype=np.float32)
 
 
 def _doubled(values: _Levels, shape: tuple[int, ...]) -> _Levels:

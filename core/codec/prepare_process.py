@@ -20,6 +20,7 @@ from typing import BinaryIO, TypeVar
 
 from core.codec.images import ImageLimits
 from core.codec.prepare import PreparedPicture, prepare
+from core.codec.source_format import SourceFormat
 from core.errors import ImageError, ImageTooLarge
 
 MIB = 1 << 20
@@ -44,11 +45,14 @@ class Reply:
     height: int = 0
     width: int = 0
     channels: int = 0
+    colours: str = ""
+    source_format: SourceFormat | None = None
     error: str | None = None
     message: str = ""
 
     def picture(self, png: bytes) -> PreparedPicture:
-        return PreparedPicture(self.height, self.width, self.channels, png)
+        kind = SourceFormat(self.source_format) if self.source_format else None
+        return PreparedPicture(self.height, self.width, self.channels, self.colours, kind, png)
 
 
 T = TypeVar("T", Request, Reply)
@@ -92,7 +96,8 @@ def main() -> None:
 def _answer(request: Request, data: bytes, memory: int) -> tuple[Reply, bytes]:
     try:
         done = prepare(data, ImageLimits(request.max_side, request.max_pixels))
-        return Reply(len(done.png), done.height, done.width, done.channels), done.png
+        reply = Reply(len(done.png), done.height, done.width, done.channels, done.colours, done.source_format)
+        return reply, done.png
     except ImageError as error:
         if isinstance(error.__cause__, MemoryError):
             return _too_much(memory), b""
