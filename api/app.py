@@ -23,7 +23,9 @@ from core.version import VERSION
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    app.state.service.preparing.start()
     yield
+    app.state.service.preparing.close()
     await app.state.service.events.close()
 
 

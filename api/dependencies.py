@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from api.loopback import is_loopback
 from api.metrics import CacheCollector, FleetCollector, Metrics
 from api.pictures import Pictures
+from api.preparing import Preparing
 from api.settings import ApiSettings
 from api.slots import Slots
 from core.access.keys import KeyStore
@@ -34,6 +35,7 @@ class Service:
     settings: ApiSettings
     jobs: Jobs
     pictures: Pictures
+    preparing: Preparing
     workers: WorkerRegistry
     processes: ProcessRegistry
     keys: KeyRing
@@ -62,6 +64,7 @@ def make_service(settings: ApiSettings) -> Service:
         settings=settings,
         jobs=jobs,
         pictures=pictures,
+        preparing=Preparing(settings.preparing_limits),
         workers=workers,
         processes=ProcessRegistry(redis),
         keys=KeyRing(KeyStore(blobs), may_be_open=is_loopback(settings.host) or settings.behind_private_network),

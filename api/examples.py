@@ -146,6 +146,9 @@ _REPORT: dict[str, Any] = {
         _other("JPEG 2000", 6.645, 6514, (37.55, 0.9665, 11.43)),
         _other("WebP", 95.0, 6164, (40.16, 0.9859, 6.27)),
     ],
+    "colours": "taken as sRGB",
+    "source_format": "png",
+    "others_note": None,
     "bytes_per_patch": 6517 / 9,
 }
 

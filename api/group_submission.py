@@ -11,6 +11,7 @@ from typing import BinaryIO
 from api.archive import Budget, Upload, UploadLimits, images_in_zip, is_zip, plain_name
 from api.dependencies import Service
 from api.errors import kind_of
+from api.gone import Gone
 from api.submission import Order, fingerprint, submit
 from core.access.principal import Principal
 from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, TooBusy
@@ -34,13 +35,13 @@ class UploadedFile:
 
 
 def submit_group(
-    service: Service, principal: Principal, files: list[UploadedFile], order: Order
+    service: Service, principal: Principal, files: list[UploadedFile], order: Order, gone: Gone | None = None
 ) -> tuple[GroupDocument, bool]:
     """Make a group of uploaded images and archives; it, and whether an earlier request with the same key had made it.
 
     An image that is refused is an entry of the group; where all are, nothing is stored. Raises ImageError where an
     archive as a whole is bad or there are too many images, IdempotencyConflict, IdempotencyInFlight, VersionSkew,
-    ServiceUnavailable; then no job is left.
+    ServiceUnavailable, ClientDisconnect where the client goes before all images are taken in; then no job is left.
     """
     key = None if order.idempotency_key is None else f"group {order.idempotency_key}"  # not the same image's, alone
     reservation = reserve(service.jobs, principal.owner, key, _fingerprint(files, order), is_done=service.groups.exists)
@@ -50,7 +51,7 @@ def submit_group(
     made: list[GroupEntry] = []
     try:
         for upload in _uploads(files, service.settings.upload_limits):
-            made.append(_entry(service, principal, upload, one))
+            made.append(_entry(service, principal, upload, one, gone))
             if len(made) % RENEW_EVERY == 0:
                 reservation.renew(service.jobs.blobs)
         document = GroupDocument(
@@ -73,11 +74,11 @@ def submit_group(
     return document, False
 
 
-def _entry(service: Service, principal: Principal, upload: Upload, order: Order) -> GroupEntry:
+def _entry(service: Service, principal: Principal, upload: Upload, order: Order, gone: Gone | None) -> GroupEntry:
     try:
         if isinstance(upload.data, ImageError):
             raise upload.data
-        job, _ = submit(service, principal, upload.data, order)
+        job, _ = submit(service, principal, upload.data, order, gone)
         return GroupEntry(name=upload.name, job_id=job.id)
     except REFUSALS as error:
         return GroupEntry(name=upload.name, error_type=kind_of(error).type, error_message=str(error))

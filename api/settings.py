@@ -7,6 +7,7 @@ from datetime import timedelta
 from pydantic import Field
 
 from api.archive import UploadLimits
+from api.preparing import PreparingLimits
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits
@@ -14,7 +15,8 @@ from core.jobs.store import Limits
 
 class ApiSettings(ServiceSettings):
     """max_body_bytes: of an upload. max_group_images, max_group_bytes: of a group's, which may be a ZIP, unpacked.
-    max_side, max_pixels: of an image, read off its header.
+    max_side, max_pixels: of an image, read off its header. image_decode_timeout, image_decode_memory: that decoding one
+    may take, the latter in bytes.
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
     picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
@@ -37,6 +39,8 @@ class ApiSettings(ServiceSettings):
     max_group_bytes: int = Field(default=256 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)
+    image_decode_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    image_decode_memory: int = Field(default=1536 * 1024 * 1024, ge=64 * 1024 * 1024)
     bundle_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     picture_cache_bytes: int = Field(default=128 * 1024 * 1024, ge=0)
     max_patches_per_owner: int = Field(default=200_000, ge=0)
@@ -52,6 +56,10 @@ class ApiSettings(ServiceSettings):
     @property
     def image_limits(self) -> ImageLimits:
         return ImageLimits(max_side=self.max_side, max_pixels=self.max_pixels)
+
+    @property
+    def preparing_limits(self) -> PreparingLimits:
+        return PreparingLimits(self.image_limits, self.image_decode_timeout.total_seconds(), self.image_decode_memory)
 
     @property
     def upload_limits(self) -> UploadLimits:

@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from api.dependencies import Service
+from api.gone import Gone
 from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
-from core.codec.images import Picture, read_picture, read_size
+from core.codec.images import read_size
+from core.codec.prepare import PreparedPicture
 from core.codec.settings import EncodeSettings
 from core.errors import ServiceUnavailable, TooBusy
 from core.jobs.documents import JobDocument
@@ -34,22 +36,25 @@ class Order:
     group: str | None = None
 
 
-def submit(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Job, bool]:
+def submit(
+    service: Service, principal: Principal, data: bytes, order: Order, gone: Gone | None = None
+) -> tuple[Job, bool]:
     """Make a job of an image file's bytes; the job, and whether an earlier request with the same key had made it.
 
     Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
     outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
-    blob store is down. In all cases nothing is queued or stored, but for a request with an Idempotency-Key that an
-    outage of the broker meets: its job is made all the same, and the same request sent again gets it.
+    blob store is down, ClientDisconnect where the client goes while its image is decoded. In all cases nothing is
+    queued or stored, but for a request with an Idempotency-Key that an outage of the broker meets: its job is made all
+    the same, and the same request sent again gets it.
     """
     jobs, limits = service.jobs, service.limits_of(principal)
     reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        picture, cost = _checked(service, principal, data, order)
+        picture, cost = _checked(service, principal, data, order, gone)
         document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
-        jobs.write(document, picture.to_png())
+        jobs.write(document, picture.png)
     except BaseException:
         reservation.free(jobs.blobs)
         raise
@@ -65,17 +70,21 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
         raise
 
 
-def _checked(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Picture, float]:
+def _checked(
+    service: Service, principal: Principal, data: bytes, order: Order, gone: Gone | None
+) -> tuple[PreparedPicture, float]:
     """The picture, and what a patch of it costs; what is refused is so at the least expense."""
     limits = service.limits_of(principal)
     width, height = read_size(data, service.settings.image_limits)
     service.workers.check_skew()
     service.jobs.store.check_limits(principal.owner, count_of(width, height), limits)
-    picture = read_picture(data, service.settings.image_limits)
+    picture = service.preparing.prepare(data, gone)
     return picture, patch_cost(picture, order.settings)
 
 
-def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
+def _document(
+    job_id: str, owner: str, picture: PreparedPicture, source_bytes: int, cost: float, order: Order
+) -> JobDocument:
     settings = order.settings
     return JobDocument(
         id=job_id,
@@ -84,6 +93,8 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
+        colours=picture.colours,
+        source_format=picture.source_format,
         source_bytes=source_bytes,
         patches=grid_of(picture).count,
         patch_cost=cost,

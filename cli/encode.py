@@ -73,6 +73,8 @@ def encode(
                 print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
             else:
                 print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
+                if report.colours and report.colours.startswith("converted"):
+                    print(f"  colours {report.colours}")
                 _show_others(report)
             if report.target_met is False:
                 print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
@@ -93,6 +95,8 @@ def _show_others(report: Report) -> None:
         ssim = "" if other.ssim is None else f", SSIM {other.ssim:.3f}"
         size = f"{other.bytes} bytes" if other.fits else f"{other.bytes} bytes, its smallest file"
         print(f"  {other.codec:10}  {other.psnr:5.2f} dB{ssim}  ({size})")
+    if report.others_note:
+        print(f"  note: {report.others_note}")
 
 
 def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
@@ -146,6 +150,8 @@ def _encode_one(
         patch_iterations=iterations,
         device_seconds=elapsed,
         elapsed_seconds=elapsed,
+        colours=picture.colours,
+        source_format=picture.source_format,
     )
 
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from core.codec.alpha import with_hidden_filled
 from core.codec.images import Picture, read_picture
 from core.errors import ImageError, InvalidSettings
 
@@ -36,6 +37,6 @@ def read_image(path: Path) -> tuple[Picture, int]:
     """The picture in an image file, and the file's bytes. Raises ImageError."""
     data = path.read_bytes()
     try:
-        return read_picture(data), len(data)
+        return with_hidden_filled(read_picture(data)), len(data)
     except ImageError as error:
         raise type(error)(f"{path}: {error}") from error

@@ -46,3 +46,10 @@ def png_header_only(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + body
+
+
+def with_scans(progressive: bytes, scans: int) -> bytes:
+    """A progressive JPEG whose last scan is repeated until there are so many: each goes over all pixels again."""
+    last = progressive.rindex(b"\xff\xda")
+    before = progressive[:last].count(b"\xff\xda")
+    return progressive[:last] + progressive[last:-2] * (scans - before) + progressive[-2:]

@@ -143,6 +143,8 @@ class EncodeJob:
             patch_iterations=sum(part.patch_iterations for part in used),
             device_seconds=sum(part.seconds for part in used),
             elapsed_seconds=self._elapsed(job_id),
+            colours=document.colours,
+            source_format=document.source_format,
             go_on=lambda: self._go_on(hold),
         )
         if self._has_ended(job_id):

@@ -9,13 +9,13 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
-from anyio import to_thread
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.access import Caller
 from api.dependencies import Service, ServiceDependency
+from api.gone import while_connected
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
@@ -63,8 +63,11 @@ async def encode(
     else:
         data = await request.body()
     order = options.order(idempotency_key, service.settings.webhook_networks)
-    work = partial(submit, service, principal, data, order)
-    job, replayed = await to_thread.run_sync(work, limiter=service.slots.uploads)
+    slots = service.slots
+    turns = slots.large if await run_in_threadpool(service.preparing.is_large, data) else slots.uploads
+    job, replayed = await while_connected(
+        request, lambda gone: turns.run(principal.owner, partial(submit, service, principal, data, order, gone))
+    )
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
     response.headers["Location"] = f"/jobs/{job.id}"

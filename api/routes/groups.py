@@ -19,6 +19,7 @@ from starlette.datastructures import UploadFile
 from api.access import Caller
 from api.dependencies import ServiceDependency
 from api.errors import NOTHING_ACCEPTED, TABLE, problem
+from api.gone import Gone, while_connected
 from api.group_schemas import GroupBody, manifest_csv, manifest_rows
 from api.group_submission import UploadedFile, submit_group
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
@@ -83,8 +84,12 @@ async def make_group(
     with service.slots.group_of(principal.owner):
         async with _files(request, options, service.settings) as (files, options):
             order = options.order(idempotency_key, service.settings.webhook_networks)
-            work = partial(submit_group, service, principal, files, order)
-            document, replayed = await to_thread.run_sync(work, limiter=service.slots.groups)
+
+            async def submit(gone: Gone) -> tuple[GroupDocument, bool]:
+                work = partial(submit_group, service, principal, files, order, gone)
+                return await to_thread.run_sync(work, limiter=service.slots.groups)
+
+            document, replayed = await while_connected(request, submit)
     if not any(entry.job_id for entry in document.entries):
         return _all_refused(document)
     if replayed:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from core.codec.bundle import bundle_size, encodable_fire_rate
 from core.codec.engines.base import Rollout
-from core.codec.images import Picture
 from core.codec.patches import PatchGrid
 from core.codec.payload import HEAD_BYTES
 from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
@@ -19,7 +20,18 @@ FEWEST_BITS = 3.5
 """Bits a weight costs at the coarsest level, about; tells which presets are too large for a budget."""
 
 
-def grid_of(picture: Picture) -> PatchGrid:
+class Sized(Protocol):
+    """A picture, of which only its size in pixels and the number of its channels matter."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+
+
+def grid_of(picture: Sized) -> PatchGrid:
     """The patches that a picture is cut into."""
     return PatchGrid(picture.height, picture.width, PATCH_SIZE)
 
@@ -35,12 +47,12 @@ def rollout_of(settings: EncodeSettings) -> Rollout:
     return Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF)
 
 
-def refuse_impossible(picture: Picture, settings: EncodeSettings) -> None:
+def refuse_impossible(picture: Sized, settings: EncodeSettings) -> None:
     """Raises BudgetTooSmall where no bundle of so many patches can be as small as is asked for."""
     presets_of(picture, settings)
 
 
-def presets_of(picture: Picture, settings: EncodeSettings) -> list[Preset]:
+def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
     """The presets that are tried for a patch, smaller ones first. Raises BudgetTooSmall."""
     if not settings.searches:
         return [settings.preset]
@@ -58,7 +70,7 @@ def presets_of(picture: Picture, settings: EncodeSettings) -> list[Preset]:
     return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
 
 
-def patch_cost(picture: Picture, settings: EncodeSettings) -> float:
+def patch_cost(picture: Sized, settings: EncodeSettings) -> float:
     """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
 
     A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of

@@ -10,13 +10,16 @@ from core.codec.allocation import Candidate, allocate
 from core.codec.budget import grid_of, levels_of, rollout_of
 from core.codec.bundle import MAX_PRESETS, BundleHeader, bundle_size, write_bundle
 from core.codec.decoder import decode
+from core.codec.drafts import RoundedRule
 from core.codec.encoded import Encoded
 from core.codec.engines.base import Targets
+from core.codec.engines.numba_integer import grow_batch
 from core.codec.fit import Fitted
 from core.codec.fit_task import FitTask
+from core.codec.fixed_point import integer_seed
 from core.codec.images import Picture
-from core.codec.metrics import measure
-from core.codec.patches import cut
+from core.codec.metrics import measure, squared_error
+from core.codec.patches import cut, to_bytes
 from core.codec.payload import Coder, with_preset, write_payload
 from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
 from core.codec.rule import RuleShape
@@ -49,9 +52,23 @@ def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings,
 def candidates_of(task: FitTask, fitted: Fitted, settings: EncodeSettings) -> list[list[Candidate]]:
     """Each patch's rules, as payloads."""
     return [
-        [Candidate(task.shape, write_payload(task.shape, each.rule, settings.coder, 0), each.error) for each in rules]
-        for rules in fitted.rules
+        [
+            Candidate(task.shape, write_payload(task.shape, each.rule, settings.coder, 0), error)
+            for each, error in zip(rules, _errors(task, number, rules), strict=True)
+        ]
+        for number, rules in enumerate(fitted.rules)
     ]
+
+
+def _errors(task: FitTask, number: int, rules: Sequence[RoundedRule]) -> list[int]:
+    """Of a patch's rules. A fit weighs every value alike; with alpha, what is seen is another sum."""
+    if task.shape.visible != 4:
+        return [rule.error for rule in rules]
+    rows, columns = (int(size) for size in task.targets.extents[number])
+    target = to_bytes(task.targets.pixels[number, :, :rows, :columns])
+    seed = integer_seed(task.seed, task.shape, PATCH_SIZE)
+    grown = grow_batch(task.shape, [each.rule for each in rules], seed, task.rollout)
+    return [squared_error(target, patch[:, :rows, :columns].transpose(1, 2, 0)) for patch in grown]
 
 
 def is_good_enough(task: FitTask, patch: int, candidates: Sequence[Candidate], settings: EncodeSettings) -> bool:

@@ -1,10 +1,14 @@
 """From a file's bytes to validated pixels, and back to PNG.
 
-What comes in: PNG, JPEG and WebP only, the first frame of an animation, turned upright by its
-EXIF orientation. A PNG must have its end and correct checksums. Colour profiles and all other metadata are dropped:
-pixel values are taken as sRGB, and nothing but pixels ever comes out. Modes: 1-bit, 8-bit and 16-bit grey become one
-channel (16 bits are scaled to 8, not clipped); anything with transparency becomes RGBA, unless it is opaque everywhere;
-everything else becomes RGB.
+What comes in: PNG, JPEG and WebP only, the first frame of an animation (of an APNG its static image), turned upright by
+its EXIF orientation. A PNG must have its end, all rows and correct checksums; a JPEG must have all data of its pixels
+(core.codec.reading.jpeg). Colours are converted to sRGB as browsers do: by PNG's cICP, an embedded ICC profile, or
+PNG's gAMA and cHRM, in this order; without any they are taken as sRGB, and a profile that is broken or for another kind
+of picture is ignored. HDR (PQ, HLG) is refused. All other metadata is dropped: nothing but pixels ever comes out.
+
+Grey of 1 to 16 bits becomes one channel; anything with transparency becomes RGBA, unless it is opaque everywhere;
+everything else becomes RGB. 16-bit levels are divided by 257 and rounded, after the conversion to sRGB where it is by
+numbers, before it where it is by an ICC profile.
 """
 
 from __future__ import annotations
@@ -18,9 +22,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
-from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
+from core.codec.decode_cost import refuse_dear
+from core.codec.reading import jpeg, png, webp
+from core.codec.reading.colours import Statement, to_srgb
+from core.codec.reading.icc import read_profile
+from core.codec.reading.orientation import orientation_of, upright
+from core.codec.reading.raster import Raster, eight_bits
+from core.codec.source_format import SourceFormat, format_of
+from core.errors import DamagedImage, ImageTooLarge, RegrowError, UnsupportedImage
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -49,9 +60,15 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """pixels: uint8 (height, width, channels) with 1 (grey), 3 (RGB) or 4 (RGBA) channels."""
+    """pixels: uint8 (height, width, channels) with 1 (grey), 3 (RGB) or 4 (RGBA) channels, sRGB.
+
+    colours: how they came to be sRGB, in a few words of ASCII: "sRGB", "taken as sRGB" (the file said nothing that can
+    be used), "converted to sRGB from Display P3". source_format: of the file it was read from, if any.
+    """
 
     pixels: Pixels
+    colours: str = "sRGB"
+    source_format: SourceFormat | None = None
 
     @property
     def height(self) -> int:
@@ -74,16 +91,16 @@ class Picture:
 
 
 def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
-    """The pixels of an image file.
+    """The pixels of an image file in sRGB, and what was done about its colours.
 
-    Raises UnsupportedImage (not PNG, JPEG or WebP), ImageTooLarge (by its header), DamagedImage (truncated, corrupt).
+    Raises UnsupportedImage (not PNG, JPEG or WebP; HDR; a kind of JPEG that is not read), ImageTooLarge (by its
+    header), DamagedImage (truncated, corrupt).
     """
     image = _open_checked(data, limits or ImageLimits())
     with _damage_as_error():
-        if image.format == "PNG":  # load() neither looks at the checksums of pixels nor misses the file's end
-            _open(data).verify()
-        image.load()
-        return Picture(_to_pixels(_upright(image)))
+        raster, statements, exif = _decoded(data, image)
+        colour, words = to_srgb(raster, statements)
+    return Picture(upright(_with_alpha(colour, raster), orientation_of(exif)), words, format_of(data))
 
 
 def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]:
@@ -92,7 +109,33 @@ def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]
     return image.width, image.height
 
 
+def _decoded(data: bytes, image: Image.Image) -> tuple[Raster, list[Statement | None], bytes | None]:
+    """The samples, what is said of their colours (by precedence), and the EXIF block."""
+    if image.format == "PNG":
+        _open(data).verify()  # load() neither looks at the checksums of pixels nor misses the file's end
+        found = png.first_chunks(data)
+        ahead, behind = png.stated_numbers(found)
+        profile = None if ahead else read_profile(image.info.get("icc_profile"))
+        return png.load(data, image), [ahead, profile, behind], found.get(b"eXIf")
+    image = _open(webp.on_transparent_canvas(data) if image.format == "WEBP" else jpeg.whole(data))
+    raster = png.of_loaded(image)
+    return raster, [read_profile(image.info.get("icc_profile"))], image.info.get("exif")
+
+
+def _with_alpha(colour: Pixels, raster: Raster) -> Pixels:
+    if raster.alpha is None:
+        return colour
+    alpha = eight_bits(raster.alpha)[..., None]
+    if bool((alpha == 255).all()):
+        return colour
+    rgb = colour if colour.shape[-1] == 3 else np.repeat(colour, 3, axis=-1)
+    return np.concatenate([rgb, alpha], axis=-1)
+
+
 def _open_checked(data: bytes, limits: ImageLimits) -> Image.Image:
+    refuse_dear(data, limits.max_pixels)
+    if data.startswith(jpeg.SOI):
+        jpeg.check_kind(data)
     image = _open(data)
     if image.width < 1 or image.height < 1:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
@@ -101,57 +144,34 @@ def _open_checked(data: bytes, limits: ImageLimits) -> Image.Image:
 
 
 def _open(data: bytes) -> Image.Image:
-    try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLarge("the image has far more pixels than are accepted") from error
-    except UnidentifiedImageError as error:
-        if _looks_like_png_without_size(data):
-            raise DamagedImage("the image has a side of 0 pixels: both sides must be at least 1 pixel") from error
-        if data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or data[8:12] == b"WEBP":
-            raise DamagedImage("the image file is truncated or damaged") from error
-        raise UnsupportedImage("the file is not a PNG, JPEG or WebP image") from error
-    except (OSError, SyntaxError, ValueError, MemoryError, struct.error) as error:
-        raise DamagedImage("the image file is truncated or damaged") from error
+    with _damage_as_error():
+        try:
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+        except UnidentifiedImageError as error:
+            if _looks_like_png_without_size(data):
+                raise DamagedImage("the image has a side of 0 pixels: both sides must be at least 1 pixel") from error
+            if data.startswith((png.SIGNATURE, b"\xff\xd8\xff")) or data[8:12] == b"WEBP":
+                raise
+            raise UnsupportedImage("the file is not a PNG, JPEG or WebP image") from error
 
 
 def _looks_like_png_without_size(data: bytes) -> bool:
     """Whether this is a PNG whose header gives a width or height of 0, which Pillow does not recognise as a PNG."""
-    if data[:8] != b"\x89PNG\r\n\x1a\n" or data[12:16] != b"IHDR" or len(data) < 24:
+    if data[:8] != png.SIGNATURE or data[12:16] != b"IHDR" or len(data) < 24:
         return False
     return 0 in struct.unpack(">II", data[16:24])
 
 
 @contextlib.contextmanager
 def _damage_as_error() -> Iterator[None]:
+    """Around the decoding of bytes that anybody may have written, and nothing else."""
     try:
         yield
+    except RegrowError:
+        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ImageTooLarge("the image unpacks to far more than is accepted") from error
-    except (OSError, SyntaxError, ValueError, MemoryError, struct.error) as error:
+        raise ImageTooLarge("the image has far more pixels than are accepted") from error
+    except MemoryError as error:
+        raise ImageTooLarge("the image needs more memory to decode than there is") from error
+    except Exception as error:  # what a decoder raises for broken files is no promise of its: IndexError, for one
         raise DamagedImage("the image file is truncated or damaged") from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turned by the EXIF orientation 1 to 8. Any other value, or EXIF that cannot be read, is ignored."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, struct.error):
-        return image
-
-
-def _to_pixels(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I"):
-        # 16-bit grey: a plain conversion to "L" would clip everything above 255 to white.
-        levels = np.asarray(image)
-        grey = np.rint(levels / 257.0).clip(0, 255).astype(np.uint8)[..., None]
-        if "transparency" not in image.info:
-            return grey
-        alpha = np.where(levels == image.info["transparency"], 0, 255).astype(np.uint8)[..., None]
-        return np.concatenate([grey, grey, grey, alpha], axis=-1)
-    if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"))
-        return rgba[..., :3].copy() if bool((rgba[..., 3] == 255).all()) else rgba.copy()
-    if image.mode in ("1", "L"):
-        return np.asarray(image.convert("L"))[..., None].copy()
-    return np.asarray(image.convert("RGB")).copy()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.codec.alpha import seen
 from core.codec.images import Pixels
 
 PSNR_OF_EQUAL_PICTURES = 100.0
@@ -21,7 +22,8 @@ BAND_ROWS = 128
 class Quality:
     """mse: mean squared error, 8-bit levels squared; psnr: dB; ssim: in [-1, 1], None where a side is under 11 pixels.
 
-    All over every channel, alpha included, of the picture as regrown from the stored file.
+    All of the picture as regrown from the stored file, over every channel, alpha included. With alpha, colours are
+    multiplied by it first (core.codec.alpha.seen): what nobody sees counts for nothing, what is half seen for half.
     """
 
     mse: float
@@ -34,24 +36,24 @@ def psnr_from_mse(mse: float) -> float:
     return PSNR_OF_EQUAL_PICTURES if mse == 0 else float(10 * np.log10(255.0**2 / mse))
 
 
-def mean_squared_error(original: Pixels, regrown: Pixels) -> float:
-    """Over all values of two pictures of the same shape; 8-bit levels squared."""
+def squared_error(original: Pixels, regrown: Pixels) -> int:
+    """Of what is seen, summed over all values of two pictures of the same shape; 8-bit levels squared."""
     total = 0
     for first in range(0, len(original), BAND_ROWS):
         band = np.s_[first : first + BAND_ROWS]
-        difference = original[band].astype(np.int32) - regrown[band]
+        difference = seen(original[band]).astype(np.int32) - seen(regrown[band])
         total += int(np.sum(difference * difference, dtype=np.int64))
-    return total / original.size
+    return total
 
 
 def measure(original: Pixels, regrown: Pixels) -> Quality:
-    """Compare two pictures of the same shape; uint8 (height, width, channels).
+    """Compare what is seen of two pictures of the same shape; uint8 (height, width, channels), alpha not multiplied in.
 
     SSIM is that of Wang et al. (2004): Gaussian window of 11×11 with sigma 1.5, K1 = 0.01, K2 = 0.03, population
     covariance, computed per channel and averaged.
     """
-    mse = mean_squared_error(original, regrown)
-    ssim = _ssim(original, regrown) if min(original.shape[:2]) >= SSIM_WINDOW else None
+    mse = squared_error(original, regrown) / original.size
+    ssim = _ssim(seen(original), seen(regrown)) if min(original.shape[:2]) >= SSIM_WINDOW else None
     return Quality(mse=mse, psnr=psnr_from_mse(mse), ssim=ssim)
 
 

@@ -52,6 +52,11 @@ def cut(picture: Picture, grid: PatchGrid, indices: Sequence[int]) -> npt.NDArra
     return patches
 
 
+def to_bytes(patch: npt.NDArray[np.float32]) -> Pixels:
+    """What was cut, or a part of it, back as uint8 (height, width, channels)."""
+    return np.rint(patch * 255).astype(np.uint8).transpose(1, 2, 0)
+
+
 def paste(pixels: Pixels, grid: PatchGrid, index: int, patch: Pixels) -> None:
     """Write one patch, uint8 (channels, size, size), to its place in a picture (height, width, channels), cropped."""
     (top, left), (height, width) = grid.origin(index), grid.extent(index)

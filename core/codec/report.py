@@ -9,6 +9,14 @@ from core.codec.images import Picture
 from core.codec.metrics import compression_ratio
 from core.codec.other_codecs import GoOn, OtherFile, best_files
 from core.codec.settings import EncodeSettings
+from core.codec.source_format import SourceFormat
+
+_NOTE = (
+    "the image was a {0} file: what {0} loses of a picture is lost already, so its row here is better, often by many "
+    "dB, than for a picture that was never such a file"
+)
+NOTES = {SourceFormat.JPEG: _NOTE.format("JPEG"), SourceFormat.WEBP: _NOTE.format("lossy WebP")}
+"""By the source's format."""
 
 
 class Report(BaseModel):
@@ -19,7 +27,9 @@ class Report(BaseModel):
     both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
     however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
     for; target_met: whether it was, None without one. others: the best that other codecs make of this very picture in
-    as many bytes as this file has. Older reports have none, and call device_seconds fit_seconds.
+    as many bytes as this file has. colours: how the uploaded file's became sRGB, as core.codec.images.Picture has it.
+    source_format: what that file was, which others_note says something of.
+    Older reports have none of these, and call device_seconds fit_seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,6 +60,14 @@ class Report(BaseModel):
     device_seconds: float = Field(validation_alias=AliasChoices("device_seconds", "fit_seconds"))
     elapsed_seconds: float | None = None
     others: tuple[OtherFile, ...] = ()
+    colours: str | None = None
+    source_format: SourceFormat | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def others_note(self) -> str | None:
+        """What must be known to compare with the others; None where there is nothing."""
+        return NOTES.get(self.source_format) if self.source_format and self.others else None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -68,6 +86,8 @@ def make_report(
     patch_iterations: int,
     device_seconds: float,
     elapsed_seconds: float | None,
+    colours: str | None = None,
+    source_format: SourceFormat | None = None,
     go_on: GoOn = lambda: None,
 ) -> Report:
     """Put the figures together, and search what other codecs make of the picture: about two seconds for 512×512.
@@ -102,4 +122,6 @@ def make_report(
         device_seconds=device_seconds,
         elapsed_seconds=elapsed_seconds,
         others=best_files(picture, stored_bytes, go_on),
+        colours=colours,
+        source_format=source_format,
     )

@@ -12,6 +12,7 @@ from core.codec.presets import Effort, Preset
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
+from core.codec.source_format import SourceFormat
 from core.jobs.model import JobState, OnFailure, Priority
 
 DOCUMENT_VERSION = 2
@@ -33,6 +34,8 @@ class JobDocument(Document):
     source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
+    colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
+    None in older documents.
     """
 
     id: str
@@ -41,6 +44,8 @@ class JobDocument(Document):
     width: int
     height: int
     channels: int
+    colours: str | None = None
+    source_format: SourceFormat | None = None
     source_bytes: int
     patches: int
     patch_cost: float

@@ -8,12 +8,15 @@ import pytest
 
 from core.codec.decoder import decode
 from core.codec.encoded import Encoded
+from core.codec.images import ImageLimits, read_picture
 from core.codec.metrics import measure
 from core.codec.other_codecs import best_files
+from core.codec.prepare import prepare
 from core.codec.report import Report, make_report
 from core.codec.settings import EncodeSettings
+from core.codec.source_format import SourceFormat
 from tests.bundles import random_bundle
-from tests.pictures import smooth_picture
+from tests.pictures import smooth_file, smooth_picture
 
 PICTURE, BUNDLE = smooth_picture(60, 90), random_bundle(60, 90)
 
@@ -31,7 +34,14 @@ def report() -> Report:
         patch_iterations=1800,
         device_seconds=2.5,
         elapsed_seconds=3.5,
+        colours="converted to sRGB from Display P3",
     )
+
+
+def test_C7_a_report_says_what_was_done_about_the_colours(report: Report) -> None:
+    assert report.colours == "converted to sRGB from Display P3"
+    older = report.model_dump(mode="json", exclude={"colours", "bytes_per_patch"})
+    assert Report.model_validate(older).colours is None
 
 
 def test_figures_by_hand(report: Report) -> None:
@@ -49,12 +59,35 @@ def test_others_have_as_many_bytes_as_the_bundle(report: Report) -> None:
         assert other.fits == (other.bytes <= report.bytes)
 
 
+def test_E7_it_says_where_the_source_flatters_a_codec(report: Report) -> None:
+    assert (report.source_format, report.others_note) == (None, None)
+    notes = {kind: report.model_copy(update={"source_format": kind}).others_note for kind in SourceFormat}
+    assert {kind for kind, note in notes.items() if note} == {SourceFormat.JPEG, SourceFormat.WEBP}
+    assert "the image was a JPEG file" in (notes[SourceFormat.JPEG] or "")
+    stored = report.model_copy(update={"source_format": SourceFormat.JPEG}).model_dump_json()
+    assert json.loads(stored)["others_note"] == notes[SourceFormat.JPEG]
+    assert Report.model_validate_json(stored).source_format is SourceFormat.JPEG
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (smooth_file(9, 9), "png"),
+        (smooth_file(9, 9, "JPEG"), "jpeg"),
+        (smooth_file(9, 9, "WEBP"), "webp"),
+        (smooth_file(9, 9, "WEBP", lossless=True), "webp-lossless"),
+    ],
+)
+def test_E7_a_picture_knows_what_file_it_was(data: bytes, kind: str) -> None:
+    assert read_picture(data).source_format == prepare(data, ImageLimits()).source_format == kind
+
+
 def test_a_report_is_stored_and_read_again(report: Report) -> None:
     assert Report.model_validate_json(report.model_dump_json()) == report
 
 
 def test_reports_of_before_are_read(report: Report) -> None:
-    old = json.loads(report.model_dump_json(exclude={"others", "bytes_per_patch"}))
+    old = json.loads(report.model_dump_json(exclude={"others", "others_note", "source_format", "bytes_per_patch"}))
     old["fit_seconds"] = old.pop("device_seconds")
     read = Report.model_validate_json(json.dumps(old))
     assert (read.device_seconds, read.others, read.bytes_per_patch) == (2.5, (), report.bytes_per_patch)
