@@ -19,6 +19,7 @@ from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.logs import configure_logging
+from core.stopping import heeded
 
 GRACE_SECONDS = 5
 
@@ -58,6 +59,7 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         body=settings.body_timeout.total_seconds(),
         stall=settings.stall_timeout.total_seconds(),
     )
+    uvicorn.server.HANDLED_SIGNALS = heeded(uvicorn.server.HANDLED_SIGNALS)  # which it would take even if ignored
     uvicorn.run(
         app,
         host=settings.host,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from core.errors import InvalidSettings
 from core.logs import configure_logging
+from core.stopping import on_stop
 
 
 def serve(
@@ -31,8 +31,7 @@ def serve(
     if refusal:
         raise InvalidSettings(refusal)
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+    on_stop(stopped.set)
     with Stack(data, host, port, workers) as stack:
         pages = f"dashboard: {stack.url}/admin, API: {stack.url}/docs"
         print(f"Regrow serves at {stack.url} ({pages}). Ctrl-C stops it.", flush=True)

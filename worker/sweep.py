@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 
 from core.errors import told_in_one_line
@@ -15,6 +14,7 @@ from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
 from core.logs import configure_logging
+from core.stopping import on_stop
 from core.times import now_ms
 from core.webhooks.deliveries import Deliveries
 from core.webhooks.dispatcher import Dispatcher
@@ -48,8 +48,7 @@ def main() -> None:
     settings = ServiceSettings()
     configure_logging(settings.log_format, settings.log_level)
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    on_stop(stopping.set)
     sweep(settings, stopping)
 
 
