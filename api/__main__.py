@@ -18,6 +18,7 @@ from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
+from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
 from core.stopping import heeded
 
@@ -43,6 +44,7 @@ def why_not(settings: ApiSettings) -> str | None:
 def main() -> int:
     settings = ApiSettings()
     configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
     logging.getLogger("regrow.access").disabled = not settings.access_log
     refusal = why_not(settings)
     if refusal:

@@ -12,6 +12,7 @@ from api.metrics import CacheCollector, FleetCollector, Metrics
 from api.pictures import Pictures
 from api.settings import ApiSettings
 from api.slots import Slots
+from api.warm_up import WarmUp
 from core.access.keys import KeyStore
 from core.access.principal import Principal
 from core.access.ring import KeyRing
@@ -41,6 +42,7 @@ class Service:
     groups: Groups
     slots: Slots
     metrics: Metrics
+    warm_up: WarmUp
 
     def limits_of(self, principal: Principal) -> Limits:
         """The most patches that this one may have outstanding."""
@@ -69,6 +71,7 @@ def make_service(settings: ApiSettings) -> Service:
         groups=Groups(jobs),
         slots=Slots(),
         metrics=metrics,
+        warm_up=WarmUp(),
     )
 
 

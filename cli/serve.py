@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidSettings
+from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
 from core.stopping import on_stop
 
@@ -27,6 +28,7 @@ def serve(
 
     settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
     configure_logging(settings.log_format, settings.log_level)  # the sweeper runs in this process
+    warn_of_unknown_settings()
     refusal = why_not(settings)
     if refusal:
         raise InvalidSettings(refusal)

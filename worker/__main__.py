@@ -8,7 +8,10 @@ import warnings
 from typing import TYPE_CHECKING
 
 from core.errors import told_in_one_line
+from core.jobs.settings import warn_of_unknown_settings
+from core.logs import configure_logging
 from core.stopping import on_stop
+from worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from worker.encode_job import PatchEncoder
@@ -19,15 +22,14 @@ log = logging.getLogger("regrow.worker")
 def main(encode: PatchEncoder | None = None) -> None:
     """Work until SIGTERM. encode: as for build_worker. Raises InvalidSettings, CannotWork."""
     on_stop(_stop_early)
+    settings = WorkerSettings()
+    configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
     # Imports torch and Celery, which takes seconds: whoever stops the worker meanwhile shall see one line.
     from celery.platforms import SecurityWarning
 
-    from core.logs import configure_logging
     from worker.celery_app import build_worker
-    from worker.settings import WorkerSettings
 
-    settings = WorkerSettings()
-    configure_logging(settings.log_format, settings.log_level)
     os.nice(settings.nice)
     logging.getLogger("celery").setLevel(logging.WARNING)
     # Celery prints a traceback for every message that is handed back; StepRunner has told why already.

@@ -10,7 +10,7 @@ from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
-from core.jobs.settings import ServiceSettings
+from core.jobs.settings import ServiceSettings, warn_of_unknown_settings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
 from core.logs import configure_logging
@@ -47,6 +47,7 @@ def main() -> None:
     """Sweep until SIGTERM."""
     settings = ServiceSettings()
     configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
     stopping = threading.Event()
     on_stop(stopping.set)
     sweep(settings, stopping)
