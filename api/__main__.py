@@ -18,7 +18,9 @@ from api.slow_clients import BoundedProtocol, Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
+from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
+from core.stopping import heeded
 
 GRACE_SECONDS = 5
 
@@ -42,6 +44,7 @@ def why_not(settings: ApiSettings) -> str | None:
 def main() -> int:
     settings = ApiSettings()
     configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
     logging.getLogger("regrow.access").disabled = not settings.access_log
     refusal = why_not(settings)
     if refusal:
@@ -58,6 +61,7 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         body=settings.body_timeout.total_seconds(),
         stall=settings.stall_timeout.total_seconds(),
     )
+    uvicorn.server.HANDLED_SIGNALS = heeded(uvicorn.server.HANDLED_SIGNALS)  # which it would take even if ignored
     uvicorn.run(
         app,
         host=settings.host,

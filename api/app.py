@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -17,7 +16,6 @@ from api.measured import MeasuredApp
 from api.openapi import install_openapi
 from api.routes import admin, decode, encode, events, groups, health, jobs, metrics, problems, webhooks
 from api.settings import ApiSettings
-from core.codec.decoder import warm_up
 from core.version import VERSION
 
 
@@ -54,8 +52,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         )
     app.cross_origin = bool(settings.cors_origins)
 
-    # A process's first decode imports and compiles the fast decoder, which takes seconds: not while somebody waits.
-    threading.Thread(target=warm_up, name="warm-up", daemon=True).start()
+    app.state.service.warm_up.start()
 
     for module in (encode, jobs, events, decode, webhooks, health, problems, admin, metrics):
         app.include_router(module.router)

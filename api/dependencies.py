@@ -13,6 +13,7 @@ from api.pictures import Pictures
 from api.preparing import Preparing
 from api.settings import ApiSettings
 from api.slots import Slots
+from api.warm_up import WarmUp
 from core.access.keys import KeyStore
 from core.access.principal import Principal
 from core.access.ring import KeyRing
@@ -43,6 +44,7 @@ class Service:
     groups: Groups
     slots: Slots
     metrics: Metrics
+    warm_up: WarmUp
 
     def limits_of(self, principal: Principal) -> Limits:
         """The most patches that this one may have outstanding."""
@@ -72,6 +74,7 @@ def make_service(settings: ApiSettings) -> Service:
         groups=Groups(jobs),
         slots=Slots(),
         metrics=metrics,
+        warm_up=WarmUp(),
     )
 
 

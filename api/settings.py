@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from api.preparing import PreparingLimits
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits
+from core.setting_kinds import Duration, Listed
 
 
 class ApiSettings(ServiceSettings):
@@ -32,8 +34,8 @@ class ApiSettings(ServiceSettings):
         description="Allow an address beyond loopback: only where something in front keeps strangers out",
     )
     access_log: bool = True
-    trusted_proxies: tuple[str, ...] = ()
-    cors_origins: tuple[str, ...] = ()
+    trusted_proxies: Annotated[tuple[str, ...], *Listed] = ()
+    cors_origins: Annotated[tuple[str, ...], *Listed] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_group_images: int = Field(default=1000, ge=1, le=10_000)
     max_group_bytes: int = Field(default=256 * 1024 * 1024, gt=0)
@@ -45,12 +47,12 @@ class ApiSettings(ServiceSettings):
     picture_cache_bytes: int = Field(default=128 * 1024 * 1024, ge=0)
     max_patches_per_owner: int = Field(default=200_000, ge=0)
     max_patches: int = Field(default=1_000_000, ge=0)
-    header_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
-    body_timeout: timedelta = Field(default=timedelta(seconds=300), gt=timedelta(0))
-    stall_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    header_timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
+    body_timeout: Duration = Field(default=timedelta(seconds=300), gt=timedelta(0))
+    stall_timeout: Duration = Field(default=timedelta(seconds=10), gt=timedelta(0))
     max_connections: int = Field(default=1000, gt=0)
     # Somebody waits for each answer: a store that is down is said to be within two seconds.
-    s3_connect_timeout: timedelta = timedelta(milliseconds=500)
+    s3_connect_timeout: Duration = Field(default=timedelta(milliseconds=500), gt=timedelta(0))
     s3_attempts: int = Field(default=2, ge=1, le=10)
 
     @property

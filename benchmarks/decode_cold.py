@@ -62,7 +62,7 @@ def api_import_seconds(trials: int) -> float:
 def _fresh(code: str, *arguments: str) -> tuple[float, list[float]]:
     """Seconds of a whole process, and what it prints."""
     start = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", code, *arguments], capture_output=True, text=True, check=False)
     seconds = time.perf_counter() - start
     if done.returncode:
         raise RuntimeError(f"a fresh process failed: {done.stderr}")

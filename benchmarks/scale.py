@@ -130,7 +130,7 @@ def _memory_row(patches: int, state: str, size: float) -> Row:
 def _latency_rows(stack: ScaleStack) -> list[Row]:
     """Of the API, asked at a fixed rate by another process while a job runs on two workers."""
     job_id = stack.submit(1000)
-    command = [sys.executable, "-m", "benchmarks.scale_load", stack.url, job_id]
+    command = [sys.executable, "-P", "-m", "benchmarks.scale_load", stack.url, job_id]
     command += [str(GET_RATE), str(POST_RATE), str(LOAD_SECONDS)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     stack.jobs.cancel(job_id)

@@ -126,7 +126,7 @@ class ScaleStack:
         self._stack.callback(end, child)
 
     def _spawn(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", module, *arguments]
+        command = [sys.executable, "-P", "-m", module, *arguments]
         return subprocess.Popen(command, env=self.environment | settings, stdout=self.log, stderr=self.log)
 
 

@@ -92,7 +92,7 @@ class ServiceStack(ScaleStack):
 
 def load(plan: Plan, *expected: int) -> Seen:
     """What clients in another process saw. Raises RuntimeError where an answer has another status."""
-    command = [sys.executable, "-m", "benchmarks.service_load"]
+    command = [sys.executable, "-P", "-m", "benchmarks.service_load"]
     done = subprocess.run(command, input=json.dumps(asdict(plan)), check=True, stdout=subprocess.PIPE, text=True)
     seen = Seen(**json.loads(done.stdout))
     seen.statuses = {int(status): count for status, count in seen.statuses.items()}  # JSON's keys are strings

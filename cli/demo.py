@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import signal
 import sys
 import threading
 import time
@@ -21,6 +20,7 @@ from cli.stack import Stack
 from core.codec.images import Picture, read_picture
 from core.codec.metrics import compression_ratio, measure
 from core.errors import RegrowError
+from core.stopping import on_stop
 
 OUTPUT = Path("demo-output")
 DATA = OUTPUT / "data"
@@ -31,8 +31,7 @@ POLL_SECONDS = 0.25
 
 def main() -> int:
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+    on_stop(stopped.set)
     leave = os.environ.get("DEMO_EXIT") == "1"
     try:
         with Stack(DATA, "127.0.0.1", int(os.environ.get("DEMO_PORT", "0" if leave else "8000"))) as stack:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from core.access.keys import KeyDocument, KeyStore
 from core.access.principal import Role
+from core.errors import InvalidSettings
 from core.jobs.blobs import make_blob_store
 from core.jobs.settings import BlobSettings
 from core.times import iso, now_ms
@@ -69,7 +70,14 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `regrow keys list` sho
 
 
 def _store(data: Path | None) -> KeyStore:
+    """Raises InvalidSettings where no service keeps anything: a key that is made there would be in force nowhere."""
     settings = BlobSettings() if data is None else BlobSettings(blob_store="files", blob_folder=data / "blobs")
+    if data is None and settings.blob_store == "files" and not settings.blob_folder.is_dir():
+        raise InvalidSettings(f"there is no blob store in {settings.blob_folder}: name a data folder with --data")
+    if data is not None and not data.is_dir():
+        raise InvalidSettings(f"{data}: there is no such data folder; make it first, if a service shall begin with it")
+    if data is not None and not (data / "blobs").is_dir() and any(data.iterdir()):
+        raise InvalidSettings(f"{data} is not a data folder of `regrow serve`: it holds other things")
     return KeyStore(make_blob_store(settings))
 
 

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer import Context
+from typer.core import TyperGroup
 
 from cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
 from core.errors import told_in_one_line
 from core.version import VERSION
 
+
+class _Commands(TyperGroup):
+    """Click takes EOFError for a Ctrl-D, and says no more than `Aborted.`."""
+
+    def invoke(self, ctx: Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise RuntimeError("data ended too early, and nobody expected that: this is a bug of Regrow") from error
+
+
 app = typer.Typer(
     name="regrow",
+    cls=_Commands,
     help="Compress images into the weights of tiny neural cellular automata, and regrow them.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

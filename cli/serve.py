@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,9 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidSettings
+from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
+from core.stopping import on_stop
 
 
 def serve(
@@ -27,12 +28,12 @@ def serve(
 
     settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
     configure_logging(settings.log_format, settings.log_level)  # the sweeper runs in this process
+    warn_of_unknown_settings()
     refusal = why_not(settings)
     if refusal:
         raise InvalidSettings(refusal)
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stopped.set())
+    on_stop(stopped.set)
     with Stack(data, host, port, workers) as stack:
         pages = f"dashboard: {stack.url}/admin, API: {stack.url}/docs"
         print(f"Regrow serves at {stack.url} ({pages}). Ctrl-C stops it.", flush=True)

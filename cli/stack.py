@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import socket
-import sys
 import tempfile
 import threading
 import time
@@ -20,13 +19,14 @@ from pydantic import SecretStr
 from redis import Redis
 
 from cli import broker
-from cli.supervisor import Child, StackError, Supervisor
+from cli.supervisor import Child, StackError, Supervisor, python
 from core.errors import ServiceUnavailable
 from core.jobs.processes import ProcessRecord, ProcessRegistry
 from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
+from core.setting_kinds import unknown_settings
 from worker.sweep import sweep
 
 START_SECONDS = 60
@@ -105,10 +105,12 @@ class Stack:
     def _start(self) -> None:
         path = self._socket_path()
         redis_url = f"unix://{path}?db=0"
+        unknown = unknown_settings(os.environ)  # of which this process has told
         environment = (
-            {"REGROW_ACCESS_LOG": "0"}
-            | os.environ
-            | {  # the dashboard alone asks three times a second
+            {"REGROW_ACCESS_LOG": "0"}  # the dashboard alone asks three times a second
+            | {name: value for name, value in os.environ.items() if name not in unknown}
+            | {
+                "PYTHONSAFEPATH": "1",  # what children start imports nothing from the current folder either
                 "REGROW_REDIS_URL": redis_url,
                 "REGROW_BLOB_STORE": "files",
                 "REGROW_BLOB_FOLDER": str(self.data / "blobs"),
@@ -145,7 +147,7 @@ class Stack:
     def _spawn(
         self, name: str, environment: dict[str, str], module: str, *arguments: str, messages: str = "its messages above"
     ) -> int:
-        return self.supervisor.start(Child(name, [sys.executable, "-m", module, *arguments], environment, messages))
+        return self.supervisor.start(Child(name, [*python(module), *arguments], environment, messages))
 
     def _until(self, ready: Callable[[], bool], name: str) -> None:
         deadline = time.monotonic() + START_SECONDS

@@ -18,6 +18,11 @@ class StackError(RegrowError):
     """Part of the stack did not start, or keeps ending."""
 
 
+def python(module: str) -> list[str]:
+    """How one of our modules is started: never from the current folder, whose files are anybody's."""
+    return [sys.executable, "-P", "-m", module]
+
+
 @dataclass(slots=True)
 class Child:
     """A named process, or the wait for its next start. messages: where it says what went wrong."""
@@ -35,7 +40,7 @@ class Child:
     due: float = 0.0
 
     def start(self) -> int:
-        tethered = [sys.executable, "-m", "cli.tether", str(os.getpid()), *self.command]
+        tethered = [*python("cli.tether"), str(os.getpid()), *self.command]
         # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
         self.process = subprocess.Popen(tethered, env=self.environment, start_new_session=True)
         self.started, self.since = time.monotonic(), iso(now_ms())

@@ -5,28 +5,44 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-
-from celery.platforms import SecurityWarning
+from typing import TYPE_CHECKING
 
 from core.errors import told_in_one_line
+from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
-from worker.celery_app import build_worker
-from worker.encode_job import PatchEncoder
+from core.stopping import on_stop
 from worker.settings import WorkerSettings
+
+if TYPE_CHECKING:
+    from worker.encode_job import PatchEncoder
+
+log = logging.getLogger("regrow.worker")
 
 
 def main(encode: PatchEncoder | None = None) -> None:
-    """Work until SIGTERM. encode: as for build_worker."""
+    """Work until SIGTERM. encode: as for build_worker. Raises InvalidSettings, CannotWork."""
+    on_stop(_stop_early)
     settings = WorkerSettings()
     configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
+    # Imports torch and Celery, which takes seconds: whoever stops the worker meanwhile shall see one line.
+    from celery.platforms import SecurityWarning
+
+    from worker.celery_app import build_worker
+
     os.nice(settings.nice)
     logging.getLogger("celery").setLevel(logging.WARNING)
     # Celery prints a traceback for every message that is handed back; StepRunner has told why already.
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)
-    app = build_worker(settings, encode)
-    app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+    build_worker(settings, encode).run()
+
+
+def _stop_early() -> None:
+    """Until Celery takes the signals."""
+    log.warning("stopped before it took any job")
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from celery import Celery, signals
+from celery import Celery, bootsteps, signals
 
 from core.codec.checkpoint import Checkpoints
 from core.codec.encoder import EncodedPatches, encode_patches
@@ -14,6 +17,7 @@ from core.codec.engines import make_engine
 from core.codec.fit_task import FitHooks
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
+from core.codec.trial import try_out
 from core.jobs.blobs import make_blob_store
 from core.jobs.counters import Counters
 from core.jobs.lifecycle import Jobs
@@ -22,6 +26,7 @@ from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
+from core.stopping import STOPS, heeded
 from worker.encode_job import EncodeJob, PatchEncoder
 from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
@@ -30,17 +35,58 @@ from worker.settings import WorkerSettings
 from worker.sources import Sources
 from worker.speed import Speed
 from worker.tasks import StepRunner, register_task
+from worker.trial import prove
 
 log = logging.getLogger("regrow.worker")
 
 
-def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -> Celery:
-    """A Celery application with its task registered and the heartbeat hooked to its start and end.
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """own_engine: whether this machine's engine fits, rather than what stands in for it."""
+
+    app: Celery
+    heartbeat: Heartbeat
+    runner: StepRunner
+    fitter: FitGatherer
+    own_engine: bool
+
+    def run(self) -> None:
+        """Work until the process is asked to stop. Raises CannotWork."""
+        self.heartbeat.start()
+        try:
+            if self.own_engine:
+                self.heartbeat.doing = "a tiny fit, before it takes jobs"
+                prove(self.runner, partial(try_out, self.fitter.engine))
+                self.heartbeat.doing = None
+            self.app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+        finally:
+            self.heartbeat.stop()
+
+
+class _Signals(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Celery takes all signals, once it starts: gives back those that were ignored before.
+
+    At SIGHUP it would run itself again, without the options that Python was given.
+    """
+
+    def __init__(self, parent: object, **options: object) -> None:
+        super().__init__(parent, **options)
+        self._ignored = set(STOPS) - set(heeded())
+
+    def start(self, _: object) -> None:
+        signal.signal(signal.SIGHUP, signal.getsignal(signal.SIGTERM))
+        for number in self._ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -> Worker:
+    """A worker that is ready to run.
 
     encode: what fits patches, if not this machine's fastest engine.
     """
     url = settings.redis_url.get_secret_value()
     app = make_celery(url)
+    app.steps["worker"].add(_Signals)
     fitter = FitGatherer(make_engine())
     batch_seconds = settings.batch_time.total_seconds()
     if fitter.engine.name == "cuda":
@@ -53,20 +99,15 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -
     heartbeat = Heartbeat(registry, runner, fitter.engine.name, settings.heartbeat.total_seconds())
 
     def on_ready(**_: Any) -> None:
-        heartbeat.start()
         log.info("worker ready: engine %s", fitter.engine.name)
 
     def on_stopping(**_: Any) -> None:
         runner.stopping.set()  # the running fit hands its batch back
 
-    def on_stopped(**_: Any) -> None:
-        heartbeat.stop()
-
     # Celery keeps weak references to receivers unless told otherwise.
     signals.worker_ready.connect(on_ready, weak=False)
     signals.worker_shutting_down.connect(on_stopping, weak=False)
-    signals.worker_shutdown.connect(on_stopped, weak=False)
-    return app
+    return Worker(app, heartbeat, runner, fitter, own_engine=encode is None)
 
 
 def _encoder(fitter: FitGatherer) -> PatchEncoder:

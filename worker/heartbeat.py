@@ -22,10 +22,14 @@ MISSED = 4
 
 
 class Heartbeat:
-    """A thread that renews leases and writes this worker's record until it is stopped. interval: seconds."""
+    """A thread that renews leases and writes this worker's record until it is stopped. interval: seconds.
+
+    doing: what the worker does while it has no step.
+    """
 
     def __init__(self, registry: WorkerRegistry, runner: StepRunner, engine: str, interval: float) -> None:
         self._registry, self._runner, self._interval = registry, runner, interval
+        self.doing: str | None = None
         self._record = WorkerRecord(
             id=f"{socket.gethostname()}:{os.getpid()}",
             host=socket.gethostname(),
@@ -69,7 +73,7 @@ class Heartbeat:
         runner = self._runner
         return self._record.model_copy(
             update={
-                "current": ", ".join(runner.leases.names) or None,
+                "current": ", ".join(runner.leases.names) or self.doing,
                 "refused": runner.refused,
                 "memory_bytes": _resident_bytes(),
                 "device_memory_bytes": _device_bytes(self._record.engine),

@@ -8,6 +8,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from core.jobs.settings import ServiceSettings
+from core.setting_kinds import Duration
 
 
 class WorkerSettings(ServiceSettings):
@@ -20,11 +21,11 @@ class WorkerSettings(ServiceSettings):
     """
 
     nice: int = Field(default=10, ge=0, le=19)
-    batch_time: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
-    checkpoint_time: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
-    heartbeat: timedelta = Field(default=timedelta(seconds=1), gt=timedelta(0))
+    batch_time: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    checkpoint_time: Duration = Field(default=timedelta(seconds=15), gt=timedelta(0))
+    heartbeat: Duration = Field(default=timedelta(seconds=1), gt=timedelta(0))
     gather_messages: int = Field(default=8, ge=1, le=64)
-    gather_time: timedelta = timedelta(milliseconds=50)
+    gather_time: Duration = Field(default=timedelta(milliseconds=50), ge=timedelta(0))
 
     @model_validator(mode="after")
     def _beats_within_a_lease(self) -> Self:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 
 from core.errors import told_in_one_line
@@ -11,10 +10,11 @@ from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
 from core.jobs.scripts import connect
-from core.jobs.settings import ServiceSettings
+from core.jobs.settings import ServiceSettings, warn_of_unknown_settings
 from core.jobs.store import JobStore
 from core.jobs.sweeper import Sweeper
 from core.logs import configure_logging
+from core.stopping import on_stop
 from core.times import now_ms
 from core.webhooks.deliveries import Deliveries
 from core.webhooks.dispatcher import Dispatcher
@@ -47,9 +47,9 @@ def main() -> None:
     """Sweep until SIGTERM."""
     settings = ServiceSettings()
     configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
     stopping = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopping.set())
+    on_stop(stopping.set)
     sweep(settings, stopping)
 
 

@@ -23,11 +23,13 @@ async def livez() -> Health:
 
 @router.get("/readyz", response_model=Health, responses={503: {"model": Problem}})
 def readyz(service: ServiceDependency) -> Health | Response:
-    """Redis and the blob store answer, and the workers understand this API; otherwise 503 says what is wrong."""
+    """Redis and the blob store answer, the workers understand this API, and it can decode; otherwise 503 says what is
+    wrong."""
     checks = {
         "redis": service.jobs.store.check,
         "blobs": service.jobs.blobs.check,
         "workers": service.workers.check_skew,
+        "decoder": service.warm_up.check,
     }
     wrong = []
     for name, check in checks.items():

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import InvalidSettings
 from core.logs import LogFormat
+from core.setting_kinds import Duration, told, unknown_settings
 from core.webhooks.settings import WebhookSettings
 
 
@@ -22,9 +25,16 @@ class Settings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InvalidSettings("; ".join(map(_sentence, error.errors()))) from error
-        except SettingsError as error:  # not the JSON that a list must be
-            raise InvalidSettings(str(error)) from error
+            # One sentence for each variable: where one may be of several types, each says why it is none of its.
+            sentences = {str(each["loc"][:1]): _sentence(each) for each in reversed(error.errors())}
+            raise InvalidSettings("; ".join(reversed(sentences.values()))) from error
+
+
+def warn_of_unknown_settings() -> None:
+    """A line in the log about environment variables that look like settings and are none. Once for each process."""
+    unknown = unknown_settings(os.environ)
+    if unknown:
+        logging.getLogger("regrow.settings").warning("%s", told(unknown))
 
 
 def _sentence(error: ErrorDetails) -> str:
@@ -44,8 +54,10 @@ class BlobSettings(Settings):
     s3_bucket: str = "regrow"
     s3_access_key: str | None = Field(default=None, description="None: boto's own search for credentials")
     s3_secret_key: SecretStr | None = None
-    s3_timeout: timedelta = Field(default=timedelta(seconds=20), description="Without a byte, after which it is down")
-    s3_connect_timeout: timedelta = timedelta(seconds=1)
+    s3_timeout: Duration = Field(
+        default=timedelta(seconds=20), gt=timedelta(0), description="Without a byte, after which it is down"
+    )
+    s3_connect_timeout: Duration = Field(default=timedelta(seconds=1), gt=timedelta(0))
     s3_attempts: int = Field(default=3, ge=1, le=10)
 
 
@@ -57,7 +69,7 @@ class ServiceSettings(BlobSettings, WebhookSettings):
     """
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")
-    lease: timedelta = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
-    result_ttl: timedelta | None = Field(default=None, gt=timedelta(0))
+    lease: Duration = Field(default=timedelta(seconds=15), ge=timedelta(seconds=1))
+    result_ttl: Duration | None = Field(default=None, gt=timedelta(0))
     log_format: LogFormat = LogFormat.TEXT
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

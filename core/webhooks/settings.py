@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.setting_kinds import Duration, Listed
 
 WAITS = (
     timedelta(seconds=5),
@@ -24,6 +27,6 @@ class WebhookSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None)
 
-    webhook_waits: tuple[timedelta, ...] = WAITS
-    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
-    webhook_timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0))
+    webhook_waits: Annotated[tuple[Duration, ...], *Listed] = WAITS
+    webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], *Listed] = ()
+    webhook_timeout: Duration = Field(default=timedelta(seconds=15), gt=timedelta(0))

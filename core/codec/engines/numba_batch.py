@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit, prange
 
 from core.codec.engines import numba_kernels, numba_perception, numba_rollout, numba_vectors
-from core.codec.engines.numba_cache import digest
+from core.codec.engines.numba_cache import cached, digest
 from core.codec.engines.numba_rollout import backward_step, forward_step, place_seed, unpack
 from core.codec.rule import VISIBLE_OFFSET
 
@@ -73,7 +73,7 @@ def _read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
 def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
     """The entry points, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
 
-    @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
+    @cached(parallel=True, nogil=True, error_model="numpy")
     def rollout_batch(arenas, at, weights, seeds, masks, steps, out):  # type: ignore[no-untyped-def]
         """Grow each patch into out (G, channels, height, width). `at` keeps two states."""
         _ = sources
@@ -90,7 +90,7 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
                     forward_step(arena, at, old, new, 0)
                 _read_planes(arena, at, at.states + steps % 2 * at.state, out[patch])
 
-    @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
+    @cached(parallel=True, nogil=True, error_model="numpy")
     def gradient_batch(  # type: ignore[no-untyped-def]
         arenas, at, weights, seeds, masks, steps, pixels, extents, losses, weight_gradients, seed_gradients
     ):

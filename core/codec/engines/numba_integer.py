@@ -26,7 +26,7 @@ from core.codec.engines import (
     numba_vectors,
 )
 from core.codec.engines.base import Rollout
-from core.codec.engines.numba_cache import digest
+from core.codec.engines.numba_cache import cached, digest
 from core.codec.engines.numba_integer_kernels import code_block, hidden_block, pair_block, sobel_block, update_block
 from core.codec.engines.numba_integer_layout import (
     aligned_zeros,
@@ -185,7 +185,7 @@ def _update(arena, at, numbers, portable, step):  # type: ignore[no-untyped-def]
 def _compiled(sources: str) -> Callable[..., None]:
     """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
 
-    @njit(nogil=True, error_model="numpy", cache=True)
+    @cached(nogil=True, error_model="numpy")
     def grow(arena, at, words, numbers, seed, masks, steps, portable, planes):  # type: ignore[no-untyped-def]
         """Grow rules of words (G, words) and numbers (G, 4); the first planes of their states into planes (G, ...)."""
         _ = sources

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped]
 
 from core.codec.engines.numba_kernels import BLOCK, CASES, index_sum, lowered
+from core.codec.engines.numba_target import target_features
 from core.codec.engines.numba_vectors import (
     LANES,
     VECTORS,
@@ -30,24 +31,27 @@ WORD = ir.IntType(32)
 WORDS = ir.VectorType(WORD, LANES)
 
 
-def _pair_instruction() -> tuple[str, int] | None:
-    """This machine's instruction for products of pairs, and its 32-bit lanes, of which LANES is a multiple."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512bw"):
-        return "llvm.x86.avx512.pmaddw.d.512", 16
-    if features.get("avx2"):
-        return "llvm.x86.avx2.pmadd.wd", 8
-    return ("llvm.x86.sse2.pmadd.wd", 4) if features.get("sse2") else None
+def pair_instruction_for(features: frozenset[str], widest: int) -> tuple[str, int] | None:
+    """The target's instruction for products of pairs, and its 32-bit lanes, at most `widest` (a power of two).
+
+    None where no feature promises one: LLVM ends the process where it is asked for what the target lacks.
+    """
+    known = (
+        ("avx512bw", "llvm.x86.avx512.pmaddw.d.512", 16),
+        ("avx2", "llvm.x86.avx2.pmadd.wd", 8),
+        ("sse2", "llvm.x86.sse2.pmadd.wd", 4),
+    )
+    return next(((name, lanes) for feature, name, lanes in known if feature in features and lanes <= widest), None)
 
 
-PAIR_INSTRUCTION = _pair_instruction()
+PAIR_INSTRUCTION = pair_instruction_for(target_features(), LANES)
 
 
 HALF_WORD = ir.Constant(WORDS, [16] * LANES)
 
 
 def _pair_product(builder: Value, a: Value, b: Value, total: Value) -> Value:
-    """total + both products of the pairs, by this machine's instruction."""
+    """total + both products of the pairs, by the target's instruction."""
     if PAIR_INSTRUCTION is None:
         return _pair_product_in_words(builder, a, b, total)
     name, lanes = PAIR_INSTRUCTION
@@ -109,7 +113,7 @@ def _pair_tile(accumulate: Callable[[Value, Value, Value, Value], Value]) -> Cal
 
 @kernel
 def native_tile(typing, arena, rows, left, width, right, depth, bias, out):  # type: ignore[no-untyped-def]
-    """1 to ROWS rows of a product, by this machine's instruction: see _pair_tile."""
+    """1 to ROWS rows of a product, by the target's instruction: see _pair_tile."""
     return lowered(arena, 7, _pair_tile(_pair_product))
 
 

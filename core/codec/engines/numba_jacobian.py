@@ -15,7 +15,7 @@ from numba import njit
 
 from core.codec.engines import numba_batch, numba_kernels, numba_perception, numba_rollout, numba_vectors
 from core.codec.engines.numba_batch import take_mask
-from core.codec.engines.numba_cache import digest
+from core.codec.engines.numba_cache import cached, digest
 from core.codec.engines.numba_kernels import BLOCK, gated_tile, update_tile
 from core.codec.engines.numba_perception import perceive_block
 from core.codec.engines.numba_rollout import Layout, forward_step, perceive, place_seed, unpack
@@ -111,7 +111,7 @@ def _read_visible(arena, at, state, extent, out):  # type: ignore[no-untyped-def
 def _compiled(sources: str) -> Callable[..., None]:
     """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
 
-    @njit(nogil=True, error_model="numpy", cache=True)
+    @cached(nogil=True, error_model="numpy")
     def jacobian_of(arena, at, weights, seed, masks, steps, extent, chosen, out):  # type: ignore[no-untyped-def]
         """The chosen weights' rows of one rule's Jacobian, into out (n, visible · height · width).
 

@@ -1,8 +1,8 @@
 """LLVM building blocks of the CPU kernels: vector loads and stores, register-tiled products, transposition.
 
 Numba cannot be told to keep a tile of sums in vector registers, so the kernels' inner loops are written as LLVM
-instructions on explicit vectors, wide enough for the machine that compiles them. LLVM splits or widens them where the
-machine has no such registers, so every width is correct everywhere.
+instructions on explicit vectors, as wide as the registers of the machine that numba compiles for. LLVM splits or widens
+them where the machine has no such registers, so every width is correct everywhere.
 
 Functions here run while numba compiles; they append instructions to `builder`. `base` is a pointer to floats or to
 32-bit integers, and `index` counts these from it.
@@ -13,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from llvmlite import binding, ir  # type: ignore[import-untyped]
+from llvmlite import ir  # type: ignore[import-untyped]
 from numba.extending import intrinsic
+
+from core.codec.engines.numba_target import target_features
 
 FLOAT = ir.FloatType()
 INDEX = ir.IntType(64)
@@ -25,17 +27,16 @@ Value = Any  # an llvmlite value, instruction or builder; llvmlite has no type s
 kernel: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 
 
-def _tile_of_host() -> tuple[int, int]:
+def tile_for(features: frozenset[str]) -> tuple[int, int]:
     """Floats per vector, and rows of a register tile of 3 vectors a row, such that the tile fits the registers."""
-    features = binding.get_host_cpu_features()
-    if features.get("avx512f"):
+    if "avx512f" in features:
         return 16, 8  # 24 of 32 registers are sums
-    if features.get("avx"):
+    if "avx" in features:
         return 8, 4  # 12 of 16
-    return (4, 8) if features.get("neon") else (4, 4)
+    return (4, 8) if "neon" in features else (4, 4)
 
 
-LANES, ROWS = _tile_of_host()
+LANES, ROWS = tile_for(target_features())
 VECTORS = 3
 VECTOR = ir.VectorType(FLOAT, LANES)
 

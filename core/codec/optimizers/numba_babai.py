@@ -6,10 +6,11 @@ Babai, "On Lovász' lattice reduction and the nearest lattice point problem" (19
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from core.codec.engines.numba_cache import cached
 
 
-@njit(nogil=True, error_model="numpy", cache=True)
+@cached(nogil=True, error_model="numpy")
 def nearest_plane(factor, values, count, limit):  # type: ignore[no-untyped-def]
     """Round the last `count` of `values` (n,), in units of their steps, the last one first, and shift the rest.
 

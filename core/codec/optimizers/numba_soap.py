@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import njit, prange
 
 from core.codec.engines import numba_dense, numba_vectors
-from core.codec.engines.numba_cache import digest
+from core.codec.engines.numba_cache import cached, digest
 from core.codec.engines.numba_dense import product
 from core.codec.optimizers import numba_bases
 from core.codec.optimizers.numba_bases import FAST, between, eigenbasis, refresh_basis, transposed
@@ -152,7 +152,7 @@ def _step_rule(rule, weights, gradient, rate, taken, state1, state2, betas, refr
 def _compiled(sources: str) -> Callable[..., None]:
     """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.engines.numba_cache)."""
 
-    @njit(parallel=True, nogil=True, error_model="numpy", cache=True)
+    @cached(parallel=True, nogil=True, error_model="numpy")
     def step_rules(  # type: ignore[no-untyped-def]
         weights, gradients, rates, taken, state1, state2, betas, refresh_every, updated
     ):

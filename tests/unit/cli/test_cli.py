@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from cli.main import app
 from core.codec.decoder import decode
 from core.codec.images import read_picture
 from tests.bundles import random_bundle
@@ -149,3 +152,15 @@ def test_decode_shows_parts_and_steps(tmp_path: Path) -> None:
     _assert_one_line(_regrow("decode", bundle, "-o", target, "--crop", "0,0,999,1"), "reaches beyond the picture")
     _assert_one_line(_regrow("decode", bundle, "-o", target, "--step", "99"), "from 0 to 4")
     _assert_one_line(_regrow("decode", bundle, "-o", target, "--conceal", "--scale", "2"), "--conceal")
+
+
+def test_A1_data_that_ends_too_early_is_not_taken_for_a_wish_to_leave() -> None:
+    def ends_early() -> None:
+        raise EOFError("Ran out of input")
+
+    commands = typer.Typer(cls=app.info.cls, pretty_exceptions_enable=False)
+    commands.command("a")(ends_early)
+    commands.command("b")(ends_early)
+    result = CliRunner().invoke(commands, ["a"])
+    assert isinstance(result.exception, RuntimeError)
+    assert "Aborted" not in result.output

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.access.keys import KeyStore, key_id_of
+from core.errors import InvalidSettings
 from core.jobs.blobs.files import FilesBlobStore
 
 
@@ -35,3 +36,22 @@ def test_the_environment_names_the_store(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("REGROW_BLOB_FOLDER", str(tmp_path))
     _keys("create", "--owner", "alice", "--role", "admin")
     assert len(KeyStore(FilesBlobStore(tmp_path)).all()) == 1
+
+
+def _refused(*arguments: object) -> str:
+    done = CliRunner().invoke(app, ["keys", *map(str, arguments)])
+    assert isinstance(done.exception, InvalidSettings)
+    return str(done.exception)
+
+
+def test_E9_no_key_is_made_where_no_service_would_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    typo, other = tmp_path / "typo", tmp_path / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("")
+    for command in (["create", "--owner", "alice"], ["list"], ["revoke", "5f0c9b6e1a2d"]):
+        assert "no such data folder" in _refused(*command, "--data", typo)
+        assert "not a data folder" in _refused(*command, "--data", other)
+        monkeypatch.setenv("REGROW_BLOB_FOLDER", str(typo))
+        assert "there is no blob store in" in _refused(*command)
+    assert not typo.exists()
+    assert [each.name for each in other.iterdir()] == ["letter.txt"]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.supervisor import Child, StackError, Supervisor
+from cli.supervisor import Child, StackError, Supervisor, python
 from core.jobs.processes import ProcessRecord, ProcessState
 from tests.services import alive, wait_until
 
@@ -155,3 +155,35 @@ def test_the_tether_starts_nothing_for_a_parent_that_is_gone(tmp_path: Path) -> 
         assert done.returncode == status
         assert (tmp_path / "started").exists() == (status == 0)
         (tmp_path / "started").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "settings", "message"),
+    [
+        ("worker", [], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
+        ("api", [], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
+        ("cli.broker", ["gone", "socket"], {}, "gone"),
+    ],
+)
+def test_A7_nothing_is_imported_from_the_current_folder(
+    module: str,
+    arguments: list[str],
+    settings: dict[str, str],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Children that end at once, for a reason of their own, in a folder with modules of the same names."""
+    mark = tmp_path / "mark"
+    for name in ("worker", "api", "core", "cli", "cli/tether", "cli/broker", "redis", "random", "sitecustomize"):
+        hostile = tmp_path / f"{name}.py"
+        hostile.parent.mkdir(exist_ok=True)
+        hostile.write_text(f"open({str(mark)!r}, 'w')\n")
+    monkeypatch.chdir(tmp_path)
+    child = Child("child", [*python(module), *arguments], os.environ | settings)
+    child.start()
+    assert child.process is not None
+    assert child.process.wait(120) == 1
+    assert message in capfd.readouterr().err
+    assert not mark.exists()

@@ -1,0 +1,61 @@
+"""A worker that cannot work takes itself out, and says why."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from core.codec import trial
+from core.codec.engines.numba_engine import NumbaEngine
+from core.codec.trial import TrialFailed, try_out
+from worker.tasks import StepRunner
+from worker.trial import TRIES, CannotWork, prove
+
+
+def _runner() -> StepRunner:
+    return cast("StepRunner", SimpleNamespace(refused=None, stopping=threading.Event()))
+
+
+def test_A1_a_worker_that_cannot_work_takes_itself_out(caplog: pytest.LogCaptureFixture) -> None:
+    runner, tries = _runner(), []
+
+    def fails() -> None:
+        tries.append(runner.refused)
+        raise EOFError("Ran out\nof input")
+
+    with caplog.at_level(logging.ERROR), pytest.raises(CannotWork, match="EOFError: Ran out of input") as raised:
+        prove(runner, fails, wait_seconds=0)
+    assert len(tries) == TRIES
+    assert runner.refused == str(raised.value)
+    assert "\n" not in runner.refused
+    assert len(caplog.records) == TRIES - 1
+
+
+def test_A1_a_worker_that_works_after_all_takes_jobs() -> None:
+    runner, errors = _runner(), [MemoryError()]
+
+    def fails_once() -> None:
+        if errors:
+            raise errors.pop()
+        assert runner.refused is not None
+
+    prove(runner, fails_once, wait_seconds=0)
+    assert runner.refused is None
+
+
+def test_A1_the_tiny_fit_succeeds_here() -> None:
+    try_out(NumbaEngine())
+
+
+def test_A1_the_tiny_fit_sees_wrong_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*arguments: Any) -> Any:
+        return np.zeros((1, 3, 40, 40), dtype=np.uint8)
+
+    monkeypatch.setattr(trial, "fast_grower", lambda: wrong)
+    with pytest.raises(TrialFailed, match="other pixels"):
+        try_out(NumbaEngine())
