@@ -13,8 +13,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
 from api.loopback import is_loopback
+from api.protocol import Protocol
 from api.settings import ApiSettings
-from api.slow_clients import BoundedProtocol, Patience
+from api.slow_clients import Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
@@ -68,7 +69,7 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         forwarded_allow_ips=list(settings.trusted_proxies),
         log_config=None,
         access_log=False,
-        http=cast("type[HttpToolsProtocol]", partial(BoundedProtocol, patience)),
+        http=cast("type[HttpToolsProtocol]", partial(Protocol, patience)),
         ws="none",
         limit_concurrency=settings.max_connections + 1,  # uvicorn refuses at its limit, not beyond
     )
