@@ -12,7 +12,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
+from api.floods import hold_back_floods
 from api.loopback import is_loopback
+from api.open_files import may_open, plan
 from api.protocol import Protocol
 from api.settings import ApiSettings
 from api.slow_clients import Patience
@@ -20,6 +22,8 @@ from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.logs import configure_logging
+
+log = logging.getLogger("regrow.api")
 
 GRACE_SECONDS = 5
 
@@ -44,6 +48,7 @@ def main() -> int:
     settings = ApiSettings()
     configure_logging(settings.log_format, settings.log_level)
     logging.getLogger("regrow.access").disabled = not settings.access_log
+    hold_back_floods()
     refusal = why_not(settings)
     if refusal:
         print(f"regrow: {refusal}", file=sys.stderr)
@@ -54,6 +59,15 @@ def main() -> int:
 
 def serve(app: FastAPI, settings: ApiSettings) -> None:
     """Answer until the process is asked to stop."""
+    files = may_open(settings.max_connections)
+    room = plan(settings.max_connections, files)
+    if room.connections < settings.max_connections:
+        log.warning(
+            "REGROW_MAX_CONNECTIONS is %d instead of %d: the process may have %d files open (ulimit -n)",
+            room.connections,
+            settings.max_connections,
+            files,
+        )
     patience = Patience(
         headers=settings.header_timeout.total_seconds(),
         body=settings.body_timeout.total_seconds(),
@@ -71,7 +85,8 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         access_log=False,
         http=cast("type[HttpToolsProtocol]", partial(Protocol, patience)),
         ws="none",
-        limit_concurrency=settings.max_connections + 1,  # uvicorn refuses at its limit, not beyond
+        backlog=room.backlog,
+        limit_concurrency=room.connections + 1,  # uvicorn refuses at its limit, not beyond
     )
 
 

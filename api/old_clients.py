@@ -1,4 +1,4 @@
-"""Answers to HTTP/1.0, which knows no chunks: without a length, they end with the connection (RFC 9112, section 6.1)."""
+"""Answers to HTTP/1.0, which knows no chunks: without a length they end with the connection (RFC 9112, section 6.1)."""
 
 from __future__ import annotations
 

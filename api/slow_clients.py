@@ -53,6 +53,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         lingering: Any = LingeringTransport(transport, self, self._is_receiving, self._give_up)
         super().connection_made(lingering)
+        if len(self.connections) > self.config.limit_concurrency + self.config.backlog:
+            transport.abort()  # so many wait for their 503 already: each takes one of the process's files
+            return
         self._expect(self._patience.headers)
         self._watch()
 

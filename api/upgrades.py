@@ -33,7 +33,7 @@ class NoUpgrades(HttpToolsProtocol):
         for name, value in self.headers:
             if name == b"connection":
                 options = (option.strip() for option in value.split(b","))
-                value = b", ".join(option for option in options if option.lower() not in _OFFER)  # noqa: PLW2901
+                value = b", ".join(option for option in options if option.lower() not in _OFFER)
             if name not in _OFFER:
                 lines.append(name + b": " + value)
         return b"\r\n".join(lines) + b"\r\n\r\n"
