@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.archive import UploadLimits
+from api.hosts import host_name
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits
@@ -18,6 +20,7 @@ class ApiSettings(ServiceSettings):
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
     picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
+    allowed_hosts: names that browsers may call the service, beside this machine's own; `*` for any.
     cors_origins: whose pages may use the API; none by default. access_log: a line per request.
     header_timeout, body_timeout: until a request's are whole.
     stall_timeout: until the next byte of a request. max_connections: open at a time; beyond, 503.
@@ -31,6 +34,7 @@ class ApiSettings(ServiceSettings):
     )
     access_log: bool = True
     trusted_proxies: tuple[str, ...] = ()
+    allowed_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = ()
     cors_origins: tuple[str, ...] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_group_images: int = Field(default=1000, ge=1, le=10_000)
