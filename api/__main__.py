@@ -15,6 +15,7 @@ from api.app import create_app
 from api.floods import hold_back_floods
 from api.loopback import is_loopback
 from api.open_files import may_open, plan
+from api.prefix import ProxyHeaders
 from api.protocol import Protocol
 from api.settings import ApiSettings
 from api.slow_clients import Patience
@@ -74,13 +75,12 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         stall=settings.stall_timeout.total_seconds(),
     )
     uvicorn.run(
-        app,
+        ProxyHeaders(app, list(settings.trusted_proxies)),  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # see above
         log_config=None,
         access_log=False,
         http=cast("type[HttpToolsProtocol]", partial(Protocol, patience)),

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 
 from api.archive import UploadLimits
 from api.hosts import host_name
+from api.prefix import parse_prefix
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits
@@ -19,7 +20,8 @@ class ApiSettings(ServiceSettings):
     max_side, max_pixels: of an image, read off its header.
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
-    picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
+    picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-* headers are
+    believed. root_path: below which path a proxy serves this, such as `/regrow`; empty for none.
     allowed_hosts: names that browsers may call the service, beside this machine's own; `*` for any.
     cors_origins: whose pages may use the API; none by default. access_log: a line per request.
     header_timeout, body_timeout: until a request's are whole.
@@ -33,6 +35,7 @@ class ApiSettings(ServiceSettings):
         description="Allow an address beyond loopback: only where something in front keeps strangers out",
     )
     access_log: bool = True
+    root_path: Annotated[str, AfterValidator(parse_prefix)] = ""
     trusted_proxies: tuple[str, ...] = ()
     allowed_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = ()
     cors_origins: tuple[str, ...] = ()
