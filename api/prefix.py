@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers
@@ -60,10 +60,8 @@ class ProxyHeaders(ProxyHeadersMiddleware):
         client = scope.get("client")
         if scope["type"] == "http" and client is not None and client[0] in self.trusted_hosts:
             text = Headers(scope=scope).get(HEADER, "").strip()
-            try:
+            with suppress(ValueError):  # as if it had not been said
                 _put_below(scope, parse_prefix(text))
-            except ValueError:
-                pass  # as if it had not been said
         await super().__call__(scope, receive, send)  # type: ignore[arg-type]
 
 
