@@ -12,15 +12,21 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
+from api.floods import hold_back_floods
 from api.loopback import is_loopback
+from api.open_files import may_open, plan
+from api.prefix import ProxyHeaders
+from api.protocol import Protocol
 from api.settings import ApiSettings
-from api.slow_clients import BoundedProtocol, Patience
+from api.slow_clients import Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
 from core.jobs.blobs import make_blob_store
 from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
 from core.stopping import heeded
+
+log = logging.getLogger("regrow.api")
 
 GRACE_SECONDS = 5
 
@@ -46,6 +52,7 @@ def main() -> int:
     configure_logging(settings.log_format, settings.log_level)
     warn_of_unknown_settings()
     logging.getLogger("regrow.access").disabled = not settings.access_log
+    hold_back_floods()
     refusal = why_not(settings)
     if refusal:
         print(f"regrow: {refusal}", file=sys.stderr)
@@ -56,6 +63,15 @@ def main() -> int:
 
 def serve(app: FastAPI, settings: ApiSettings) -> None:
     """Answer until the process is asked to stop."""
+    files = may_open(settings.max_connections)
+    room = plan(settings.max_connections, files)
+    if room.connections < settings.max_connections:
+        log.warning(
+            "REGROW_MAX_CONNECTIONS is %d instead of %d: the process may have %d files open (ulimit -n)",
+            room.connections,
+            settings.max_connections,
+            files,
+        )
     patience = Patience(
         headers=settings.header_timeout.total_seconds(),
         body=settings.body_timeout.total_seconds(),
@@ -63,18 +79,18 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
     )
     uvicorn.server.HANDLED_SIGNALS = heeded(uvicorn.server.HANDLED_SIGNALS)  # which it would take even if ignored
     uvicorn.run(
-        app,
+        ProxyHeaders(app, list(settings.trusted_proxies)),  # type: ignore[arg-type]
         host=settings.host,
         port=settings.port,
         timeout_graceful_shutdown=GRACE_SECONDS,
         server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        proxy_headers=False,  # see above
         log_config=None,
         access_log=False,
-        http=cast("type[HttpToolsProtocol]", partial(BoundedProtocol, patience)),
+        http=cast("type[HttpToolsProtocol]", partial(Protocol, patience)),
         ws="none",
-        limit_concurrency=settings.max_connections + 1,  # uvicorn refuses at its limit, not beyond
+        backlog=room.backlog,
+        limit_concurrency=room.connections + 1,  # uvicorn refuses at its limit, not beyond
     )
 
 

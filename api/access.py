@@ -7,7 +7,6 @@ for when somebody opens the dashboard.
 from __future__ import annotations
 
 import base64
-import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -16,13 +15,11 @@ from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
 from api.dependencies import Service, ServiceDependency
-from api.loopback import is_loopback
+from api.hosts import is_answered
 from core.access.principal import Principal
 from core.access.ring import ANYBODY
 from core.errors import Forbidden, JobNotFound, NotAuthenticated
 from core.jobs.model import is_job_id
-
-_HOST = re.compile(r"(localhost|[0-9.]{7,15}|\[[0-9a-fA-F:.]{2,45}\])(?::[0-9]{1,5})?")
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -39,10 +36,10 @@ async def caller(request: Request, service: ServiceDependency, _: Annotated[obje
     if principal is None:
         raise NotAuthenticated("an API key that is in force is needed: Authorization: Bearer <key>")
     scheme, _ = _shown(request)
+    if principal is ANYBODY or scheme != "bearer":
+        _refuse_other_names(request, service)
     if scheme != "bearer":
         _refuse_other_sites(request, service)
-    if principal is ANYBODY and not service.settings.behind_private_network:
-        _refuse_other_names(request)
     request.state.principal = principal
     return principal
 
@@ -89,13 +86,13 @@ def _refuse_other_sites(request: Request, service: Service) -> None:
         raise Forbidden("a page of another site may not do this")
 
 
-def _refuse_other_names(request: Request) -> None:
-    """Without keys, the name that the client was told must be this machine's, or any name that is made to point here
-    would do (DNS rebinding)."""
-    names = request.headers.getlist("host")
-    match = _HOST.fullmatch(names[0]) if len(names) == 1 else None
-    if match is None or not is_loopback(match.group(1)):
-        raise Forbidden("this service has no keys, and answers only to this machine's own names, such as localhost")
+def _refuse_other_names(request: Request, service: Service) -> None:
+    """Where browsers get in by themselves, the name that they were told must be one of this service's: else any name
+    that is made to point here would do."""
+    settings, server = service.settings, request.scope.get("server")
+    hosts = request.headers.getlist("host")
+    if not is_answered(hosts, settings.allowed_hosts, settings.host, server[0] if server else None):
+        raise Forbidden("this service does not answer to that name: use localhost, or have it in REGROW_ALLOWED_HOSTS")
 
 
 async def _job_id(

@@ -1,4 +1,4 @@
-"""One line per request, and an id that follows its work into the workers.
+"""One line per request (as JSON: with fields), and an id that follows its work into the workers.
 
 Query strings, headers and bodies are never logged: webhook addresses and keys travel in them.
 """
@@ -9,6 +9,7 @@ import logging
 import re
 import secrets
 import time
+from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -50,13 +51,37 @@ class AccessLog:
                 await self._app(scope, receive, send_with_id)
             finally:
                 if not log.disabled and log.isEnabledFor(logging.INFO):
-                    log.info("%s", _line(scope, status, sent, time.perf_counter() - start))
+                    fields = _fields(scope, status, sent, time.perf_counter() - start)
+                    log.info("%s", _line(**fields), extra=fields)
 
 
-def _line(scope: Scope, status: int, sent: int, seconds: float) -> str:
-    """Status 0: the client left, or the connection broke, before there was an answer."""
-    client = scope["client"][0] if scope.get("client") else "-"
-    path = quote(scope["path"][:500], safe="/:.,-_~")  # nothing in it can end the line, or look like another
+def _fields(scope: Scope, status: int, sent: int, seconds: float) -> dict[str, Any]:
+    """What is known of a request. They are a JSON line's own fields.
+
+    status: 0 where the client left, or the connection broke, before there was an answer. bytes: of the answer's body.
+    route: the path's template; None for what is no route.
+    """
     principal = scope.get("state", {}).get("principal")
-    who = principal.key_id if principal is not None and principal.key_id else "-"
-    return f"{client} {who} {scope['method']} {path} {status} {sent} bytes {1000 * seconds:.1f} ms"
+    return {
+        "address": scope["client"][0] if scope.get("client") else None,
+        "key_id": (principal.key_id if principal is not None else None) or None,
+        "method": scope["method"],
+        "path": quote(scope["path"][:500], safe="/:.,-_~"),  # nothing in it can end the line, or look like another
+        "route": getattr(scope.get("route"), "path_format", None),
+        "status": status,
+        "bytes": sent,
+        "seconds": round(seconds, 6),
+    }
+
+
+def _line(
+    address: str | None,
+    key_id: str | None,
+    method: str,
+    path: str,
+    status: int,
+    bytes: int,
+    seconds: float,
+    **_: object,
+) -> str:
+    return f"{address or '-'} {key_id or '-'} {method} {path} {status} {bytes} bytes {1000 * seconds:.1f} ms"

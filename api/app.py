@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
@@ -14,8 +14,10 @@ from api.errors import install_error_handlers
 from api.head import HeadAsGet
 from api.measured import MeasuredApp
 from api.openapi import install_openapi
-from api.routes import admin, decode, encode, events, groups, health, jobs, metrics, problems, webhooks
+from api.routes import admin, decode, docs, encode, events, groups, health, jobs, metrics, problems, webhooks
 from api.settings import ApiSettings
+from api.static_files import STATIC
+from api.strictness import refuse_what_is_not_heard
 from core.version import VERSION
 
 
@@ -36,6 +38,9 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         summary="Compresses images into the weights of tiny neural cellular automata, and regrows them on demand.",
         max_body_size=settings.max_body_bytes,
         lifespan=_lifespan,
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere
+        redoc_url=None,
+        dependencies=[Depends(refuse_what_is_not_heard)],
     )
     app.state.service = make_service(settings)
     app.metrics = app.state.service.metrics
@@ -51,13 +56,14 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             expose_headers=["*"],
         )
     app.cross_origin = bool(settings.cors_origins)
+    app.prefix = settings.root_path
 
     app.state.service.warm_up.start()
 
-    for module in (encode, jobs, events, decode, webhooks, health, problems, admin, metrics):
+    for module in (encode, jobs, events, decode, webhooks, health, problems, admin, metrics, docs):
         app.include_router(module.router)
     app.include_router(groups.router, max_body_size=settings.max_group_bytes)
     install_openapi(app)
     app.limits = {groups.PATH: settings.max_group_bytes}
-    app.mount("/admin/static", StaticFiles(directory=admin.STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

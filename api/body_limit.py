@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from api.errors import TOO_LARGE, problem
+from api.prefix import route_path
 
 
 class LimitedApp(FastAPI):
@@ -24,7 +25,7 @@ class LimitedApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.max_body_size is not None:
             length = Headers(scope=scope).get("content-length", "")
-            limit = self.limits.get(scope["path"], self.max_body_size)
+            limit = self.limits.get(route_path(scope), self.max_body_size)
             if length.isdecimal() and int(length) > limit:
                 detail = f"the body has {length} bytes: at most {limit} are accepted"
                 await problem(TOO_LARGE, detail, {"Connection": "close"})(scope, receive, send)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
+from api.prefix import below_prefix
 from api.schemas import JobErrorBody
 from core.jobs.groups import GroupDocument, Member, has_ended
 from core.jobs.model import Job, JobState
@@ -45,8 +46,8 @@ class GroupItem(BaseModel):
             psnr=job.psnr if job else None,
             bytes=job.bytes if job else None,
             error=JobErrorBody(type=reason[0], message=reason[1] or "") if reason else None,
-            picture=f"/decode/{job.id}.png" if job else None,
-            bundle=f"/jobs/{job.id}/bundle" if job else None,
+            picture=below_prefix(f"/decode/{job.id}.png") if job else None,
+            bundle=below_prefix(f"/jobs/{job.id}/bundle") if job else None,
         )
 
 
@@ -83,7 +84,7 @@ class GroupBody(BaseModel):
         states = [job.state for job in jobs]
         total = sum(job.patches_total for job in jobs)
         estimates = [job.eta_seconds for job in jobs if job.eta_seconds is not None]
-        path = f"/groups/{document.id}"
+        path = below_prefix(f"/groups/{document.id}")
         return cls(
             id=document.id,
             owner=document.owner,
@@ -129,11 +130,15 @@ def manifest_rows(members: Sequence[Member]) -> list[dict[str, str | int | float
 
 
 def manifest_csv(rows: Sequence[dict[str, str | int | float | None]]) -> str:
-    """As RFC 4180. Names that a spreadsheet would take for a formula begin with an apostrophe."""
+    """As RFC 4180, with a byte order mark, without which Excel garbles accents.
+
+    Names that a spreadsheet would take for a formula begin with an apostrophe.
+    """
     out = io.StringIO(newline="")
+    out.write("\ufeff")
     writer = csv.DictWriter(out, MANIFEST_COLUMNS)
     writer.writeheader()
     for row in rows:
         name = str(row["name"])
-        writer.writerow({**row, "name": f"'{name}" if name.startswith(("=", "+", "-", "@")) else name})
+        writer.writerow({**row, "name": f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name})
     return out.getvalue()

@@ -12,6 +12,7 @@ from api.access_log import AccessLog
 from api.body_limit import LimitedApp
 from api.errors import PROBLEM
 from api.metrics import Metrics
+from api.prefix import answering_below
 from api.security_headers import SecurityHeaders
 
 OTHER = "other"
@@ -24,10 +25,12 @@ class MeasuredApp(LimitedApp):
     """Counts every answer as it begins: a stream's length is no latency, and what is refused for its length counts.
 
     Around everything, errors too, are the access log and the security headers. cross_origin: as SecurityHeaders has it.
+    prefix: of the paths at which clients find it.
     """
 
     metrics: Metrics
     cross_origin = False
+    prefix = ""
 
     @cached_property
     def _logged(self) -> ASGIApp:
@@ -44,7 +47,8 @@ class MeasuredApp(LimitedApp):
                 self._count(scope, message["status"], time.perf_counter() - start)
             await send(message)
 
-        await self._logged(scope, receive, counting)
+        with answering_below(scope, self.prefix):
+            await self._logged(scope, receive, counting)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in _METHODS else OTHER

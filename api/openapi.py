@@ -59,6 +59,7 @@ def _complete(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             statuses = {int(status) for status in operation["responses"] if int(status) >= 400}
+            statuses.add(int(HTTPStatus.UNPROCESSABLE_ENTITY))  # every route refuses parameters that it has not
             if path not in OPEN_TO_ALL:
                 statuses |= set(map(int, _ALWAYS))
             for status in sorted(statuses):

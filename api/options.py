@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 
+from api.strictness import refuse_unknown
 from api.submission import Order
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
@@ -90,6 +91,7 @@ def open_form(request: Request, max_files: int) -> AbstractAsyncContextManager[F
 def with_fields(options: EncodeOptions, form: FormData) -> EncodeOptions:
     """The options with a form's fields, which win over query parameters. Raises RequestValidationError."""
     fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    refuse_unknown("body", fields, EncodeOptions.model_fields)
     try:
         return EncodeOptions.model_validate(options.model_dump(exclude_unset=True) | fields)
     except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
+from api.prefix import below_prefix
 from core.jobs.model import PHASES, Job, JobState, Priority
 from core.jobs.processes import ProcessRecord
 from core.jobs.workers import WorkerRecord
@@ -74,7 +75,7 @@ class JobBody(BaseModel):
 
 
 def _links(job_id: str) -> JobLinks:
-    job, picture = f"/jobs/{job_id}", f"/decode/{job_id}"
+    job, picture = below_prefix(f"/jobs/{job_id}"), below_prefix(f"/decode/{job_id}")
     return JobLinks(
         self=job,
         picture=f"{picture}.png",

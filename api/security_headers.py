@@ -5,8 +5,12 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# The dashboard has no inline code and loads nothing from elsewhere. /docs is FastAPI's own page, which does.
-ADMIN_CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+from api.prefix import route_path
+
+# The pages have no inline code and load nothing from elsewhere. Swagger UI's style sheet has its icons in itself.
+_OWN = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+POLICIES = {"/admin": _OWN, "/docs": f"{_OWN}; img-src 'self' data:"}
+"""Content-Security-Policy, by path."""
 
 
 class SecurityHeaders:
@@ -26,12 +30,14 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
 
+        policy = POLICIES.get(route_path(scope))
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.update(self._headers)
-                if scope["path"].startswith("/admin"):
-                    headers["Content-Security-Policy"] = ADMIN_CSP
+                if policy is not None:
+                    headers["Content-Security-Policy"] = policy
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.archive import UploadLimits
+from api.hosts import host_name
+from api.prefix import parse_prefix
 from api.preparing import PreparingLimits
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
@@ -21,7 +23,9 @@ class ApiSettings(ServiceSettings):
     may take, the latter in bytes.
 
     max_patches_per_owner, max_patches: accepted and not done at a time; 0 for no limit. bundle_cache_bytes,
-    picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-For is believed.
+    picture_cache_bytes: of memory, in each API process. trusted_proxies: addresses whose X-Forwarded-* headers are
+    believed. root_path: below which path a proxy serves this, such as `/regrow`; empty for none.
+    allowed_hosts: names that browsers may call the service, beside this machine's own; `*` for any.
     cors_origins: whose pages may use the API; none by default. access_log: a line per request.
     header_timeout, body_timeout: until a request's are whole.
     stall_timeout: until the next byte of a request. max_connections: open at a time; beyond, 503.
@@ -34,14 +38,16 @@ class ApiSettings(ServiceSettings):
         description="Allow an address beyond loopback: only where something in front keeps strangers out",
     )
     access_log: bool = True
+    root_path: Annotated[str, AfterValidator(parse_prefix)] = ""
     trusted_proxies: Annotated[tuple[str, ...], *Listed] = ()
+    allowed_hosts: Annotated[tuple[Annotated[str, AfterValidator(host_name)], ...], *Listed] = ()
     cors_origins: Annotated[tuple[str, ...], *Listed] = ()
     max_body_bytes: int = Field(default=32 * 1024 * 1024, gt=0)
     max_group_images: int = Field(default=1000, ge=1, le=10_000)
     max_group_bytes: int = Field(default=256 * 1024 * 1024, gt=0)
     max_side: int = Field(default=16_384, gt=0, le=16_384)
     max_pixels: int = Field(default=16_777_216, gt=0)
-    image_decode_timeout: timedelta = Field(default=timedelta(seconds=30), gt=timedelta(0))
+    image_decode_timeout: Duration = Field(default=timedelta(seconds=30), gt=timedelta(0))
     image_decode_memory: int = Field(default=1536 * 1024 * 1024, ge=64 * 1024 * 1024)
     bundle_cache_bytes: int = Field(default=64 * 1024 * 1024, ge=0)
     picture_cache_bytes: int = Field(default=128 * 1024 * 1024, ge=0)

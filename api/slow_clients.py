@@ -17,6 +17,7 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, Kind, problem
+from api.lingering import LingeringTransport
 
 MOST_HEADER_BYTES = 64 * 1024
 
@@ -50,7 +51,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._reader: TimerHandle | None = None
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        lingering: Any = LingeringTransport(transport, self, self._is_receiving, self._give_up)
+        super().connection_made(lingering)
+        if len(self.connections) > self.config.limit_concurrency + self.config.backlog:
+            transport.abort()  # so many wait for their 503 already: each takes one of the process's files
+            return
         self._expect(self._patience.headers)
         self._watch()
 
@@ -169,11 +174,26 @@ class BoundedProtocol(HttpToolsProtocol):
     def _refuse(self, kind: Kind, detail: str) -> None:
         """Close, with an answer where this request is the one to be answered next and was begun."""
         started = self.cycle.response_started or self.pipeline if self._in_body else not self._is_idle()
-        if started or not (self._in_body or self._unbodied):
+        if started or not self._is_receiving():
             self.transport.abort()
             return
-        self.transport.write(_raw(problem(kind, detail, {"Connection": "close"})))
-        self.transport.close()
+        transport: Any = self.transport
+        transport.write(_raw(problem(kind, detail, {"Connection": "close"})))
+        if kind is TIMEOUT:
+            transport.close_now()  # who was slow before would be so again
+        else:
+            transport.close()
+
+    def _give_up(self) -> None:
+        """Whatever else comes is not read as a request any more."""
+        self._done()
+        if not self._is_idle():
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+    def _is_receiving(self) -> bool:
+        """Whether a request has begun that is not whole yet."""
+        return self._in_body or self._unbodied > 0
 
     def _is_idle(self) -> bool:
         return self.cycle is None or self.cycle.response_complete

@@ -143,8 +143,8 @@ class Client:
         return self._read(RemoteJob, self._ask("POST", f"/jobs/{job_id}/retry"))
 
     def fetch(self, path: str) -> bytes:
-        """What one of a job's links leads to."""
-        return self._ask("GET", path).content
+        """What one of a job's links leads to. Links have the server's prefix, where it has one; paths need not."""
+        return self._ask("GET", path.removeprefix(self._http.base_url.path.rstrip("/"))).content
 
     def _read(self, kind: type[_Body], answer: httpx.Response) -> _Body:
         try:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 
 from api.access import admin
 from api.dependencies import ServiceDependency
 from api.schemas import Problem, ProcessList, WorkerList
+from api.static_files import STATIC
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
-
-STATIC = Path(__file__).parent.parent / "static"
 
 
 @router.get("/admin", include_in_schema=False)

@@ -17,6 +17,7 @@ from api.access import Caller
 from api.dependencies import Service, ServiceDependency
 from api.gone import while_connected
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
+from api.prefix import below_prefix
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
 from api.submission import submit
@@ -70,7 +71,7 @@ async def encode(
     )
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"/jobs/{job.id}"
+    response.headers["Location"] = below_prefix(f"/jobs/{job.id}")
     seconds = _seconds_to_wait(prefer)
     if seconds:
         response.headers["Preference-Applied"] = f"wait={seconds}"

@@ -23,6 +23,7 @@ from api.gone import Gone, while_connected
 from api.group_schemas import GroupBody, manifest_csv, manifest_rows
 from api.group_submission import UploadedFile, submit_group
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
+from api.prefix import below_prefix
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import Problem
 from api.settings import ApiSettings
@@ -94,7 +95,7 @@ async def make_group(
         return _all_refused(document)
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"
-    response.headers["Location"] = f"{PATH}/{document.id}"
+    response.headers["Location"] = below_prefix(f"{PATH}/{document.id}")
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return await run_in_threadpool(lambda: GroupBody.of(document, service.groups.members(document)))
 

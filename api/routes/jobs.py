@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.access import Caller, JobId
 from api.conditional import answer, answer_ranges
 from api.dependencies import ServiceDependency
+from api.prefix import below_prefix
 from api.schemas import JobBody, JobList, Problem
 from core.codec.report import Report
 from core.errors import JobEnded
@@ -96,7 +97,7 @@ def cancel_job(job_id: JobId, service: ServiceDependency) -> JobBody:
 def retry_job(job_id: JobId, service: ServiceDependency, principal: Caller, response: Response) -> JobBody:
     """Try a job again that failed or was cancelled. What was fitted before it failed is not fitted again."""
     service.jobs.retry(job_id, service.limits_of(principal))
-    response.headers["Location"] = f"/jobs/{job_id}"
+    response.headers["Location"] = below_prefix(f"/jobs/{job_id}")
     response.headers["Retry-After"] = str(POLL_SECONDS)
     return JobBody.of(service.jobs.get(job_id))
 

@@ -1,5 +1,5 @@
 // The dashboard: asks for jobs, workers and processes once a second and updates rows in place, so that nothing a reader has
-// selected or scrolled to is torn away. Text goes in as text, never as HTML.
+// selected or scrolled to is torn away. Text goes in as text, never as HTML. Addresses are relative: it may be under any prefix.
 
 const POLL_MILLISECONDS = 1000;
 
@@ -19,6 +19,9 @@ function makeRow(columns) {
   return row;
 }
 
+/** The end of a job's id, which is random: its beginning is the clock, and alike in all jobs of a minute. */
+const shortId = (job) => job.id.slice(-8);
+
 /** Make the rows of `body` those of `items`, in order, keeping the rows that are there already. */
 function syncRows(body, items, make, fill) {
   const rows = new Map([...body.children].map((row) => [row.dataset.id, row]));
@@ -35,7 +38,7 @@ function syncRows(body, items, make, fill) {
 function makeJobRow(job) {
   const row = makeRow(["picture", "job", "state", "progress", "psnr", "bytes", "created"]);
   const id = document.createElement("code");
-  id.textContent = job.id.slice(0, 8);
+  id.textContent = shortId(job);
   id.title = job.id;
   const size = document.createElement("small");
   const owner = job.owner === "local" ? "" : `${job.owner} `;
@@ -71,12 +74,12 @@ function fillJobRow(row, job) {
   setText(cell(row, "bytes"), job.bytes === null ? "" : job.bytes.toLocaleString());
   if (job.state === "succeeded" && !cell(row, "picture").firstChild) {
     const link = document.createElement("a");
-    link.href = job.links.picture;
+    link.href = `decode/${job.id}.png`;
     const picture = document.createElement("img");
     picture.className = "thumbnail";
     picture.loading = "lazy";
-    picture.alt = `regrown picture of job ${job.id.slice(0, 8)}`;
-    picture.src = job.links.picture;
+    picture.alt = `regrown picture of job ${shortId(job)}`;
+    picture.src = link.href;
     link.append(picture);
     cell(row, "picture").append(link);
   }
@@ -128,7 +131,7 @@ async function fetchJson(path) {
 async function refresh() {
   const connection = document.getElementById("connection");
   try {
-    const paths = ["/jobs", "/admin/workers", "/admin/processes"];
+    const paths = ["jobs", "admin/workers", "admin/processes"];
     const [{ jobs }, { workers }, { processes }] = await Promise.all(paths.map(fetchJson));
     syncRows(document.getElementById("jobs"), jobs, makeJobRow, fillJobRow);
     const columns = ["worker", "engine", "device", "memory", "speed", "version", "current"];

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from core.access.keys import KeyStore
 from core.access.principal import Role
@@ -31,6 +31,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.w
 if CHROMIUM is None and os.environ.get("CI"):
     pytest.fail("CI needs Chromium: apt-get install chromium", pytrace=False)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the PATH")
+
+expect.set_options(timeout=30_000)
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 QUIET += ["--disable-component-update", "--disable-sync"]
@@ -89,6 +91,7 @@ def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> 
     job_id = client.post("/encode", content=smooth_file(30, 20)).json()["id"]
     row = page.locator(f'#jobs tr[data-id="{job_id}"]')
     expect(row).to_contain_text("queued")
+    expect(row.locator("code")).to_have_text(job_id[-8:])  # E2: its beginning is that of all jobs of the minute
     expect(page.locator("#workers")).to_contain_text("numba")
     expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
     expect(page.locator("#workers-count")).to_have_text("1 alive")
@@ -112,6 +115,35 @@ def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> 
     store.fail(other, JobFailure("batch-failed", "batch 0 was tried 3 times"))
     expect(page.locator(f'#jobs tr[data-id="{other}"]')).to_contain_text("batch 0 was tried 3 times")
     expect(page.locator("#jobs tr").first).to_have_attribute("data-id", other)  # newest first
+
+
+def test_E3_D6_pages_need_no_internet_and_no_root(page: Page, backend: Backend) -> None:
+    """E3, D6: below a prefix that a proxy takes off without a word. All that is asked for is below it, and the pages'
+    policy is obeyed: else there is an error on the console."""
+    client, root = backend[0], "http://proxy.example/tools/regrow"
+    job_id = client.post("/encode", content=smooth_file(30, 20)).json()["id"]
+    asked: list[str] = []
+
+    def proxy(route: Route) -> None:
+        answer = client.request(route.request.method, route.request.url.removeprefix(root))
+        route.fulfill(status=answer.status_code, headers=dict(answer.headers), body=answer.content)
+
+    page.on("request", lambda request: asked.append(request.url))
+    page.route(f"{root}/**", proxy)
+    page.goto(f"{root}/admin")
+    expect(page.locator("#connection")).to_have_text("live")
+    expect(page.locator(f'#jobs tr[data-id="{job_id}"]')).to_contain_text("queued")
+
+    page.goto(f"{root}/docs")
+    expect(page.locator("#operations-encode-encode_encode_post")).to_contain_text("/encode")
+    operation = page.locator("#operations-health-livez_livez_get")
+    operation.locator("button").first.click()
+    operation.get_by_role("button", name="Try it out").click()
+    operation.get_by_role("button", name="Execute").click()
+    expect(operation.locator(".request-url")).to_contain_text(f"{root}/livez")
+    expect(operation.locator(".live-responses-table")).to_contain_text('"ok"')
+    assert f"{root}/livez" in asked
+    assert [url for url in asked if not url.startswith((f"{root}/", "data:"))] == []
 
 
 def test_what_serve_keeps_running(page: Page, backend: Backend, redis_url: str) -> None:

@@ -236,7 +236,43 @@ def test_without_keys_the_name_must_be_this_machines(client: httpx.Client, name:
     assert (answer.status_code, answer.json()["type"]) == (403, "/problems/forbidden")
 
 
-@pytest.mark.parametrize("name", ["localhost:1", "127.0.0.1", "[::1]:80"])
+def test_S3_a_private_network_is_no_reason_to_answer_to_any_name(redis_url: str, tmp_path: Path) -> None:
+    """S3: nor is a foreign Origin that is equal to Host. Names that are allowed are, health has none."""
+    environment = {
+        "REGROW_REDIS_URL": redis_url,
+        "REGROW_BLOB_FOLDER": str(tmp_path / "blobs"),
+        "REGROW_HOST": "0.0.0.0",
+        "REGROW_BEHIND_PRIVATE_NETWORK": "1",
+        "REGROW_ALLOWED_HOSTS": '["Regrow.example.org"]',
+    }
+    with services.api(environment, tmp_path) as running, httpx.Client(base_url=running.url) as client:
+        for name, allowed in (
+            ("evil.example:8000", False),
+            ("regrow.example.org.evil.example", False),
+            ("192.0.2.1", False),
+            ("regrow.example.org:443", True),
+            ("localhost:8000", True),
+            ("127.0.0.1", True),
+        ):
+            headers = {"Host": name, "Origin": f"http://{name}"}
+            assert client.get("/jobs", headers=headers).status_code == (200 if allowed else 403), name
+            posted = client.post("/encode", content=smooth_file(8, 8), headers=headers)
+            assert posted.status_code == (202 if allowed else 403), name
+            assert client.get("/livez", headers=headers).status_code == 200
+            assert client.get("/readyz", headers=headers).status_code == 200
+
+
+def test_S3_browsers_with_a_key_are_told_a_name_too(http: httpx.Client, keys: Keys) -> None:
+    """S3: who sends the key by itself knows where it goes."""
+    evil = {"Host": "evil.example", "Origin": "http://evil.example"}
+    basic = httpx.BasicAuth("", keys.admin)
+    for method, path in (("GET", "/admin"), ("GET", "/jobs"), ("POST", "/encode")):
+        assert http.request(method, path, content=smooth_file(8, 8), headers=evil, auth=basic).status_code == 403
+    answer = http.post("/encode", content=smooth_file(8, 8), headers=evil | _as(keys.alice))
+    assert answer.status_code == 202
+
+
+@pytest.mark.parametrize("name", ["localhost:1", "127.0.0.1", "[::1]:80", "LOCALHOST", "localhost."])
 def test_this_machines_own_names(client: httpx.Client, name: str) -> None:
     assert client.get("/jobs", headers={"Host": name}).status_code == 200
 

@@ -140,7 +140,9 @@ def test_one_progress_and_a_manifest(client: httpx.Client, jobs: Jobs) -> None:
     assert client.get(rows[0]["bundle"]).status_code == 200
     assert client.get(rows[0]["picture"]).status_code == 200
     assert rows[3]["error"]
-    table = list(csv.DictReader(io.StringIO(client.get(f"{path}/manifest.csv").text)))
+    text = client.get(f"{path}/manifest.csv").content
+    assert text.startswith(b"\xef\xbb\xbf"), "D7: without it, Excel garbles accents"
+    table = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"))))
     assert [row["name"] for row in table] == ["'=cmd.png", "b.png", "c.png", "bad"]
     assert table[0]["psnr"] == "30.0"
     assert client.get(f"{path}/manifest.xls").status_code == 422

@@ -156,6 +156,7 @@ def test_health_and_documentation(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/encode", "/jobs/{id}", "/decode/{id}.{kind}", "/jobs/{id}/bundle", "/livez", "/readyz"} <= set(paths)
     assert client.get("/docs").status_code == 200
+    assert client.get("/redoc").status_code == 404
 
 
 def test_answers_carry_security_headers(client: httpx.Client) -> None:

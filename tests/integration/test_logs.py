@@ -55,6 +55,24 @@ def test_a_requests_id_follows_its_work(fleet: Fleet, key: tuple[Path, str, str]
     (access,) = [line for line in _lines(fleet, "api") if line.get("request_id") == "from-the-client.1"]
     assert access["logger"] == "regrow.access"
     assert f"127.0.0.1 {key[2]} POST /encode 202 " in access["message"]
+    expected = {"address": "127.0.0.1", "key_id": key[2], "method": "POST", "path": "/encode", "route": "/encode"}
+    assert expected | {"status": 202, "bytes": len(answer.content)} == {  # E10
+        name: access[name] for name in (*expected, "status", "bytes")
+    }
+    assert 0 < access["seconds"] < 60
+
+
+def test_E10_fields_of_what_has_no_route_and_no_key(fleet: Fleet) -> None:
+    fleet.client.get("/no/such", headers={"X-Request-ID": "lost"})
+    fleet.client.get(f"/jobs/{'0' * 32}", headers={"X-Request-ID": "stranger", "Authorization": ""})
+
+    def lines() -> dict[str, dict[str, Any]]:
+        return {line["request_id"]: line for line in _lines(fleet, "api") if "request_id" in line}
+
+    wait_until(lambda: {"lost", "stranger"} <= lines().keys(), "the lines")
+    found = lines()
+    assert [found["lost"][name] for name in ("path", "route", "status")] == ["/no/such", None, 404]
+    assert [found["stranger"][name] for name in ("route", "status", "key_id")] == ["/jobs/{id}", 401, None]
 
 
 @pytest.mark.parametrize("asked", ["", "x" * 65, "a b", 'a"b', "ü".encode("latin-1")])

@@ -1,0 +1,35 @@
+"""Answers to HTTP/1.0, which knows no chunks: without a length they end with the connection (RFC 9112, section 6.1)."""
+
+from __future__ import annotations
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+
+class PlainAnswers(HttpToolsProtocol):
+    """Answers in chunks only where the client has said that it can read them."""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+        old = cycle.scope["http_version"] != "1.1"
+        super()._start_asgi_task(cycle, _unchunked(cycle, app) if old else app)  # type: ignore[arg-type]
+
+
+def _unchunked(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
+    """The application, whose pieces uvicorn writes as they are. It closes after an answer to HTTP/1.0 anyway."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        has_length = True
+
+        async def send_plainly(message: Message) -> None:
+            nonlocal has_length
+            if message["type"] == "http.response.start":
+                has_length = any(name.lower() == b"content-length" for name, _ in message.get("headers", ()))
+                if not has_length:
+                    cycle.chunked_encoding = False
+            elif not has_length:
+                cycle.expected_content_length = len(message.get("body", b""))
+            await send(message)
+
+        await app(scope, receive, send_plainly)
+
+    return answer

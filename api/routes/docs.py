@@ -1,0 +1,15 @@
+"""`/docs`: the OpenAPI document for people, without anything from elsewhere."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from api.static_files import STATIC
+
+router = APIRouter()
+
+
+@router.get("/docs", include_in_schema=False)
+def docs() -> FileResponse:
+    return FileResponse(STATIC / "docs.html", media_type="text/html; charset=utf-8")

@@ -1,0 +1,7 @@
+"""The pages' files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+STATIC = Path(__file__).parent / "static"
