@@ -38,7 +38,7 @@ def encoded(light: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.maximum(light, 1e-9) ** (1 / 2.4) - 0.055)
 
 
-def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
+def _profile(space: bytes, tags: dict[bytes, bytes], between: bytes = b"XYZ ") -> bytes:
     name = b"desc" + bytes(4) + struct.pack(">I", 10) + b"test pink\0" + bytes(78)
     tags = {b"desc": name, b"cprt": b"text\0\0\0\0none\0", b"wtpt": _xyz_tag(_D50)} | tags
     table, data = struct.pack(">I", len(tags)), b""
@@ -46,7 +46,7 @@ def _profile(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     for tag, body in tags.items():
         table += struct.pack(">4sII", tag, begin + len(data), len(body))
         data += body + bytes(-len(body) % 4)
-    head = struct.pack(">I4sI4s4s4s", begin + len(data), bytes(4), 0x02400000, b"mntr", space, b"XYZ ")
+    head = struct.pack(">I4sI4s4s4s", begin + len(data), bytes(4), 0x02400000, b"mntr", space, between)
     head += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", *(round(value * 65536) for value in _D50))
     return head.ljust(128, b"\0") + table + data
 
@@ -69,6 +69,16 @@ def rgb_profile(corners: tuple[float, ...], gamma: float, extra: dict[bytes, byt
 
 def grey_profile(gamma: float) -> bytes:
     return _profile(b"GRAY", {b"kTRC": _gamma_tag(gamma)})
+
+
+def cmyk_profile() -> bytes:
+    """Ink that only makes darker: L* is 100 · (1 − K) · (1 − the mean of C, M and Y); a table of two points a side."""
+    ink = np.stack(np.meshgrid(*[[0.0, 1.0]] * 4, indexing="ij"), axis=-1).reshape(-1, 4)
+    lightness = (1 - ink[:, 3]) * (1 - ink[:, :3].mean(axis=1))
+    lab = np.stack([np.rint(255 * lightness), np.full(16, 128.0), np.full(16, 128.0)], axis=1).astype(np.uint8)
+    matrix = struct.pack(">9i", *(65536 * np.eye(3, dtype=int)).reshape(-1))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + matrix + bytes(range(256)) * 4 + lab.tobytes()
+    return _profile(b"CMYK", {b"A2B0": table + bytes(range(256)) * 3}, between=b"Lab ")
 
 
 def hdr_profile(transfer: int) -> bytes:

@@ -76,7 +76,7 @@ def get_report(job_id: JobId, service: ServiceDependency) -> Report:
     "/jobs/{id}/source.png", response_class=Response, responses={**NOT_FOUND, 200: {"content": {"image/png": {}}}}
 )
 def get_source(request: Request, job_id: JobId, service: ServiceDependency) -> Response:
-    """The picture that was sent, as it was encoded: upright, without metadata."""
+    """The picture that was sent, as it was encoded: upright, in sRGB, without metadata."""
     service.jobs.get(job_id)
     data = service.jobs.blobs.get(JobKeys(job_id).source)
     return answer(request, f'"{hashlib.sha256(data).hexdigest()}"', "image/png", lambda: data)

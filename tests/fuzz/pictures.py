@@ -11,6 +11,7 @@ import random
 import sys
 import time
 import traceback
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,6 +99,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="a folder for inputs that end wrongly")
     arguments = parser.parse_args()
+    warnings.simplefilter("ignore", UserWarning)  # of Pillow, about metadata
     findings = run(arguments.files, arguments.seconds, arguments.seed, arguments.keep)
     for text in findings.faults.values():
         print(text, file=sys.stderr)

@@ -143,6 +143,7 @@ def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:
     answer = stack.post("/encode", content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
     assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
     report = stack.get(answer.json()["links"]["report"]).json()
+    assert report["colours"] == "taken as sRGB"
     assert (report["psnr"], report["bytes"]) == (answer.json()["psnr"], answer.json()["bytes"])
 
 

@@ -31,7 +31,10 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
+        name = data[at + 4 : at + 8]
+        yield name, data[at + 8 : at + 8 + length]
+        if name == b"IEND":  # what follows is no part of the picture
+            return
         at += 12 + length
 
 

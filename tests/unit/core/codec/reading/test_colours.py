@@ -17,6 +17,7 @@ from tests.colour_profiles import (
     D65,
     P3_XY,
     SRGB_XY,
+    cmyk_profile,
     encoded,
     grey_profile,
     hdr_profile,
@@ -66,6 +67,25 @@ def test_C7_an_embedded_profile_is_obeyed(kind: str, corners: tuple[float, ...],
     assert np.abs(read.pixels - shown(levels, corners, gamma)).max() < 1.6
     assert np.abs(read.pixels.astype(int) - _LEVELS).max() > 8
     assert read.colours == "converted to sRGB from test pink"
+
+
+def test_C7_cmyk_with_a_profile() -> None:
+    ink = np.zeros((8, 24, 4), np.uint8)
+    ink[:, 8:16, 3] = 255
+    ink[:, 16:, 3] = 128
+    data = image_file(Image.fromarray(ink, "CMYK"), "JPEG", quality=100, icc_profile=cmyk_profile())
+    picture = read_picture(data)
+    assert picture.colours == "converted to sRGB from test pink"
+    white, black, grey = picture.pixels[4, [4, 12, 20]].astype(int)
+    assert white.min() >= 253
+    assert black.max() <= 2
+    assert np.abs(grey - 119).max() <= 3, "L* 50"
+
+
+def test_C7_a_profile_of_ink_on_a_picture_of_light_is_ignored() -> None:
+    picture = read_picture(image_file(Image.fromarray(_LEVELS), icc_profile=cmyk_profile()))
+    np.testing.assert_array_equal(picture.pixels, _LEVELS)
+    assert picture.colours == "taken as sRGB"
 
 
 def test_C7_transparency_stays_as_it_is() -> None:

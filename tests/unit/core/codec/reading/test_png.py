@@ -117,3 +117,9 @@ def test_C3_a_row_that_is_missing_in_a_well_formed_png_is_damage(interlaced: boo
         assert read_picture(data[:at] + chunk(b"IDAT", zlib.compress(rows + b"more")) + data[end:]).width == 11
         with pytest.raises(DamagedImage):
             read_picture(data[:at] + chunk(b"IDAT", zlib.compress(rows[:-1])) + data[end:])
+
+
+@pytest.mark.parametrize("trailer", [_rgb_4x4(bytes(4 * 13)), _rgb_4x4(b"")[8:], b"PK\3\4" + bytes(30)])
+def test_C6_what_follows_the_end_of_a_png_does_not_matter(trailer: bytes) -> None:
+    data = smooth_file(16, 16)
+    np.testing.assert_array_equal(read_picture(data + trailer).pixels, read_picture(data).pixels)
