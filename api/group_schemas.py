@@ -130,7 +130,8 @@ def manifest_rows(members: Sequence[Member]) -> list[dict[str, str | int | float
 
 
 def manifest_csv(rows: Sequence[dict[str, str | int | float | None]]) -> str:
-    """As RFC 4180, with a byte order mark, without which Excel garbles accents. Names that a spreadsheet would take for a formula begin with an apostrophe."""
+    """As RFC 4180, with a byte order mark, without which Excel garbles accents. Names that a spreadsheet would take for
+    a formula begin with an apostrophe."""
     out = io.StringIO(newline="")
     out.write("\ufeff")
     writer = csv.DictWriter(out, MANIFEST_COLUMNS)
