@@ -1,4 +1,4 @@
-"""Jobs in Redis: the fast view of what the blob store knows. The keys are listed in lua/common.lua."""
+"""Jobs in Redis: the fast view of what the blob store knows. lua/common.lua lists the keys, and says what is counted."""
 
 from __future__ import annotations
 
