@@ -12,7 +12,7 @@ from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
 from core.codec.images import Picture, read_picture, read_size
 from core.codec.settings import EncodeSettings
-from core.errors import ServiceUnavailable, TooBusy
+from core.errors import TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import reserve
 from core.jobs.model import Job, OnFailure, Priority
@@ -59,7 +59,7 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
     except TooBusy:
         reservation.free(jobs.blobs)
         raise
-    except ServiceUnavailable:
+    except Exception:
         if reservation.blob is None:
             jobs.undo(document.id)
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 
 from celery.platforms import SecurityWarning
@@ -26,7 +27,11 @@ def main(encode: PatchEncoder | None = None) -> None:
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)
     app = build_worker(settings, encode)
-    app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+    # Not by Celery's command line, which hides how the worker ended.
+    worker = app.Worker(quiet=True, without_gossip=True, without_mingle=True, loglevel="WARNING")
+    worker.start()
+    if worker.exitcode:
+        sys.exit(worker.exitcode)
 
 
 if __name__ == "__main__":

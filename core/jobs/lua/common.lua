@@ -24,6 +24,7 @@
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
 -- regrow:protocol                  what the service speaks (core/jobs/messages.py)
 -- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
+-- regrow:probe                     written to see whether that is possible (probe.lua)
 -- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)
 
 local PRIORITIES = {'high', 'normal', 'low'}
