@@ -60,6 +60,7 @@ TABLE: dict[type[errors.RegrowError], Kind] = {
     errors.TooBusy: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-patches", retry=True),
     errors.TooManyRequests: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", retry=True),
     errors.VersionSkew: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "version-skew"),
+    errors.UnfitStore: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unfit-store"),
     errors.StorageFull: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "storage-full"),
     errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
 }

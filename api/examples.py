@@ -179,6 +179,7 @@ EXAMPLES: dict[str, Any] = {
     "Report": _REPORT,
     "ProcessList": {"processes": [_PROCESS]},
     "Health": {"status": "ok"},
+    "Readiness": {"status": "ok", "warnings": []},
     "ProblemKind": _PROBLEM_KIND,
     "DeliveryBody": _DELIVERY,
     "DeliveryList": {"deliveries": [_DELIVERY], "next": None},

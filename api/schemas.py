@@ -125,6 +125,19 @@ class Health(BaseModel):
     status: str
 
 
+class ReadinessWarning(BaseModel):
+    """field: what it is about, as in the `errors` of a problem."""
+
+    field: str
+    message: str
+
+
+class Readiness(Health):
+    """warnings: what is wrong elsewhere, and hinders no answer of this API."""
+
+    warnings: list[ReadinessWarning] = []
+
+
 class ProcessList(BaseModel):
     """What `regrow serve` keeps running; empty in a fleet."""
 

@@ -14,7 +14,7 @@ from core.codec.budget import count_of, grid_of, patch_cost
 from core.codec.images import read_size
 from core.codec.prepare import PreparedPicture
 from core.codec.settings import EncodeSettings
-from core.errors import ServiceUnavailable, TooBusy
+from core.errors import TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import reserve
 from core.jobs.model import Job, OnFailure, Priority
@@ -64,7 +64,7 @@ def submit(
     except TooBusy:
         reservation.free(jobs.blobs)
         raise
-    except ServiceUnavailable:
+    except Exception:
         if reservation.blob is None:
             jobs.undo(document.id)
         raise

@@ -90,6 +90,10 @@ class StorageFull(ServiceUnavailable):
     """The blob store has no room left."""
 
 
+class UnfitStore(ServiceUnavailable):
+    """The blob store answers, but cannot do what the service needs. Waiting does not help."""
+
+
 class VersionSkew(RegrowError):
     """API and workers are of releases that do not understand each other."""
 

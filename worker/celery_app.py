@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +19,9 @@ from core.codec.fit_task import FitHooks
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
 from core.codec.trial import try_out
+from core.errors import ServiceUnavailable, UnfitStore
 from core.jobs.blobs import make_blob_store
+from core.jobs.blobs.base import BlobStore
 from core.jobs.counters import Counters
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
@@ -27,6 +30,7 @@ from core.jobs.scripts import connect
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
 from core.stopping import STOPS, heeded
+from worker.consumer import patient_consumer
 from worker.encode_job import EncodeJob, PatchEncoder
 from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
@@ -58,7 +62,11 @@ class Worker:
                 self.heartbeat.doing = "a tiny fit, before it takes jobs"
                 prove(self.runner, partial(try_out, self.fitter.engine))
                 self.heartbeat.doing = None
-            self.app.worker_main(["--quiet", "worker", "--without-gossip", "--without-mingle", "--loglevel=WARNING"])
+            # Not by Celery's command line, which hides how the worker ended.
+            worker = self.app.Worker(quiet=True, without_gossip=True, without_mingle=True, loglevel="WARNING")
+            worker.start()
+            if worker.exitcode:
+                sys.exit(worker.exitcode)
         finally:
             self.heartbeat.stop()
 
@@ -82,10 +90,10 @@ class _Signals(bootsteps.StartStopStep):  # type: ignore[misc]
 def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -> Worker:
     """A worker that is ready to run.
 
-    encode: what fits patches, if not this machine's fastest engine.
+    encode: what fits patches, if not this machine's fastest engine. Raises UnfitStore.
     """
     url = settings.redis_url.get_secret_value()
-    app = make_celery(url)
+    app, blobs = make_celery(url), _fit_store(settings)
     app.steps["worker"].add(_Signals)
     fitter = FitGatherer(make_engine())
     batch_seconds = settings.batch_time.total_seconds()
@@ -93,8 +101,9 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    runner = _make_runner(settings, app, fitter, encode or _encoder(fitter), batch_seconds)
+    runner = _make_runner(settings, app, blobs, fitter, encode or _encoder(fitter), batch_seconds)
     register_task(app, runner)
+    app.conf.worker_consumer = patient_consumer(runner.jobs.store.check)
     registry = WorkerRegistry(connect(url))
     heartbeat = Heartbeat(registry, runner, fitter.engine.name, settings.heartbeat.total_seconds())
 
@@ -121,11 +130,28 @@ def _encoder(fitter: FitGatherer) -> PatchEncoder:
     return encode
 
 
+def _fit_store(settings: WorkerSettings) -> BlobStore:
+    """Raises UnfitStore. A store that is away may come back: that is waited for where it is needed."""
+    blobs = make_blob_store(settings)
+    try:
+        blobs.check()
+    except UnfitStore:
+        raise
+    except ServiceUnavailable as error:
+        log.warning("%s", error)
+    return blobs
+
+
 def _make_runner(
-    settings: WorkerSettings, app: Celery, fitter: FitGatherer, encode: PatchEncoder, batch_seconds: float
+    settings: WorkerSettings,
+    app: Celery,
+    blobs: BlobStore,
+    fitter: FitGatherer,
+    encode: PatchEncoder,
+    batch_seconds: float,
 ) -> StepRunner:
     redis = connect(settings.redis_url.get_secret_value())
-    jobs = Jobs(JobStore(redis), make_blob_store(settings), Sender(app))
+    jobs = Jobs(JobStore(redis), blobs, Sender(app))
     leases = Leases(StepQueue(redis, settings.lease.total_seconds()))
     speed, stopping = Speed(fitter.engine.name), threading.Event()
     job = EncodeJob(

@@ -23,7 +23,7 @@ from core.codec.flat import flat_candidate
 from core.codec.images import Picture
 from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
-from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable
+from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
 from core.jobs.blobs.base import BlobStore
 from core.jobs.counters import Counters
 from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
@@ -198,7 +198,7 @@ class EncodeJob:
                 write()
                 return
             except ServiceUnavailable as error:
-                if math.isinf(wait) or self.stopping.is_set():
+                if math.isinf(wait) or self.stopping.is_set() or isinstance(error, UnfitStore):
                     raise
                 log.warning("%s; trying again in %.0f s", error, wait)
                 self.stopping.wait(wait)

@@ -60,9 +60,9 @@ class Heartbeat:
                 self._runner.leases.renew()
                 self._runner.workers = self._registry.report(self._now(), expires_after=MISSED * self._interval)
                 reached = True
-            except ServiceUnavailable:
+            except ServiceUnavailable as error:
                 if reached:
-                    log.warning("Redis cannot be reached: no heartbeat sent, no lease renewed")
+                    log.warning("%s; no heartbeat sent, no lease renewed", error)
                 reached = False
             except Exception:
                 log.exception("a heartbeat failed")

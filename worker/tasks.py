@@ -16,7 +16,7 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Reject
 
-from core.errors import FitStopped, RegrowError, ServiceUnavailable, VersionSkew
+from core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import PROTOCOL, TaskName
 from core.jobs.model import JobFailure
@@ -64,6 +64,7 @@ class StepRunner:
                     f"a message of protocol {protocol} reached a worker of {PROTOCOL} (release {VERSION}): "
                     "install one release on API and workers"
                 )
+            self.jobs.blobs.check_fit()  # before anything is fitted that could not be stored
             start = time.monotonic()
             while not self.stopping.is_set() and self._next():
                 if time.monotonic() - start > SHIFT_SECONDS:
@@ -71,7 +72,7 @@ class StepRunner:
             if self.leases.queue.is_waiting():
                 self.jobs.wake()
             self.refused, self._outages = None, 0
-        except VersionSkew as error:
+        except (VersionSkew, UnfitStore) as error:
             if self.refused is None:
                 log.error("%s", error)
             self.refused = str(error)
@@ -107,6 +108,8 @@ class StepRunner:
         except ServiceUnavailable as error:
             with contextlib.suppress(ServiceUnavailable):
                 queue.hand_back(hold.step)
+            if isinstance(error, UnfitStore):
+                raise
             self._rest(error)
         except Exception as error:
             log.exception("%s: failed at try %d", hold.step.name, hold.step.tries)

@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.dependencies import ServiceDependency
+from api.dependencies import Service, ServiceDependency
 from api.errors import Kind, problem
-from api.schemas import Health, Problem
+from api.schemas import Health, Problem, Readiness, ReadinessWarning
 from core.errors import RegrowError
 
 router = APIRouter(tags=["health"])
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """name: of what is looked at. run: raises a RegrowError, in one line, where it is not as it must be."""
+
+    name: str
+    run: Callable[[Service], None]
+
+
+CHECKS = (
+    Check("redis", lambda service: service.jobs.store.check()),
+    Check("blobs", lambda service: service.jobs.blobs.check()),
+    Check("workers", lambda service: service.workers.check_skew()),
+    Check("decoder", lambda service: service.warm_up.check()),
+)
+"""What this process cannot answer without: all must pass."""
 
 
 @router.get("/livez")
@@ -21,23 +40,27 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", response_model=Health, responses={503: {"model": Problem}})
-def readyz(service: ServiceDependency) -> Health | Response:
-    """Redis and the blob store answer, the workers understand this API, and it can decode; otherwise 503 says what is
-    wrong."""
-    checks = {
-        "redis": service.jobs.store.check,
-        "blobs": service.jobs.blobs.check,
-        "workers": service.workers.check_skew,
-        "decoder": service.warm_up.check,
-    }
+@router.get("/readyz", response_model=Readiness, responses={503: {"model": Problem}})
+def readyz(service: ServiceDependency) -> Readiness | Response:
+    """Redis and the blob store take writes, the workers understand this API, and it can decode; else 503 says what not.
+
+    That no worker is there is a warning: this API answers all the same, and jobs wait.
+    """
     wrong = []
-    for name, check in checks.items():
+    for check in CHECKS:
         try:
-            check()
+            check.run(service)
         except RegrowError as error:
-            wrong.append({"field": name, "message": str(error)})
-    if not wrong:
-        return Health(status="ok")
-    kind = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True)
-    return problem(kind, "; ".join(item["message"] for item in wrong), errors=wrong)
+            wrong.append({"field": check.name, "message": str(error)})
+    if wrong:
+        kind = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True)
+        return problem(kind, "; ".join(item["message"] for item in wrong), errors=wrong)
+    return Readiness(status="ok", warnings=list(_warnings(service)))
+
+
+def _warnings(service: Service) -> Iterator[ReadinessWarning]:
+    workers = service.workers.alive()
+    if not workers:
+        yield ReadinessWarning(field="workers", message="no worker is alive: jobs are accepted, and wait for one")
+    elif all(worker.refused for worker in workers):
+        yield ReadinessWarning(field="workers", message=f"no worker takes work: {workers[0].refused}")

@@ -1,4 +1,4 @@
-"""What the fleet is doing and has done, in numbers: for `/metrics`."""
+"""What the fleet is doing and has done, in numbers: for `/metrics`. What each is made of: lua/common.lua."""
 
 from __future__ import annotations
 

@@ -54,8 +54,9 @@ def reserve(
     itself, whether there is such a job.
 
     Raises IdempotencyConflict where the key was used for another request, IdempotencyInFlight where the first request
-    is still being answered, ServiceUnavailable.
+    is still being answered, UnfitStore where two requests might each reserve a key, ServiceUnavailable.
     """
+    jobs.blobs.check_fit()
     document = IdempotencyDocument(job_id=new_job_id(), fingerprint=fingerprint, created_ms=now_ms())
     if key is None:
         return Reservation(document.job_id)

@@ -57,7 +57,7 @@ class Jobs:
         """The second half: into Redis. keep: leave what is written to the sweeper, if Redis does not answer."""
         try:
             self.store.enter(document, limits)
-        except RegrowError as error:
+        except Exception as error:
             if not keep or isinstance(error, TooBusy):
                 self.undo(document.id)
             raise

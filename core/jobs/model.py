@@ -38,7 +38,7 @@ FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLE
 _ENDS_EARLY = {JobState.FAILED, JobState.CANCELLED}
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.FITTING} | _ENDS_EARLY),
+    JobState.QUEUED: frozenset({JobState.FITTING, JobState.ASSEMBLING} | _ENDS_EARLY),
     JobState.FITTING: frozenset({JobState.ASSEMBLING} | _ENDS_EARLY),
     JobState.ASSEMBLING: frozenset({JobState.SUCCEEDED} | _ENDS_EARLY),
     JobState.SUCCEEDED: frozenset(),
@@ -46,7 +46,8 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.CANCELLED: frozenset(),
 }
 """Every legal move. Claims and stored parts make those before the end (core/jobs/lua); an end is made once. A retry
-makes a job that failed or was cancelled a new one of the same id."""
+makes a job that failed or was cancelled a new one of the same id. From queued to assembling goes a job whose last part
+comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
 RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -11,7 +12,7 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -21,6 +22,14 @@ _FOLDER = files("core.jobs") / "lua"
 
 MOST_CONNECTIONS = 1000
 """More than any process has threads."""
+
+_BUGS = frozenset({"ERR", "WRONGTYPE", "NOSCRIPT", "EXECABORT", "CROSSSLOT"})
+"""Codes of errors that are made by what was sent. Every other code tells of the server: read-only after a failover,
+short of replicas or of rights, loading, busy, and whatever releases to come may add."""
+
+_OUTAGES = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ResponseError)
+
+_CODE = re.compile(r"(?:^|caused error: )-?([A-Z][A-Z0-9_]+) ")
 
 
 def load_script(redis: Redis, name: str) -> Script:
@@ -46,16 +55,32 @@ def connect(redis_url: str, *, retries: int = 0) -> Redis:
     )
 
 
+def probe(redis: Redis) -> None:
+    """See that Redis takes what this service sends: a script that writes. Raises ServiceUnavailable."""
+    with redis_errors():
+        load_script(redis, "probe")(args=[])
+
+
 @contextmanager
 def redis_errors() -> Iterator[None]:
-    """Redis' errors as ours; what is a fault of the caller stays as it is."""
+    """Redis' errors as ours; a bug of the caller or of a script stays as it is."""
     try:
         yield
-    except OutOfMemoryError as error:
-        raise StorageFull("Redis has no memory left") from error
-    except (RedisConnectionError, RedisTimeoutError, ReadOnlyError) as error:
-        raise ServiceUnavailable("Redis cannot be reached: try again in a few seconds") from error
-    except ResponseError as error:
-        if str(error).startswith("MISCONF"):
+    except RedisError as error:
+        code = code_of(error)
+        if code in _BUGS or (code is None and not isinstance(error, _OUTAGES)):
+            raise
+        if code == "OOM":
+            raise StorageFull("Redis has no memory left") from error
+        if code == "MISCONF":
             raise StorageFull("Redis cannot write to its disk: it is full or broken") from error
-        raise
+        what = "cannot be reached" if code is None else f"refuses to work ({code})"
+        raise ServiceUnavailable(f"Redis {what}: try again in a few seconds") from error
+
+
+def code_of(error: RedisError) -> str | None:
+    """The word that a server's error begins with, such as READONLY; None for an error that no server sent."""
+    if isinstance(error, ResponseError) and "ACL failure in script" in str(error):
+        return "NOPERM"  # which comes as ERR
+    found = _CODE.search(str(error)) if error.status_code is None and isinstance(error, ResponseError) else None
+    return found[1] if found else error.status_code

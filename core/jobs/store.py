@@ -1,4 +1,4 @@
-"""Jobs in Redis: the fast view of what the blob store knows. The keys are listed in lua/common.lua."""
+"""Jobs in Redis: the fast view of what the blob store knows. lua/common.lua lists the keys, and what counts are of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.errors import ImageTooLarge, JobNotFound, TooBusy
 from core.jobs.documents import JobDocument, OutcomeDocument
 from core.jobs.messages import PROTOCOL
 from core.jobs.model import Job, JobFailure, JobState, created_ms, states_before
-from core.jobs.scripts import load_script, redis_errors
+from core.jobs.scripts import load_script, probe, redis_errors
 from core.jobs.view import fields_of, job_of
 
 _JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
@@ -47,8 +47,8 @@ class JobStore:
         return redis
 
     def check(self) -> None:
-        with redis_errors():
-            self._redis.ping()
+        """Raises ServiceUnavailable unless Redis takes writes."""
+        probe(self._redis)
 
     def now_ms(self) -> int:
         """Redis' clock, which all agree on."""

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 import uuid
 from pathlib import Path
 
 import pytest
 
-from core.errors import BlobNotFound, ServiceUnavailable
+from core.errors import BlobNotFound, ServiceUnavailable, UnfitStore
 from core.jobs.blobs import make_blob_store
 from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.settings import BlobSettings
+from core.times import now_ms
 from tests.services import S3, free_ports
 
 
@@ -113,6 +116,29 @@ def test_a_folder_that_cannot_be_made_says_so(tmp_path: Path) -> None:
         blobs.check()
     with pytest.raises(ServiceUnavailable):
         blobs.put("a", b"x")
+
+
+def test_A3_a_folder_without_hard_links_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on exFAT and some network drives."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    blobs = make_blob_store(BlobSettings(blob_folder=tmp_path))
+    for call in (blobs.check, blobs.check_fit, lambda: blobs.put_if_absent("a", b"x")):
+        with pytest.raises(UnfitStore, match=r"no hard links.*choose a folder"):
+            call()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+def test_A3_what_a_killed_probe_left_is_removed_when_it_is_old(blobs: BlobStore) -> None:
+    old, new = f"probes/{now_ms() - 7_200_000:013d}-old", f"probes/{now_ms():013d}-new"
+    for key in (old, new):
+        blobs.put(key, b"")
+    blobs.tidy()
+    assert (blobs.exists(old), blobs.exists(new)) == (False, True)
+    blobs.delete(new)
 
 
 def test_a_key_cannot_leave_the_folder(tmp_path: Path) -> None:

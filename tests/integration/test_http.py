@@ -182,6 +182,23 @@ def test_workers_of_another_release_are_named(client: httpx.Client, redis_url: s
         registry.remove("new")
 
 
+@pytest.mark.usefixtures("empty")
+def test_E10_that_jobs_would_wait_is_a_warning(client: httpx.Client, redis_url: str) -> None:
+    """The API is well, and stays behind its load balancer."""
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+    (warning,) = answer.json()["warnings"]
+    assert (warning["field"], warning["message"].partition(":")[0]) == ("workers", "no worker is alive")
+    with connect(redis_url) as redis:
+        registry = WorkerRegistry(redis)
+        record = WorkerRecord(id="idle", host="h", pid=1, device="cpu", engine="numba", version=VERSION)
+        registry.report(record.model_copy(update={"refused": "its store is unfit"}), expires_after=60)
+        assert client.get("/readyz").json()["warnings"][0]["message"] == "no worker takes work: its store is unfit"
+        registry.report(record, expires_after=60)
+        assert client.get("/readyz").json() == {"status": "ok", "warnings": []}
+        registry.remove("idle")
+
+
 @pytest.mark.parametrize("key", ["", "x" * 256, "with space", "ümlaut".encode("latin-1")])
 def test_bad_idempotency_keys_are_refused(client: httpx.Client, key: str | bytes) -> None:
     headers: list[tuple[bytes | str, bytes | str]] = [("Idempotency-Key", key)]

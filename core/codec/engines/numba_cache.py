@@ -148,7 +148,7 @@ class _CheckedFiles(caching.IndexDataCacheFile):
         except FileNotFoundError:
             return None
         except Exception as error:  # of unpickling: classes that have moved, and all else
-            log.warning("%s is made anew: %s", path, error)
+            log.info("%s is made anew: %s", path, error)
             with contextlib.suppress(OSError):
                 Path(path).unlink()
             return None

@@ -16,7 +16,10 @@ class BlobStore(Protocol):
         ...
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """Write the object unless one is there; whether this call wrote it. Of several at once, exactly one does."""
+        """Write the object unless one is there; whether this call wrote it. Of several at once, exactly one does.
+
+        Raises UnfitStore where the store says that it cannot do this.
+        """
         ...
 
     def get(self, key: str) -> bytes:
@@ -44,7 +47,11 @@ class BlobStore(Protocol):
         ...
 
     def check(self) -> None:
-        """Raises ServiceUnavailable unless the store answers."""
+        """Raises ServiceUnavailable unless the store answers, and UnfitStore as `check_fit`."""
+        ...
+
+    def check_fit(self) -> None:
+        """Raises UnfitStore where `put_if_absent` does not keep its promise. Cheap: asks the store once a minute."""
         ...
 
 

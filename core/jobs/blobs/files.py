@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from core.errors import BlobNotFound, ServiceUnavailable, StorageFull
+from core.jobs.blobs.fitness import Fitness, delete_old_probes
 
 _TEMPORARY = ".tmp-"
 _OLD_SECONDS = 3600
@@ -19,12 +20,18 @@ _OLD_SECONDS = 3600
 
 _MAKE_TRIES = 5
 
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP})
+_LACKS = (
+    "the blob folder's file system has no hard links, without which work is done twice: choose a folder on one that "
+    "has them, such as ext4, XFS, APFS or NFS"
+)
+
 
 class FilesBlobStore:
     """Files under `root`. Objects are written aside, flushed to disk, then moved or linked into place."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root.resolve()
+        self._root, self._fitness = root.resolve(), Fitness(_LACKS)
 
     def put(self, key: str, data: bytes) -> None:
         path = self._path(key)
@@ -39,6 +46,10 @@ class FilesBlobStore:
                 os.link(temporary, path)
             except FileExistsError:
                 return False
+            except OSError as error:
+                if error.errno in _NO_LINKS:
+                    raise self._fitness.unfit() from error
+                raise
             _flush_names(path.parent)
             return True
 
@@ -84,6 +95,7 @@ class FilesBlobStore:
             with _writable(), contextlib.suppress(FileNotFoundError):
                 if path.name.startswith(_TEMPORARY) and path.stat().st_mtime < oldest:
                     path.unlink()
+        delete_old_probes(self)
 
     def _keys(self, prefix: str) -> Iterator[str]:
         """Temporary files too. Folders that vanish meanwhile are empty."""
@@ -101,6 +113,10 @@ class FilesBlobStore:
             raise ServiceUnavailable(f"the blob folder cannot be made: {error.strerror}") from error
         if not os.access(self._root, os.R_OK | os.W_OK):
             raise ServiceUnavailable("the blob folder cannot be read and written")
+        self.check_fit()
+
+    def check_fit(self) -> None:
+        self._fitness.check(self)
 
     def _path(self, key: str) -> Path:
         path = (self._root / key).resolve()

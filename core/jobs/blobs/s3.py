@@ -11,6 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from core.errors import BlobNotFound, ServiceUnavailable
+from core.jobs.blobs.fitness import Fitness, delete_old_probes, new_probe
 from core.jobs.settings import BlobSettings
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -20,12 +21,20 @@ _CONFLICT = {"409", "ConditionalRequestConflict"}
 
 CONFLICT_TRIES = 3
 
+_NOT_UNDERSTOOD = {400, 405, 501}
+"""Statuses that a store which does not know the condition may answer with. Some are of other troubles too."""
+
+_LACKS = (
+    "the blob store does not do conditional writes (PUT with If-None-Match: *), without which work is done twice: use "
+    "one that does, such as Amazon S3, MinIO or SeaweedFS, and nothing in between that drops the header"
+)
+
 
 class S3BlobStore:
     """Objects in one bucket, which must exist."""
 
     def __init__(self, settings: BlobSettings) -> None:
-        self._bucket = settings.s3_bucket
+        self._bucket, self._fitness = settings.s3_bucket, Fitness(_LACKS)
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=settings.s3_endpoint,
@@ -56,9 +65,20 @@ class S3BlobStore:
                 except ClientError as error:
                     if _code(error) in _ALREADY_THERE:
                         return False
+                    if _status(error) in _NOT_UNDERSTOOD and self._takes_plain_writes():
+                        raise self._fitness.unfit() from error
                     if _code(error) not in _CONFLICT or not tries_left:
                         raise
         raise AssertionError("unreachable")
+
+    def _takes_plain_writes(self) -> bool:
+        key = new_probe()
+        try:
+            self.put(key, b"")
+            self.delete(key)
+        except ServiceUnavailable:
+            return False
+        return True
 
     def get(self, key: str) -> bytes:
         with _errors(key):
@@ -90,7 +110,8 @@ class S3BlobStore:
             self._client.delete_object(Bucket=self._bucket, Key=key)
 
     def tidy(self) -> None:
-        """Nothing: an upload is there whole or not at all."""
+        """Probes only: an upload is there whole or not at all."""
+        delete_old_probes(self)
 
     def check(self) -> None:
         try:
@@ -98,10 +119,18 @@ class S3BlobStore:
                 self._client.head_bucket(Bucket=self._bucket)
         except BlobNotFound as error:
             raise ServiceUnavailable(f"the blob store has no bucket {self._bucket}") from error
+        self.check_fit()
+
+    def check_fit(self) -> None:
+        self._fitness.check(self)
 
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 @contextmanager

@@ -78,11 +78,10 @@ while true do
     redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
     if step.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
     if job.state == 'queued' then
-      redis.call('HSET', job_key(id), 'state', 'fitting')
+      move(id, 'fitting')
       tell(id, 'fitting', 0)
     end
     if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
-    redis.call('ZREM', 'regrow:waiting', id)
     local more = redis.call('EXISTS', 'regrow:owners') == 1 and redis.call('LLEN', ARGV[5]) < 2
     return {lease, more and 1 or 0}
   end

@@ -1,12 +1,19 @@
 -- In front of every script (core/jobs/scripts.py). docs/adr/0006 says why work is handed out like this.
 --
+-- A job's state is in its hash. Three sets hold the ids of jobs by state, so that they can be counted and found without
+-- reading all hashes: regrow:open those not ended, regrow:waiting those queued, regrow:assembling those assembling. Only
+-- `move` below writes a state, and the sets with it. What is counted is made of them alone: queued = waiting, assembling
+-- = assembling, fitting = open - waiting - assembling. What is outstanding is, by owner and in all, patches_total -
+-- patches_done of the open jobs: `owe` below is called wherever one of these three changes. What has happened is counted
+-- in regrow:counters, where it happens: a job's end in end.lua, a batch in core/jobs/counters.py.
+--
 -- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
 -- regrow:job:<id>:done             bitmap: patches whose part is stored
 -- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries/far`
 -- regrow:events:<id>               stream: the job's changes since a worker began it, state and patches done after each
 -- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
 -- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
--- regrow:waiting                   sorted set: ids of jobs that no worker has begun
+-- regrow:waiting                   sorted set: ids of jobs that no worker has begun, as regrow:jobs
 -- regrow:assembling                set: ids of jobs whose patches are all done
 -- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
 -- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
@@ -17,6 +24,7 @@
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
 -- regrow:protocol                  what the service speaks (core/jobs/messages.py)
 -- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
+-- regrow:probe                     written to see whether that is possible (probe.lua)
 -- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)
 
 local PRIORITIES = {'high', 'normal', 'low'}
@@ -117,24 +125,37 @@ local function put_back(step, failed)
   offer(id)
 end
 
--- Take the job's open patches off the owner's account.
-local function settle_outstanding(owner, patches)
+-- Add patches to what the owner has outstanding; fewer than none to take them off.
+local function owe(owner, patches)
   for _, field in ipairs({owner, '*'}) do
-    if redis.call('HINCRBY', 'regrow:outstanding', field, -patches) <= 0 then
+    if redis.call('HINCRBY', 'regrow:outstanding', field, patches) <= 0 then
       redis.call('HDEL', 'regrow:outstanding', field)
     end
   end
 end
 
--- Everything of a job but its hash and its place in the list of all jobs.
-local function clear(id)
+-- Put the job into a state, and into the sets of that state. nil: there is no such job any more.
+local function move(id, state)
   local key = job_key(id)
-  local job = redis.call('HMGET', key, 'state', 'owner', 'priority', 'patches_total', 'patches_done')
-  if is_open(job[1]) then settle_outstanding(job[2], job[4] - job[5]) end
+  local created = redis.call('HGET', key, 'created_ms')
+  if state then redis.call('HSET', key, 'state', state) else redis.call('HDEL', key, 'state') end
+  for set, holds in pairs({['regrow:open'] = is_open(state), ['regrow:waiting'] = state == 'queued'}) do
+    if holds then redis.call('ZADD', set, created, id) else redis.call('ZREM', set, id) end
+  end
+  redis.call(state == 'assembling' and 'SADD' or 'SREM', 'regrow:assembling', id)
+end
+
+-- Take the job to its end, or to nothing where the state is nil: all of it but its hash and its place in the lists of
+-- all jobs goes.
+local function close(id, state)
+  local key = job_key(id)
+  local job = redis.call('HMGET', key, 'state', 'owner', 'patches_total', 'patches_done')
+  if is_open(job[1]) then owe(job[2], job[4] - job[3]) end
   redis.call('DEL', done_key(id), again_key(id))
   for _, field in ipairs(redis.call('HKEYS', key)) do
     if string.sub(field, 1, 5) == 'live:' then redis.call('HDEL', key, field) end
   end
-  for _, set in ipairs({'regrow:open', 'regrow:waiting', 'regrow:deadlines'}) do redis.call('ZREM', set, id) end
-  redis.call('SREM', 'regrow:assembling', id)
+  redis.call('ZREM', 'regrow:deadlines', id)
+  move(id, state)
+  if job[2] then offer(id) end
 end

@@ -4,14 +4,13 @@ local id, count = ARGV[1], tonumber(ARGV[4])
 local state = redis.call('HGET', job_key(id), 'state')
 for place = 5, 4 + count do
   if ARGV[place] == state then
-    clear(id)
-    redis.call('HSET', job_key(id), 'state', ARGV[2], 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
+    close(id, ARGV[2])
+    redis.call('HSET', job_key(id), 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
     redis.call('EXPIRE', job_key(id), ARGV[3])
     redis.call('HINCRBY', 'regrow:counters', 'ended:' .. ARGV[2], 1)
     local failure = redis.call('HGET', job_key(id), 'error_type')
     if failure then redis.call('HINCRBY', 'regrow:counters', 'failed:' .. failure, 1) end
     tell(id, ARGV[2], redis.call('HGET', job_key(id), 'patches_done') or 0, 30)
-    offer(id)
     return 1
   end
 end

@@ -30,16 +30,13 @@ local state = 'queued'
 if restored then state = 'fitting' end
 if done == job.patches then
   state = 'assembling'
-  redis.call('SADD', 'regrow:assembling', id)
   redis.call('RPUSH', again_key(id), fresh('assemble', 0, 0))
 end
-redis.call('HSET', key, 'state', state, 'next', restored and job.patches or 0, 'patches_done', done)
-redis.call('HINCRBY', 'regrow:outstanding', job.owner, job.patches - done)
-redis.call('HINCRBY', 'regrow:outstanding', '*', job.patches - done)
+redis.call('HSET', key, 'next', restored and job.patches or 0, 'patches_done', done)
+move(id, state)
+owe(job.owner, job.patches - done)
 redis.call('ZADD', 'regrow:jobs', job.created_ms, id)
 redis.call('ZADD', owned_key(job.owner), job.created_ms, id)
-redis.call('ZADD', 'regrow:open', job.created_ms, id)
-if state == 'queued' then redis.call('ZADD', 'regrow:waiting', job.created_ms, id) end
 if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end
 offer(id)
 if again then tell(id, state, done) end  -- of a new job, nobody can know yet

@@ -14,12 +14,14 @@ redis.call('HINCRBY', key, 'patches_failed', math.min(new, ARGV[2]))
 local share = new / (step.stop - step.start)
 redis.call('HINCRBYFLOAT', key, 'error_sum', string.format('%.9g', ARGV[3] * share))
 redis.call('HINCRBY', key, 'error_patches', new)
-settle_outstanding(job[2], new)
+owe(job[2], -new)
 local all = done == tonumber(job[3])
-tell(id, all and 'assembling' or job[1], done)
+-- A job may still be queued: it was entered anew while this part's worker, which Redis had forgotten, went on.
+local state = all and 'assembling' or 'fitting'
+if state ~= job[1] then move(id, state) end
+tell(id, state, done)
 if all then
-  redis.call('HSET', key, 'state', 'assembling', 'next', job[3])
-  redis.call('SADD', 'regrow:assembling', id)
+  redis.call('HSET', key, 'next', job[3])
   redis.call('DEL', again_key(id))  -- of a batch that another had done meanwhile
   redis.call('RPUSH', again_key(id), fresh('assemble', 0, 0))
   offer(id)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from celery.exceptions import Reject
 
-from core.errors import FitStopped, RegrowError, ServiceUnavailable, VersionSkew
+from core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
 from core.jobs.messages import PROTOCOL
 from core.jobs.model import JobFailure
 from core.jobs.queue import Claim
@@ -62,7 +62,8 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _runner(queue: Any, run: Callable[[Hold], None]) -> tuple[StepRunner, list[str]]:
     woken: list[str] = []
-    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"))
+    blobs = SimpleNamespace(check_fit=lambda: None)
+    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"), blobs=blobs)
     return StepRunner(jobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
 
 
@@ -171,3 +172,28 @@ def test_speed_rises_at_once_and_falls_slowly() -> None:
     speed.learn(cost=1e6, patch_iterations=100, seconds=1)
     assert 3e6 < speed.cost_in(1) < 4e6
     assert speed.iterations_per_second == 100
+
+
+def test_A3_a_store_found_unfit_while_storing_ends_the_work_and_fails_nothing() -> None:
+    queue = _Queue(3)
+    runner, _ = _runner(queue, _raises(UnfitStore("it does no conditional writes")))
+    with pytest.raises(Reject):
+        runner.work(PROTOCOL)
+    assert (queue.left, queue.handed_back, queue.failures) == (2, 1, [])
+    assert runner.refused == "it does no conditional writes"
+
+
+def test_A3_nothing_is_claimed_while_the_store_is_unfit() -> None:
+    queue = _Queue(3)
+    runner, _ = _runner(queue, lambda hold: None)
+
+    def unfit() -> None:
+        raise UnfitStore("it does no conditional writes")
+
+    good, runner.jobs.blobs.check_fit = runner.jobs.blobs.check_fit, unfit  # type: ignore[method-assign]
+    with pytest.raises(Reject):
+        runner.work(PROTOCOL)
+    assert queue.left == 3
+    runner.jobs.blobs.check_fit = good  # type: ignore[method-assign]
+    runner.work(PROTOCOL)
+    assert (queue.let_go_of, runner.refused) == (3, None)
