@@ -10,6 +10,7 @@ from typing import Any
 from api.dependencies import Service
 from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
+from core.codec.effort import with_default_effort
 from core.codec.images import Picture, read_picture, read_size
 from core.codec.settings import EncodeSettings
 from core.errors import ServiceUnavailable, TooBusy
@@ -22,10 +23,12 @@ from core.times import now_ms
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for beside the picture. timeout: seconds; idempotency_key: None for none; group: that the job
-    belongs to; webhook: where to tell that it has ended."""
+    """What is asked for beside the picture. chooses_effort: that of the settings stands in for what suits the picture.
+    timeout: seconds; idempotency_key: None for none; group: that the job belongs to; webhook: where to tell that it has
+    ended."""
 
     settings: EncodeSettings
+    chooses_effort: bool = True
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
@@ -47,8 +50,9 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        picture, cost = _checked(service, principal, data, order)
-        document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
+        picture = _checked(service, principal, data)
+        settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+        document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
         jobs.write(document, picture.to_png())
     except BaseException:
         reservation.free(jobs.blobs)
@@ -65,18 +69,19 @@ def submit(service: Service, principal: Principal, data: bytes, order: Order) ->
         raise
 
 
-def _checked(service: Service, principal: Principal, data: bytes, order: Order) -> tuple[Picture, float]:
-    """The picture, and what a patch of it costs; what is refused is so at the least expense."""
+def _checked(service: Service, principal: Principal, data: bytes) -> Picture:
+    """The picture; what is refused is so at the least expense."""
     limits = service.limits_of(principal)
     width, height = read_size(data, service.settings.image_limits)
     service.workers.check_skew()
     service.jobs.store.check_limits(principal.owner, count_of(width, height), limits)
-    picture = read_picture(data, service.settings.image_limits)
-    return picture, patch_cost(picture, order.settings)
+    return read_picture(data, service.settings.image_limits)
 
 
-def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost: float, order: Order) -> JobDocument:
-    settings = order.settings
+def _document(
+    job_id: str, owner: str, picture: Picture, source_bytes: int, settings: EncodeSettings, order: Order
+) -> JobDocument:
+    """settings: with the effort that was chosen, if the order left it open. Raises BudgetTooSmall."""
     return JobDocument(
         id=job_id,
         owner=owner,
@@ -86,7 +91,7 @@ def _document(job_id: str, owner: str, picture: Picture, source_bytes: int, cost
         channels=picture.channels,
         source_bytes=source_bytes,
         patches=grid_of(picture).count,
-        patch_cost=cost,
+        patch_cost=patch_cost(picture, settings),
         priority=order.priority,
         on_failure=order.on_failure,
         timeout=order.timeout,
