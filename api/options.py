@@ -70,13 +70,12 @@ class EncodeOptions(BaseModel):
     def order(self, idempotency_key: str | None, networks: Networks) -> Order:
         """networks: that webhooks may call although they are not public.
 
-        Raises RequestValidationError, InvalidSettings.
+        Raises RequestValidationError.
         """
         if "preset" in self.model_fields_set and (self.target_psnr is not None or self.max_bytes is not None):
             target = "max_bytes" if self.target_psnr is None else "target_psnr"
-            raise InvalidSettings(
-                f"preset and {target} exclude each other: with a target, each patch's preset is chosen"
-            )
+            words = f"preset and {target} exclude each other: a target chooses each patch's preset"
+            raise RequestValidationError([{"loc": ("query", "preset"), "msg": words}])
         if self.webhook is not None:
             try:
                 parse_target(self.webhook, networks)

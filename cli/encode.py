@@ -19,7 +19,6 @@ from cli.pictures import Chosen, Recursive, choose
 from core.codec.budget import refuse_impossible
 from core.codec.effort import advice, with_default_effort
 from core.codec.images import Picture
-from core.codec.metrics import psnr_from_mse
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
@@ -34,6 +33,9 @@ if TYPE_CHECKING:
 
 PATCHES_AT_ONCE = 64
 """Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
+
+LAST_SHARE = 0.02
+"""Of the fitting's work, about, that assembling and comparing with other codecs take after it."""
 
 
 def encode(
@@ -180,7 +182,7 @@ def _encode_one(
 
     engine, start = make_engine(), time.monotonic()
     total = grid_of(picture).count
-    bar = bars.add_task(printable(image.name), total=total, note="")
+    bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
     candidates: list[list[Candidate]] = []
     iterations = 0
     for first in range(0, total, PATCHES_AT_ONCE):
@@ -189,10 +191,12 @@ def _encode_one(
         encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
         candidates += encoded.candidates
         iterations += encoded.patch_iterations
+    bars.update(bar, note="assembling")
     result = assemble(picture, settings, candidates)
     write_whole(target, result.bundle)
     elapsed = time.monotonic() - start
-    return make_report(
+    bars.update(bar, note="comparing")
+    report = make_report(
         picture,
         settings,
         result,
@@ -202,14 +206,14 @@ def _encode_one(
         device_seconds=elapsed,
         elapsed_seconds=elapsed,
     )
+    bars.update(bar, completed=total * (1 + LAST_SHARE), note=f"{report.psnr:.2f} dB")
+    return report
 
 
 def _shows(bars: Progress, bar: TaskID, patches_before: int) -> Callable[[FitProgress], None]:
-    """Moves a bar that counts patches."""
+    """Moves a bar that counts patches, and says what is done with them."""
 
     def show(progress: FitProgress) -> None:
-        mean = float(progress.mse.mean())
-        note = f"{psnr_from_mse(mean * 255**2):.1f} dB" if mean < 1 else ""
-        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=note)
+        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=progress.phase)
 
     return show
