@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from core.errors import DamagedImage, ImageError, ImageTooLarge, UnsupportedImage
+from core.names import is_noise
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _CENTRAL_ENTRY = b"PK\x01\x02"
+_CENTRAL = struct.Struct("<4s4xH18xHHH12x")
+"""Of an entry of the directory: its signature, flags, and the lengths of its name, extra field and comment."""
+_UTF_8 = 1 << 11
+"""The flag that says what a name is written in; without it, it is code page 437 (APPNOTE.TXT, appendix D)."""
 
 LONGEST_NAME = 255
 DIRECTORY_BYTES = 4 << 20
@@ -33,9 +38,10 @@ class UploadLimits:
 
 @dataclass(slots=True)
 class Budget:
-    """What may still be unpacked of one request."""
+    """What may still be unpacked of one request. left_out: files so far that an operating system added."""
 
     left: int
+    left_out: int = 0
 
     def spend(self, size: int) -> None:
         """Raises ImageTooLarge."""
@@ -73,8 +79,10 @@ def images_in_zip(file: BinaryIO, limits: UploadLimits, budget: Budget) -> Itera
     """
     try:
         _check_directory(file, limits.images)
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir() and not _is_noise(entry.filename)]
+        with zipfile.ZipFile(_Lenient(file)) as archive:  # type: ignore[arg-type]  # it reads, seeks and tells
+            files = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in files if not is_noise(entry.filename)]
+            budget.left_out += len(files) - len(entries)
             if len(entries) > limits.images:
                 raise _too_many(limits.images)
             for entry in entries:
@@ -106,14 +114,66 @@ def _too_many(most: int) -> ImageTooLarge:
     return ImageTooLarge(f"too many images at once: send at most {most}, and the rest in another group")
 
 
-def _is_noise(name: str) -> bool:
-    parts = name.split("/")
-    return parts[0] == "__MACOSX" or parts[-1].startswith(".") or parts[-1] in ("Thumbs.db", "desktop.ini")
+class _Lenient:
+    """A ZIP of which no name is a reason not to open it: where one claims to be UTF-8 and is not, it does not claim so.
+
+    The file itself stays as it is.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+        self._file, self._start, self._directory = file, 0, bytearray()
+        if end is not None:
+            self._start = max(0, end[9] - end[5])
+            file.seek(self._start)
+            self._directory = bytearray(file.read(end[5]))
+        place = 0
+        while place + _CENTRAL.size <= len(self._directory):
+            signature, flags, name, extra, comment = _CENTRAL.unpack_from(self._directory, place)
+            if signature != _CENTRAL_ENTRY:
+                break
+            if flags & _UTF_8 and not _is_utf_8(self._directory[place + _CENTRAL.size :][:name]):
+                self._directory[place + 9] &= ~(_UTF_8 >> 8)
+            place += _CENTRAL.size + name + extra + comment
+        file.seek(0)
+
+    def read(self, size: int = -1) -> bytes:
+        at = self._file.tell()
+        data = bytearray(self._file.read(size))
+        low, high = max(at, self._start), min(at + len(data), self._start + len(self._directory))
+        if low < high:
+            data[low - at : high - at] = self._directory[low - self._start : high - self._start]
+        return bytes(data)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+
+def _is_utf_8(name: bytes | bytearray) -> bool:
+    try:
+        name.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def name_of(entry: zipfile.ZipInfo) -> str:
+    """An entry's name. macOS writes UTF-8 and does not say so, so it is taken for that wherever it can be."""
+    if entry.flag_bits & _UTF_8:
+        return entry.filename
+    raw = entry.filename.encode("cp437")
+    return raw.decode("utf-8") if _is_utf_8(raw) else entry.filename
 
 
 def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int, budget: Budget) -> Upload:
     """One file, of which no more is unpacked than is allowed, whatever its header says."""
-    name = plain_name(entry.filename)
+    name = plain_name(name_of(entry))
     if entry.flag_bits & 1:
         return Upload(name, UnsupportedImage("the file is encrypted in the archive"))
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
@@ -123,7 +183,7 @@ def _unpack(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int, budget:
         with archive.open(entry) as packed:
             while len(data) <= most and (piece := packed.read(min(PIECE_BYTES, most + 1 - len(data)))):
                 data += piece
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, ValueError, OSError, NotImplementedError) as error:
         budget.spend(min(most, len(data) + PIECE_BYTES))  # the piece that is damaged was unpacked, too
         return Upload(name, DamagedImage(f"the file cannot be unpacked: {error}"))
     budget.spend(len(data))

@@ -60,7 +60,9 @@ class GroupLinks(BaseModel):
 class GroupBody(BaseModel):
     """Many images that were sent together. ended: whether no job is on the way any more. progress: share of the work
     of the accepted images that is done, 0 to 1. states: how many jobs are in which; refused: how many images have no
-    job; bytes: of all bundles so far. items: in the order in which they were sent.
+    job; left_out: how many files of its archives were not looked at, since an operating system had added them (macOS's
+    `__MACOSX/` and `._x`, hidden files, `Thumbs.db`); bytes: of all bundles so far. items: in the order in which they
+    were sent.
     """
 
     id: str
@@ -69,6 +71,7 @@ class GroupBody(BaseModel):
     ended: bool
     images: int
     refused: int
+    left_out: int
     states: dict[JobState, int]
     patches_done: int
     patches_total: int
@@ -92,6 +95,7 @@ class GroupBody(BaseModel):
             ended=has_ended(members),
             images=len(members),
             refused=sum(member.entry.job_id is None for member in members),
+            left_out=document.left_out,
             states={state: states.count(state) for state in JobState if state in states},
             patches_done=sum(job.patches_done for job in jobs),
             patches_total=total,

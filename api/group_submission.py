@@ -49,8 +49,10 @@ def submit_group(
         return service.groups.get(reservation.job_id), True
     one = replace(order, webhook=None, idempotency_key=None, group=reservation.job_id)
     made: list[GroupEntry] = []
+    limits = service.settings.upload_limits
+    budget = Budget(limits.in_all)
     try:
-        for upload in _uploads(files, service.settings.upload_limits):
+        for upload in _uploads(files, limits, budget):
             made.append(_entry(service, principal, upload, one, gone))
             if len(made) % RENEW_EVERY == 0:
                 reservation.renew(service.jobs.blobs)
@@ -60,6 +62,7 @@ def submit_group(
             created_ms=now_ms(),
             webhook=order.webhook,
             entries=tuple(made),
+            left_out=budget.left_out,
         )
         if not any(entry.job_id for entry in made):
             reservation.free(service.jobs.blobs)
@@ -84,9 +87,8 @@ def _entry(service: Service, principal: Principal, upload: Upload, order: Order,
         return GroupEntry(name=upload.name, error_type=kind_of(error).type, error_message=str(error))
 
 
-def _uploads(files: Iterable[UploadedFile], limits: UploadLimits) -> Iterator[Upload]:
+def _uploads(files: Iterable[UploadedFile], limits: UploadLimits, budget: Budget) -> Iterator[Upload]:
     """The images of all files. Raises ImageTooLarge where there are too many, or too many bytes in all."""
-    budget = Budget(limits.in_all)
     found = chain.from_iterable(_images(each, limits, budget) for each in files)
     for number, upload in enumerate(found):
         if number == limits.images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -36,8 +37,11 @@ class EncodeOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules; with a target it is chosen per patch")
-    effort: Effort = Field(default=Effort.DRAFT, description="How long to train")
+    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules; a target chooses it per patch instead")
+    effort: Effort | None = Field(
+        default=None,
+        description="How long to train; by default standard where that takes about a minute on two cores, else draft",
+    )
     seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
     seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
 
@@ -65,15 +69,26 @@ class EncodeOptions(BaseModel):
     )
 
     def order(self, idempotency_key: str | None, networks: Networks) -> Order:
-        """networks: that webhooks may call although they are not public. Raises RequestValidationError."""
+        """networks: that webhooks may call although they are not public.
+
+        Raises RequestValidationError.
+        """
+        if "preset" in self.model_fields_set and (self.target_psnr is not None or self.max_bytes is not None):
+            target = "max_bytes" if self.target_psnr is None else "target_psnr"
+            words = f"preset and {target} exclude each other: a target chooses each patch's preset"
+            raise RequestValidationError([{"loc": ("query", "preset"), "msg": words}])
         if self.webhook is not None:
             try:
                 parse_target(self.webhook, networks)
             except InvalidSettings as error:
                 raise RequestValidationError([{"loc": ("query", "webhook"), "msg": str(error)}]) from error
         job_fields = {"priority", "on_failure", "timeout", "webhook"}
+        settings = EncodeSettings(**self.model_dump(exclude=job_fields | {"effort"}))
+        if self.effort is not None:
+            settings = replace(settings, effort=self.effort)
         return Order(
-            EncodeSettings(**self.model_dump(exclude=job_fields)),
+            settings,
+            self.effort is None,
             **self.model_dump(include=job_fields),
             idempotency_key=idempotency_key,
         )

@@ -33,8 +33,8 @@ class JobLinks(BaseModel):
 class JobBody(BaseModel):
     """A job. What is not known yet is null.
 
-    progress: share of the work done, 0 to 1. psnr: dB; an estimate from the unrounded rules until the job has
-    succeeded, then that of the stored file. bytes: the stored file's size. attempts: batches handed to
+    progress: share of the work done, 0 to 1. psnr: dB, of the stored file, and so null until the job has
+    succeeded. bytes: the stored file's size. attempts: batches handed to
     workers, repetitions included. queue_position: 1 for the first of the jobs that no worker has begun.
     """
 

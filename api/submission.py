@@ -11,6 +11,7 @@ from api.dependencies import Service
 from api.gone import Gone
 from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
+from core.codec.effort import with_default_effort
 from core.codec.images import read_size
 from core.codec.prepare import PreparedPicture
 from core.codec.settings import EncodeSettings
@@ -24,10 +25,12 @@ from core.times import now_ms
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for beside the picture. timeout: seconds; idempotency_key: None for none; group: that the job
-    belongs to; webhook: where to tell that it has ended."""
+    """What is asked for beside the picture. chooses_effort: that of the settings stands in for what suits the picture.
+    timeout: seconds; idempotency_key: None for none; group: that the job belongs to; webhook: where to tell that it has
+    ended."""
 
     settings: EncodeSettings
+    chooses_effort: bool = True
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
@@ -52,8 +55,9 @@ def submit(
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        picture, cost = _checked(service, principal, data, order, gone)
-        document = _document(reservation.job_id, principal.owner, picture, len(data), cost, order)
+        picture = _checked(service, principal, data, gone)
+        settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+        document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
         jobs.write(document, picture.png)
     except BaseException:
         reservation.free(jobs.blobs)
@@ -70,22 +74,19 @@ def submit(
         raise
 
 
-def _checked(
-    service: Service, principal: Principal, data: bytes, order: Order, gone: Gone | None
-) -> tuple[PreparedPicture, float]:
-    """The picture, and what a patch of it costs; what is refused is so at the least expense."""
+def _checked(service: Service, principal: Principal, data: bytes, gone: Gone | None) -> PreparedPicture:
+    """The picture; what is refused is so at the least expense."""
     limits = service.limits_of(principal)
     width, height = read_size(data, service.settings.image_limits)
     service.workers.check_skew()
     service.jobs.store.check_limits(principal.owner, count_of(width, height), limits)
-    picture = service.preparing.prepare(data, gone)
-    return picture, patch_cost(picture, order.settings)
+    return service.preparing.prepare(data, gone)
 
 
 def _document(
-    job_id: str, owner: str, picture: PreparedPicture, source_bytes: int, cost: float, order: Order
+    job_id: str, owner: str, picture: PreparedPicture, source_bytes: int, settings: EncodeSettings, order: Order
 ) -> JobDocument:
-    settings = order.settings
+    """settings: with the effort that was chosen, if the order left it open. Raises BudgetTooSmall."""
     return JobDocument(
         id=job_id,
         owner=owner,
@@ -97,7 +98,7 @@ def _document(
         source_format=picture.source_format,
         source_bytes=source_bytes,
         patches=grid_of(picture).count,
-        patch_cost=cost,
+        patch_cost=patch_cost(picture, settings),
         priority=order.priority,
         on_failure=order.on_failure,
         timeout=order.timeout,

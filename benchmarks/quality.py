@@ -67,7 +67,7 @@ def _row(pictures: list[Picture], preset: Preset, seed: SeedKind, effort: Effort
     if not rounded:
         return row
     start = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, Journal(engine, task), trained.float_mse)
+    rules = round_rules(engine, task, trained.weights, Journal(engine, task))
     seconds = (time.perf_counter() - start) / len(pictures)
     rule_errors = np.array([rounded_rule.error for (rounded_rule,) in rules]) / targets.pixels[0].size
     sizes = [

@@ -106,7 +106,7 @@ def _timed_fit(engine: Engine, task: FitTask) -> tuple[Fitted, float, float]:
     journal, start = Journal(engine, task), time.perf_counter()
     trained = train(engine, task, journal)
     between = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, journal, trained.float_mse)
+    rules = round_rules(engine, task, trained.weights, journal)
     fitted = Fitted(rules, trained.float_mse, trained.iterations)
     return fitted, between - start, time.perf_counter() - between
 

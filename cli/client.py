@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import ipaddress
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
@@ -12,7 +14,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.errors import RegrowError
+from core.errors import InvalidSettings, RegrowError
 
 PATIENCE_SECONDS = 300.0
 """How long a server may be busy or away before the client gives up."""
@@ -24,6 +26,9 @@ FIRST_SECONDS = 10.0
 """How long a server is waited for that has never answered."""
 GROUP_SECONDS = 900.0
 """How long a group may take to be answered: each of its images is looked at first."""
+
+ENVIRONMENT = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir")
+"""What httpx obeys, in lower case."""
 
 ENDED = ("succeeded", "failed", "cancelled")
 
@@ -94,7 +99,7 @@ class Client:
         if key is not None and not (key.isascii() and key.isprintable()):
             raise ServerError("the key has characters that no key has: a line's end, perhaps")
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        self._http = httpx.Client(base_url=server.rstrip("/"), headers=headers, timeout=60)
+        self._http = _connect(server.rstrip("/"), headers)
         self._patience, self._reached = patience, False
 
     def __enter__(self) -> Client:
@@ -177,6 +182,28 @@ class Client:
                 raise ServerError(reason, problem)
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
+
+
+def _connect(server: str, headers: Mapping[str, str]) -> httpx.Client:
+    """A client that obeys the environment's proxies, but not on the way to this very machine."""
+    try:
+        url = httpx.URL(server)
+    except httpx.InvalidURL as error:
+        raise ServerError(f"{server} is no address: {error}") from error
+    local = is_loopback(url.host)
+    try:
+        return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=not local)
+    except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:  # what httpx raises for what it read there
+        named = ", ".join(name for name in sorted(os.environ) if name.lower() in ENVIRONMENT and os.environ[name])
+        raise InvalidSettings(f"{named}: one of these settings of the environment cannot be used: {error}") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.endswith(".localhost")
 
 
 def _seconds(text: str | None, default: float) -> float:

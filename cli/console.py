@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from core.names import printable
+
 console = Console(stderr=True)
+
+
+def complain(text: str) -> None:
+    """A line on stderr, whatever names are in it."""
+    print(printable(f"regrow: {text}"), file=sys.stderr)
 
 
 def progress_bar() -> Progress:
     """A progress bar on stderr, shown only where stderr is a terminal. Its tasks have a field `note`."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # it may be the name of a file, which may look like markup
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,

@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.files import write_whole
+from cli.console import complain
+from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
 from core.codec import decoder
 from core.codec.bundle import read_bundle
 from core.codec.view import LARGEST_SCALE, View, parse_box, render
 from core.errors import BundleError, InvalidSettings
+from core.names import printable
 
 
 def decode(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The picture, a .png file")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="The picture, a .png file; - for standard output")
+    ] = None,
     crop: Annotated[str | None, typer.Option(help="x,y,width,height in pixels; only what it touches is grown")] = None,
     step: Annotated[int | None, typer.Option(min=0, help="The state after so many steps; 0 is the seed")] = None,
     scale: Annotated[int, typer.Option(min=1, max=LARGEST_SCALE, help="Pixels per pixel of the picture")] = 1,
     conceal: Annotated[bool, typer.Option(help="Fill damaged patches from their neighbours")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON")] = False,
+    force: Force = False,
 ) -> None:
     """Regrow the picture in a bundle (BUNDLE.png beside it, unless -o says where)."""
     target = output or bundle.with_suffix(".png")
-    if output is None and target.exists():
-        raise InvalidSettings(f"{target} is there already, perhaps the original: say with -o where the picture goes")
-    if target.suffix.lower() != ".png":
+    if target.suffix.lower() != ".png" and not is_stream(target):
         raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
     if conceal and (crop, step, scale) != (None, None, 1):
         raise InvalidSettings("--conceal fills a whole picture: leave out --crop, --step and --scale")
+    refuse_unwritable(target, force=force)
     try:
         decoded = _decode(bundle.read_bytes(), View(parse_box(crop), step, scale), conceal=conceal)
     except BundleError as error:
@@ -41,22 +44,24 @@ def decode(
     write_whole(target, picture.to_png())
     if decoded.damaged:
         numbers = ", ".join(map(str, decoded.damaged))
-        print(f"{bundle}: filled damaged patches from their neighbours: {numbers}", file=sys.stderr)
+        complain(f"{bundle}: filled damaged patches from their neighbours: {numbers}")
+    stream = words_for(target)
     if as_json:
         print(
             json.dumps(
                 {
-                    "bundle": str(bundle),
-                    "picture": str(target),
+                    "bundle": printable(bundle),
+                    "picture": printable(target),
                     "width": picture.width,
                     "height": picture.height,
                     "channels": picture.channels,
                     "damaged_patches": list(decoded.damaged),
                 }
-            )
+            ),
+            file=stream,
         )
     else:
-        print(f"{target}: {picture.width}×{picture.height}")
+        print(f"{printable(target)}: {picture.width}×{picture.height}", file=stream)
 
 
 def _decode(data: bytes, view: View, *, conceal: bool) -> decoder.Decoded:

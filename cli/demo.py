@@ -19,6 +19,8 @@ from cli.console import progress_bar
 from cli.stack import Stack
 from core.codec.images import Picture, read_picture
 from core.codec.metrics import compression_ratio, measure
+from core.codec.other_codecs import OtherFile
+from core.codec.report import Report
 from core.errors import RegrowError
 from core.stopping import on_stop
 
@@ -48,9 +50,11 @@ def main() -> int:
 def _run(stack: Stack, stopped: threading.Event) -> None:
     url = stack.url
     photo = _photo()
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
         start = time.monotonic()
-        answer = client.post("/encode", content=photo, headers={"Content-Type": "image/png"})
+        effort = os.environ.get("DEMO_EFFORT")  # without it, what suits the photo
+        options = {"effort": effort} if effort else {}
+        answer = client.post("/encode", params=options, content=photo, headers={"Content-Type": "image/png"})
         answer.raise_for_status()
         job = _follow(client, answer.headers["Location"], stack, stopped)
         if job["state"] != "succeeded":
@@ -59,6 +63,7 @@ def _run(stack: Stack, stopped: threading.Event) -> None:
         start = time.monotonic()
         regrown = client.get(job["links"]["picture"]).raise_for_status().content
         decode_seconds = time.monotonic() - start
+        report = Report.model_validate_json(client.get(job["links"]["report"]).raise_for_status().content)
     original, grown = read_picture(photo), read_picture(regrown)
     quality = measure(original.pixels, grown.pixels)
     picture = OUTPUT / "side-by-side.png"
@@ -68,12 +73,22 @@ def _run(stack: Stack, stopped: threading.Event) -> None:
     print(f"photo      {SIDE}×{SIDE}, {len(photo)} bytes as PNG, {original.pixels.size} raw")
     print(f"stored     {job['bytes']} bytes, {8 * job['bytes'] / SIDE**2:.2f} bits per pixel")
     print(f"CR         {100 * ratio:.1f} % against the PNG, {100 * raw:.1f} % against raw")
-    print(f"quality    PSNR {quality.psnr:.2f} dB, SSIM {quality.ssim:.3f}")
+    print(f"quality    PSNR {quality.psnr:.2f} dB, SSIM {quality.ssim:.3f}, at effort {job['effort']}")
+    for other in report.others:
+        print(f"beside     {_beside(report, other)}")
     print(f"time       {encode_seconds:.1f} s to encode, {1000 * decode_seconds:.0f} ms to decode")
     print(f"picture    {url}{job['links']['picture']}")
     print(f"bundle     {url}{job['links']['bundle']}")
     print(f"dashboard  {url}/admin")
     print(f"compare    {picture} (left: original, right: regrown)", flush=True)
+
+
+def _beside(report: Report, other: OtherFile) -> str:
+    """What another codec makes of the photo in as many bytes, and who is ahead."""
+    ahead = report.psnr - other.psnr
+    words = f"{abs(ahead):.2f} dB {'less' if ahead > 0 else 'more'} than Regrow"
+    size = f"{other.bytes} bytes" if other.fits else f"{other.bytes} bytes, its smallest file"
+    return f"{other.codec}: {other.psnr:.2f} dB in {size}: {words}"
 
 
 def _photo() -> bytes:

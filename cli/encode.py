@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from rich.progress import Progress, TaskID
 
-from cli.console import progress_bar
-from cli.files import read_image, refuse_unwritable, write_whole
+from cli.console import complain, progress_bar
+from cli.files import Force, read_image, refuse_unwritable, words_for, write_whole
+from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from cli.pictures import Chosen, Recursive, choose
 from core.codec.budget import refuse_impossible
+from core.codec.effort import advice, with_default_effort
 from core.codec.images import Picture
-from core.codec.metrics import psnr_from_mse
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.errors import BudgetTooSmall, InvalidSettings
+from core.errors import BudgetTooSmall, ImageError, InvalidSettings, RegrowError
+from core.names import printable
 
 if TYPE_CHECKING:
     from core.codec.allocation import Candidate
@@ -32,16 +34,20 @@ if TYPE_CHECKING:
 PATCHES_AT_ONCE = 64
 """Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
 
+LAST_SHARE = 0.02
+"""Of the fitting's work, about, that assembling and comparing with other codecs take after it."""
+
 
 def encode(
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files")],
+    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them")],
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="The bundle, or a folder for several images")
+        Path | None,
+        typer.Option("-o", "--output", help="The bundle (- for standard output), or a folder for several"),
     ] = None,
     preset: Annotated[
-        Preset, typer.Option(help="Size of the rules; with a target it is chosen per patch")
-    ] = Preset.SMALL,
-    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
+        Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
+    ] = None,
+    effort: Annotated[Effort | None, typer.Option(help=EFFORT_HELP)] = None,
     seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
     seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
     target_psnr: Annotated[
@@ -52,74 +58,125 @@ def encode(
     ] = None,
     coder: Annotated[Coder, typer.Option(help="How weights are written: entropy coded, or a byte each")] = Coder.ANS,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
+    recursive: Recursive = False,
+    force: Force = False,
 ) -> None:
-    """Encode images into bundles (IMAGE.gnca beside each image, unless -o says where)."""
-    settings = EncodeSettings(
-        preset, effort, seed, seed_number, coder=coder, target_psnr=target_psnr, max_bytes=max_bytes
+    """Encode images into bundles (IMAGE.gnca beside each image, unless -o says where).
+
+    An image that cannot be encoded costs a line, and exit code 1 at the end; the others are done.
+    """
+    refuse_preset_with_target(preset, target_psnr, max_bytes)
+    asked = Asked(
+        EncodeSettings(
+            preset or Preset.SMALL,
+            effort or Effort.DRAFT,
+            seed,
+            seed_number,
+            coder=coder,
+            target_psnr=target_psnr,
+            max_bytes=max_bytes,
+        ),
+        effort,
     )
-    targets = [_output_path(image, output, several=len(images) > 1) for image in images]
-    _refuse_clashes(images, targets)
-    for target in targets:
-        refuse_unwritable(target)
-    pictures = [read_image(image) for image in images]  # all are checked before the first is trained
-    for image, (picture, _) in zip(images, pictures, strict=True):
-        with _naming(image):
-            refuse_impossible(picture, settings)
+    chosen = choose(images, recursive=recursive)
+    chosen.tell()
+    targets = _targets(chosen, output)
+    ready = _checked(targets, asked, force=force)  # all are looked at before the first is trained
+    failed = len(targets) - len(ready) + len(chosen.unreadable)
     with progress_bar() as bars:
-        for image, (picture, original_bytes), target in zip(images, pictures, targets, strict=True):
-            with _naming(image):
-                report = _encode_one(image.name, picture, original_bytes, settings, target, bars)
-            if as_json:
-                print(json.dumps({"image": str(image), "bundle": str(target), **report.model_dump()}))
-            else:
-                print(f"{target}: {report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel")
-                if report.colours and report.colours.startswith("converted"):
-                    print(f"  colours {report.colours}")
-                _show_others(report)
-            if report.target_met is False:
-                print(f"{image}: the best found is {report.psnr:.2f} dB, not {target_psnr:g} dB", file=sys.stderr)
+        for image in ready:
+            try:
+                picture, original_bytes = read_image(image)
+            except (ImageError, OSError) as error:  # it was changed meanwhile
+                complain(_what_is_wrong(image, error))
+                failed += 1
+                continue
+            settings = asked.settings_for(picture)
+            if effort is None:
+                complain(f"{image}: {advice(picture, settings)}")
+            try:
+                report = _encode_one(image, picture, original_bytes, settings, targets[image], bars)
+            except BudgetTooSmall as error:
+                complain(_what_is_wrong(image, error))
+                failed += 1
+                continue
+            _tell(image, targets[image], report, as_json=as_json)
+    if failed:
+        raise typer.Exit(1)
 
 
-@contextlib.contextmanager
-def _naming(image: Path) -> Iterator[None]:
-    """Say which image it is whose budget is too small."""
-    try:
-        yield
-    except BudgetTooSmall as error:
-        raise BudgetTooSmall(f"{image}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """settings: with a stand-in where no effort was asked for. effort: None for one that suits the picture."""
+
+    settings: EncodeSettings
+    effort: Effort | None
+
+    def settings_for(self, picture: Picture) -> EncodeSettings:
+        return self.settings if self.effort is not None else with_default_effort(picture, self.settings)
 
 
-def _show_others(report: Report) -> None:
+def _targets(chosen: Chosen, output: Path | None) -> dict[Path, Path]:
+    """Where the bundle of each picture goes. Raises InvalidSettings where several would go into one file."""
+    if output is not None and not output.is_dir():
+        if len(chosen.files) > 1:
+            raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
+        return dict.fromkeys(chosen.files, output)
+    return chosen.targets(output)
+
+
+def _checked(targets: Mapping[Path, Path], asked: Asked, *, force: bool) -> list[Path]:
+    """The images that can be encoded, and a line for each of the others."""
+    ready: dict[Path, Path] = {}  # by the bundle that they become
+    for image, target in targets.items():
+        try:
+            refuse_unwritable(target, force=force)
+            picture, _ = read_image(image)
+            refuse_impossible(picture, asked.settings_for(picture))
+            other = ready.setdefault(target.resolve(), image)
+            if other is not image:
+                raise InvalidSettings(f"{other} and {image} would both become {target}: encode one of them elsewhere")
+        except (RegrowError, OSError) as error:
+            complain(_what_is_wrong(image, error))
+    return list(ready.values())
+
+
+def _what_is_wrong(image: Path, error: Exception) -> str:
+    """In words that name the image."""
+    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    return text if str(image) in text else f"{image}: {text}"
+
+
+def _tell(image: Path, target: Path, report: Report, *, as_json: bool) -> None:
+    """What has become of an image."""
+    stream = words_for(target)
+    if as_json:
+        facts = {"image": printable(image), "bundle": printable(target), **report.model_dump()}
+        print(json.dumps(facts), file=stream)
+    else:
+        size = f"{report.psnr:.2f} dB, {report.bytes} bytes, {report.bits_per_pixel:.2f} bits/pixel"
+        print(f"{printable(target)}: {size}", file=stream)
+        if report.colours and report.colours.startswith("converted"):
+            print(f"  colours {report.colours}", file=stream)
+        _show_others(report, stream)
+    if report.target_met is False:
+        complain(f"{image}: the best found is {report.psnr:.2f} dB, not {report.target_psnr:g} dB")
+    if (words := unused(report.bytes, report.max_bytes, report.next_bytes)) is not None:
+        complain(f"{image}: {words}")
+
+
+def _show_others(report: Report, stream: TextIO) -> None:
     """What other codecs make of the image in as many bytes."""
     for other in report.others:
         ssim = "" if other.ssim is None else f", SSIM {other.ssim:.3f}"
         size = f"{other.bytes} bytes" if other.fits else f"{other.bytes} bytes, its smallest file"
-        print(f"  {other.codec:10}  {other.psnr:5.2f} dB{ssim}  ({size})")
+        print(f"  {other.codec:10}  {other.psnr:5.2f} dB{ssim}  ({size})", file=stream)
     if report.others_note:
-        print(f"  note: {report.others_note}")
-
-
-def _output_path(image: Path, output: Path | None, *, several: bool) -> Path:
-    if output is None:
-        return image.with_suffix(".gnca")
-    if output.is_dir():
-        return output / image.with_suffix(".gnca").name
-    if several:
-        raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
-    return output
-
-
-def _refuse_clashes(images: list[Path], targets: list[Path]) -> None:
-    """Two images that would become the same file are refused before either is trained."""
-    first: dict[Path, Path] = {}
-    for image, target in zip(images, targets, strict=True):
-        other = first.setdefault(target.resolve(), image)
-        if other is not image:
-            raise InvalidSettings(f"{other} and {image} would both become {target}: encode one of them elsewhere")
+        print(f"  note: {report.others_note}", file=stream)
 
 
 def _encode_one(
-    name: str, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
+    image: Path, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
 ) -> Report:
     from core.codec.codec import assemble, grid_of  # numba's kernels take seconds to load
     from core.codec.encoder import encode_patches
@@ -129,7 +186,7 @@ def _encode_one(
 
     engine, start = make_engine(), time.monotonic()
     total = grid_of(picture).count
-    bar = bars.add_task(name, total=total, note="")
+    bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
     candidates: list[list[Candidate]] = []
     iterations = 0
     for first in range(0, total, PATCHES_AT_ONCE):
@@ -138,10 +195,12 @@ def _encode_one(
         encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
         candidates += encoded.candidates
         iterations += encoded.patch_iterations
+    bars.update(bar, note="assembling")
     result = assemble(picture, settings, candidates)
     write_whole(target, result.bundle)
     elapsed = time.monotonic() - start
-    return make_report(
+    bars.update(bar, note="comparing")
+    report = make_report(
         picture,
         settings,
         result,
@@ -153,14 +212,14 @@ def _encode_one(
         colours=picture.colours,
         source_format=picture.source_format,
     )
+    bars.update(bar, completed=total * (1 + LAST_SHARE), note=f"{report.psnr:.2f} dB")
+    return report
 
 
 def _shows(bars: Progress, bar: TaskID, patches_before: int) -> Callable[[FitProgress], None]:
-    """Moves a bar that counts patches."""
+    """Moves a bar that counts patches, and says what is done with them."""
 
     def show(progress: FitProgress) -> None:
-        mean = float(progress.mse.mean())
-        note = f"{psnr_from_mse(mean * 255**2):.1f} dB" if mean < 1 else ""
-        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=note)
+        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=progress.phase)
 
     return show

@@ -7,25 +7,29 @@ from typing import Annotated
 
 import typer
 
-from cli.files import write_whole
+from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
 from core.codec.animation import AnimationKind, write_animation
 from core.codec.bundle import read_bundle
 from core.codec.view import LARGEST_SCALE
 from core.errors import BundleError, InvalidSettings
+from core.names import printable
 
 
 def grow(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="The animation, a .gif or .webp file")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The animation, a .gif or .webp file; - for a GIF on standard output"),
+    ] = None,
     scale: Annotated[
         int, typer.Option(min=1, max=LARGEST_SCALE, help="Pixels of the animation per pixel of the picture")
     ] = 1,
+    force: Force = False,
 ) -> None:
     """Show how the picture in a bundle grows, step by step (BUNDLE.gif beside it, unless -o says where)."""
     target = output or bundle.with_suffix(".gif")
-    if output is None and target.exists():
-        raise InvalidSettings(f"{target} is there already: say with -o where the animation goes")
-    kind = _kind_of(target)
+    kind = AnimationKind.GIF if is_stream(target) else _kind_of(target)
+    refuse_unwritable(target, force=force)
     try:
         parsed = read_bundle(bundle.read_bytes())
         write_whole(target, write_animation(parsed, kind, scale=scale))
@@ -33,7 +37,7 @@ def grow(
         raise type(error)(f"{bundle}: {error}") from error
     header = parsed.header
     size = f"{scale * header.width}×{scale * header.height}"
-    print(f"{target}: {size}, from the seed to step {header.rollout.steps}")
+    print(f"{printable(target)}: {size}, from the seed to step {header.rollout.steps}", file=words_for(target))
 
 
 def _kind_of(target: Path) -> AnimationKind:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
-from cli.files import read_image, write_whole
+from cli.files import Force, is_stream, read_image, refuse_unwritable, words_for, write_whole
 from cli.inspect_facts import Facts, facts_of
 from core.codec.bundle import Bundle, read_bundle
 from core.errors import BundleError, InvalidSettings
@@ -18,15 +18,18 @@ def inspect(
     bundle: Annotated[Path, typer.Argument(help="A .gnca file")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
     map_file: Annotated[
-        Path | None, typer.Option("--map", help="Draw the bytes of each patch, into a .png file")
+        Path | None, typer.Option("--map", help="Draw the bytes of each patch, into a .png file; - for standard output")
     ] = None,
     original: Annotated[Path | None, typer.Option(help="With --map: the image, to draw each patch's PSNR too")] = None,
+    force: Force = False,
 ) -> None:
     """Check a bundle and show its header and sizes."""
     if original is not None and map_file is None:
         raise InvalidSettings("--original is compared on the map: say with --map where that goes")
-    if map_file is not None and map_file.suffix.lower() != ".png":
-        raise InvalidSettings(f"{map_file}: maps are written as PNG, so the name must end in .png")
+    if map_file is not None:
+        if map_file.suffix.lower() != ".png" and not is_stream(map_file):
+            raise InvalidSettings(f"{map_file}: maps are written as PNG, so the name must end in .png")
+        refuse_unwritable(map_file, force=force)
     data = bundle.read_bytes()
     try:
         parsed = read_bundle(data)
@@ -36,9 +39,9 @@ def inspect(
     if map_file is not None:
         _write_map(parsed, map_file, original)
     if as_json:
-        print(json.dumps(facts))
+        print(json.dumps(facts), file=words_for(map_file))
     else:
-        _show(facts)
+        _show(facts, words_for(map_file))
 
 
 def _write_map(bundle: Bundle, target: Path, original: Path | None) -> None:
@@ -48,20 +51,24 @@ def _write_map(bundle: Bundle, target: Path, original: Path | None) -> None:
     write_whole(target, draw_map(bundle, picture).to_png())
 
 
-def _show(facts: Facts) -> None:
+def _show(facts: Facts, stream: TextIO) -> None:
     """One line a fact, one a preset, and one for each group of numbers."""
     for name, value in facts.items():
         label = name.replace("_", " ")
         if isinstance(value, dict):
-            print(f"{label:22} " + ", ".join(f"{key.replace('_', ' ')} {_text(item)}" for key, item in value.items()))
+            print(
+                f"{label:22} " + ", ".join(f"{key.replace('_', ' ')} {_text(item)}" for key, item in value.items()),
+                file=stream,
+            )
         elif isinstance(value, list):
             for row in value:
                 print(
                     f"{'preset':22} "
-                    + "{preset}: {patches} patches of {channels}×{hidden}, {parameters} weights".format(**row)
+                    + "{preset}: {patches} patches of {channels}×{hidden}, {parameters} weights".format(**row),
+                    file=stream,
                 )
         else:
-            print(f"{label:22} {_text(value)}")
+            print(f"{label:22} {_text(value)}", file=stream)
 
 
 def _text(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from typer.core import TyperGroup
 
 from cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
 from core.errors import told_in_one_line
+from core.names import printable
 from core.version import VERSION
 
 
@@ -58,6 +60,9 @@ def _root(
 
 def main() -> None:
     """Entry point. Errors that are the caller's become one line and exit code 1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # ASCII only, perhaps: no word of ours may end the work
     try:
         with told_in_one_line():
             app()
@@ -66,7 +71,7 @@ def main() -> None:
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"regrow: {where}{error.strerror or error}", file=sys.stderr)
+        print(printable(f"regrow: {where}{error.strerror or error}"), file=sys.stderr)
         sys.exit(1)
 
 

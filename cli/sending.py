@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.client import ENDED, Client, RemoteItem, RemoteJob, ServerError
+from core.names import printable
 
 GROUP_IMAGES = 100
 GROUP_BYTES = 32 * 1024 * 1024
@@ -14,6 +15,9 @@ GROUP_BYTES = 32 * 1024 * 1024
 
 NONE = "no-image-accepted"
 """What a group is refused with of which no image was accepted."""
+
+TOO_LARGE = "content-too-large"
+"""What a request is refused with that has more bytes than the server takes."""
 
 LATER = "too-many-patches"
 """What an image is refused with that the server would take when others are done."""
@@ -38,20 +42,29 @@ class Sent:
 
 def send(client: Client, files: Sequence[Path], options: Options) -> dict[Path, Sent]:
     """Send them all; what failed before is tried again. Raises ServerError where the server cannot be used."""
-    archives = {file for file in files if _is_archive(file)}
-    sent = dict.fromkeys(archives, _refused("this is an archive: send the images in it"))
-    for batch in _batches([file for file in files if file not in archives]):
-        try:
-            group = client.make_group([(file.name, file.read_bytes()) for file in batch], options)
-        except ServerError as error:
-            if not str(error.problem.get("type")).endswith((NONE, LATER)) or not error.problem.get("errors"):
-                raise
-            reasons = [str(each["message"]) for each in error.problem["errors"]]  # one per file, in their order
-            sent |= {file: _refused(reason) for file, reason in zip(batch, reasons, strict=True)}
-            continue
-        for file, item in zip(batch, group.items, strict=True):
-            sent[file] = _again_if_needed(client, file, options, _of_item(item, group.id), item)
+    sent: dict[Path, Sent] = {}
+    for batch in _batches(files, sent):
+        sent |= _send_batch(client, batch, options)
     return sent
+
+
+def _send_batch(client: Client, batch: Mapping[Path, bytes], options: Options) -> dict[Path, Sent]:
+    try:
+        group = client.make_group([(printable(file.name), data) for file, data in batch.items()], options)
+    except ServerError as error:
+        kind, reasons = str(error.problem.get("type")), error.problem.get("errors")
+        if kind.endswith(TOO_LARGE):
+            if len(batch) == 1:
+                return dict.fromkeys(batch, _refused(str(error)))
+            alone = [_send_batch(client, {file: data}, options) for file, data in batch.items()]
+            return {file: one for sent in alone for file, one in sent.items()}
+        if not kind.endswith((NONE, LATER)) or not reasons:
+            raise
+        return {file: _refused(str(each["message"])) for file, each in zip(batch, reasons, strict=True)}
+    return {
+        file: _again_if_needed(client, batch[file], options, _of_item(item, group.id), item)
+        for file, item in zip(batch, group.items, strict=True)
+    }
 
 
 def look(client: Client, waiting: Mapping[Path, Sent]) -> dict[Path, Sent]:
@@ -65,35 +78,35 @@ def look(client: Client, waiting: Mapping[Path, Sent]) -> dict[Path, Sent]:
     }
 
 
-def _again_if_needed(client: Client, file: Path, options: Options, image: Sent, item: RemoteItem) -> Sent:
+def _again_if_needed(client: Client, data: bytes, options: Options, image: Sent, item: RemoteItem) -> Sent:
     try:
         if image.state in ("failed", "cancelled") and image.job_id:
             client.retry(image.job_id)
             return Sent(image.group, image.job_id, "queued", 0.0, None)
         deleted = image.job_id is None and item.error is None
         if deleted or (item.error is not None and item.error.get("type") == LATER):
-            return _of_job(client.encode(file.read_bytes(), options))
+            return _of_job(client.encode(data, options))
     except ServerError as error:
         return _refused(str(error))
     return image
 
 
-def _is_archive(file: Path) -> bool:
-    """Whether the server would take it for many images, whatever it is called."""
-    with file.open("rb") as start:
-        return start.read(2) == b"PK"
-
-
-def _batches(files: Sequence[Path]) -> Iterator[list[Path]]:
-    batch: list[Path] = []
-    size = 0
+def _batches(files: Sequence[Path], refused: dict[Path, Sent]) -> Iterator[dict[Path, bytes]]:
+    """The files' bytes, as many as make a request. What cannot be sent is put with the refused."""
+    batch: dict[Path, bytes] = {}
     for file in files:
-        bytes_ = file.stat().st_size
-        if batch and (len(batch) == GROUP_IMAGES or size + bytes_ > GROUP_BYTES):
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            refused[file] = _refused(error.strerror or str(error))
+            continue
+        if data.startswith(b"PK"):  # the server would take it for many images, whatever it is called
+            refused[file] = _refused("this is an archive: send the images in it")
+            continue
+        if batch and (len(batch) == GROUP_IMAGES or sum(map(len, batch.values())) + len(data) > GROUP_BYTES):
             yield batch
-            batch, size = [], 0
-        batch.append(file)
-        size += bytes_
+            batch = {}
+        batch[file] = data
     if batch:
         yield batch
 

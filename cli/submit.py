@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cli.client import Client, ServerError
-from cli.console import progress_bar
-from cli.files import write_whole
-from cli.sending import Sent, look, send
+from cli.console import complain, progress_bar
+from cli.files import STDOUT, Force, refuse_unwritable, write_whole
+from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from cli.pictures import Recursive, choose, counted
+from cli.sending import Options, Sent, look, send
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import InvalidSettings
 from core.jobs.model import Priority
+from core.names import printable
 
 POLL_SECONDS = 0.5
-KINDS = (".png", ".jpg", ".jpeg", ".webp")
 
 
 def submit(
-    images: Annotated[list[Path], typer.Argument(exists=True, help="Image files, or folders of them")],
+    images: Annotated[list[Path], typer.Argument(help="Image files, or folders of them")],
     server: Annotated[str, typer.Option(help="Address of the service")] = "http://127.0.0.1:8000",
     key: Annotated[
         str | None, typer.Option(envvar="REGROW_API_KEY", help="API key; better set than typed: others see commands")
@@ -33,73 +35,101 @@ def submit(
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
     ] = None,
-    preset: Annotated[Preset, typer.Option(help="Size of the rules")] = Preset.SMALL,
-    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.DRAFT,
-    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
+    preset: Annotated[
+        Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
+    ] = None,
+    effort: Annotated[Effort | None, typer.Option(help=EFFORT_HELP)] = None,
+    seed: Annotated[SeedKind | None, typer.Option(help="What pictures are grown from, scaffold if not given")] = None,
     target_psnr: Annotated[float | None, typer.Option(help="dB to reach in as few bytes as possible")] = None,
     max_bytes: Annotated[int | None, typer.Option(help="Size of each file, for a picture as good as possible")] = None,
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
+    recursive: Recursive = False,
+    force: Force = False,
 ) -> None:
     """Send images to a server in groups, wait, and fetch their bundles.
 
-    Interrupted, and run again, it goes on where it was.
+    Interrupted, and run again, it goes on where it was: an image whose bundle is there already is left out, unless
+    --force asks for it.
     """
-    files = _files(images)
-    targets = _targets(files, output)
+    refuse_preset_with_target(preset, target_psnr, max_bytes)
+    if output == STDOUT:
+        raise InvalidSettings("-o - is for one bundle, and so for regrow encode: say in which folder these go")
+    chosen = choose(images, recursive=recursive)
+    chosen.tell()
+    targets = _to_do(chosen.targets(output), force=force)
+    refused = _refuse(targets)
+    files = [file for file in targets if file not in refused]
     asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
     options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
+    reports: list[dict[str, Any]] = []
+    if files:
+        reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json)
+    if effort is None and any(report["effort"] == Effort.DRAFT for report in reports):
+        drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
+        complain(f"{counted(drafts, 'image')} got effort draft, being large: --effort standard takes longer for better")
+    if len(reports) < len(targets) or chosen.unreadable:
+        raise ServerError(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
+
+
+def _encode(
+    server: str, key: str | None, targets: Mapping[Path, Path], options: Options, *, as_json: bool
+) -> list[dict[str, Any]]:
+    """Send them, wait, and write their bundles; the reports of those that there are."""
+    files, reports = list(targets), list[dict[str, Any]]()
     with Client(server, key) as client, progress_bar() as bars:
         bar = bars.add_task("sending", total=float(len(files)), note="")
         waiting = send(client, files, options)
-        done, progress = 0, dict.fromkeys(files, 0.0)
+        progress = dict.fromkeys(files, 0.0)
         while waiting:
             for file, image in list(waiting.items()):
                 if image.has_ended:
                     del waiting[file]
-                    done += _fetch(client, file, targets[file], image, as_json=as_json)
+                    reports += _fetch(client, file, targets[file], image, as_json=as_json)
                 progress[file] = 1.0 if image.has_ended else image.progress
             note = f"{len(files) - len(waiting)} of {len(files)} images"
             bars.update(bar, description="encoding", completed=sum(progress.values()), note=note)
             if waiting:
                 time.sleep(POLL_SECONDS)
                 waiting = look(client, waiting)
-    if done < len(files):
-        raise ServerError(f"{len(files) - done} of {len(files)} images have no bundle")
+    return reports
 
 
-def _files(images: list[Path]) -> list[Path]:
-    """The files named, and those in the folders named. Raises InvalidSettings where there is none."""
-    found: list[Path] = []
-    for path in images:
-        inside = [path]
-        if path.is_dir():
-            inside = sorted(each for each in path.iterdir() if each.suffix.lower() in KINDS and each.is_file())
-        if not inside:
-            raise InvalidSettings(f"{path}: there is no PNG, JPEG or WebP file in this folder")
-        found += inside
-    return list(dict.fromkeys(found))
+def _to_do(targets: dict[Path, Path], *, force: bool) -> dict[Path, Path]:
+    """Those that have no bundle yet."""
+    done = [] if force else [file for file, target in targets.items() if target.is_file()]
+    if done:
+        complain(f"left out {counted(len(done), 'image')} whose bundle is there already: --force makes it again")
+    return {file: target for file, target in targets.items() if file not in done}
 
 
-def _targets(files: list[Path], output: Path | None) -> dict[Path, Path]:
-    """Where each file's bundle goes. Raises InvalidSettings where two would become one."""
-    targets = {file: (output or file.parent) / file.with_suffix(".gnca").name for file in files}
-    if len({target.resolve() for target in targets.values()}) < len(targets):
-        raise InvalidSettings("two of the images would become the same bundle: rename one of them")
-    if output is not None:
-        output.mkdir(parents=True, exist_ok=True)
-    return targets
+def _refuse(targets: Mapping[Path, Path]) -> set[Path]:
+    """The files whose bundle cannot be written, each told in a line."""
+    refused: set[Path] = set()
+    first: dict[Path, Path] = {}
+    for file, target in targets.items():
+        try:
+            refuse_unwritable(target, force=True)
+            other = first.setdefault(target.resolve(), file)
+            if other is not file:
+                raise InvalidSettings(f"{other} and {file} would both become {target}: rename one of them")
+        except InvalidSettings as error:
+            complain(str(error))
+            refused.add(file)
+    return refused
 
 
-def _fetch(client: Client, file: Path, target: Path, image: Sent, *, as_json: bool) -> bool:
-    """Write the bundle of a job that has ended; whether there is one."""
+def _fetch(client: Client, file: Path, target: Path, image: Sent, *, as_json: bool) -> list[dict[str, Any]]:
+    """Write the bundle of a job that has ended; its report, if there is one."""
     if image.job_id is None or image.state != "succeeded":
-        print(f"regrow: {file}: {image.reason or image.state}", file=sys.stderr)
-        return False
+        complain(f"{file}: {image.reason or image.state}")
+        return []
     write_whole(target, client.fetch(f"/jobs/{image.job_id}/bundle"))
     report = json.loads(client.fetch(f"/jobs/{image.job_id}/report"))
     if as_json:
-        print(json.dumps({"image": str(file), "bundle": str(target), "job": image.job_id, **report}))
+        print(json.dumps({"image": printable(file), "bundle": printable(target), "job": image.job_id, **report}))
     else:
-        print(f"{target}: {report['psnr']:.2f} dB, {report['bytes']} bytes")
-    return True
+        print(f"{printable(target)}: {report['psnr']:.2f} dB, {report['bytes']} bytes")
+    if (words := unused(report["bytes"], report["max_bytes"], report.get("next_bytes"))) is not None:
+        complain(f"{file}: {words}")
+    return [report]

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from core.names import printable
+
 
 class RegrowError(Exception):
     """Base of all errors that are the caller's or the environment's, not a bug of Regrow."""
@@ -148,4 +150,4 @@ def told_in_one_line() -> Iterator[None]:
     try:
         yield
     except RegrowError as error:
-        sys.exit(f"regrow: {error}")
+        sys.exit(printable(f"regrow: {error}"))

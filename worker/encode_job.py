@@ -81,16 +81,15 @@ class EncodeJob:
     def _fit(self, hold: Hold, source: Source) -> None:
         step, keys = hold.step, JobKeys(hold.step.job_id)
         try:
+            # There where somebody died between storing it and counting it.
             part = PartDocument.model_validate_json(self._blobs.get(keys.part(step.patches)))
-            error_sum = 0.0  # somebody died between storing it and counting it
         except BlobNotFound:
-            part, error_sum = self._fit_part(hold, source)
-        self._store_part(hold, part, error_sum)
+            part = self._fit_part(hold, source)
+        self._store_part(hold, part)
         self.counters.batch_done(part.seconds, part.patch_iterations)
         self._blobs.delete(keys.checkpoint(step.patches))
 
-    def _fit_part(self, hold: Hold, source: Source) -> tuple[PartDocument, float]:
-        """The part, and the sum of its patches' mean squared errors so far as they are known."""
+    def _fit_part(self, hold: Hold, source: Source) -> PartDocument:
         step = hold.step
         watch = Watch(hold, self.leases, self._blobs, self.checkpoint_seconds, self.stopping)
         hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
@@ -99,21 +98,20 @@ class EncodeJob:
         seconds = time.monotonic() - start
         if not watch.resumed:
             self.speed.learn(len(step.patches) * source.document.patch_cost, encoded.patch_iterations, seconds)
-        part = PartDocument(
+        return PartDocument(
             start=step.start,
             stop=step.stop,
             patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
             patch_iterations=encoded.patch_iterations,
             seconds=seconds,
         )
-        return part, watch.error_sum
 
-    def _store_part(self, hold: Hold, part: PartDocument, error_sum: float = 0.0) -> None:
+    def _store_part(self, hold: Hold, part: PartDocument) -> None:
         key = JobKeys(hold.step.job_id).part(hold.step.patches)
         if self._has_ended(hold.step.job_id):
             return
         self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
-        if self.leases.queue.finish(hold.step, failed=part.failed, error_sum=error_sum):
+        if self.leases.queue.finish(hold.step, failed=part.failed):
             return
         if self._state(hold.step.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
             self._blobs.delete(key)

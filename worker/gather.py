@@ -196,7 +196,7 @@ class _JointFit:
     def _tell(self, progress: FitProgress) -> None:
         for request, part in self._open():
             try:
-                request.hooks.on_progress(FitProgress(progress.share[part], progress.mse[part]))
+                request.hooks.on_progress(FitProgress(progress.share[part], progress.phase))
             except Exception as error:
                 request.error = error  # one job's trouble must not end its neighbours' fit
 

@@ -34,7 +34,6 @@ class Watch:
         self._told = 0.0
         self._due_at: float | None = None
         self._far = 0
-        self.error_sum = 0.0
         self.resumed = False
 
     def should_stop(self) -> bool:
@@ -42,13 +41,12 @@ class Watch:
         return self._hold.lost or self._stopping.is_set()
 
     def on_progress(self, progress: FitProgress) -> None:
-        self.error_sum = float(progress.mse.sum())
         self._far = int(1e6 * progress.share.mean())
         if time.monotonic() - self._told < TELL_SECONDS:
             return
         self._told = time.monotonic()
         try:
-            self._leases.queue.note_progress(self._hold.step, float(progress.share.sum()), self.error_sum)
+            self._leases.queue.note_progress(self._hold.step, float(progress.share.sum()))
         except ServiceUnavailable:
             log.warning("Redis cannot be told of progress")
 

@@ -85,7 +85,7 @@ def assemble(picture: Picture, settings: EncodeSettings, patches: Sequence[Seque
 
     Raises BudgetTooSmall where no choice is as small as was asked for.
     """
-    choice, met = [0] * len(patches), None
+    choice, met, next_bytes = [0] * len(patches), None, None
     if settings.target_psnr is not None:
         values = picture.pixels.size
         choice, met = allocate(patches, max_error=values * 255**2 * 10 ** (-settings.target_psnr / 10))
@@ -97,10 +97,10 @@ def assemble(picture: Picture, settings: EncodeSettings, patches: Sequence[Seque
         least = _size(settings, patches, choice)
         if least > limit:
             raise BudgetTooSmall(f"{limit} bytes are too few for this picture: the smallest bundle takes {least}")
-        met = True
+        met, next_bytes = True, _next_size(settings, patches, choice, limit)
     bundle = _bundle(picture, settings, patches, choice)
     shapes = [candidates[number].shape for candidates, number in zip(patches, choice, strict=True)]
-    return Encoded(bundle, measure(picture.pixels, decode(bundle).picture.pixels), _counts(shapes), met)
+    return Encoded(bundle, measure(picture.pixels, decode(bundle).picture.pixels), _counts(shapes), met, next_bytes)
 
 
 def _bundle(
@@ -125,6 +125,25 @@ def _size(settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choi
     chosen = [candidates[number] for candidates, number in zip(patches, choice, strict=True)]
     presets = len({candidate.shape for candidate in chosen})
     return bundle_size([len(each.payload) for each in chosen], presets, rollout_of(settings))
+
+
+def _next_size(
+    settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choice: Sequence[int], limit: int
+) -> int | None:
+    """Of the smallest bundle over the limit in which one patch is better, in bytes."""
+    size, chosen = (
+        _size(settings, patches, choice),
+        [some[number] for some, number in zip(patches, choice, strict=True)],
+    )
+    shapes, rollout = {each.shape for each in chosen}, rollout_of(settings)
+    listing = bundle_size([], 1, rollout) - bundle_size([], 0, rollout)
+    sizes = [
+        size + len(other.payload) - len(each.payload) + (0 if other.shape in shapes else listing)
+        for some, each in zip(patches, chosen, strict=True)
+        for other in some
+        if other.error < each.error
+    ]
+    return min((bytes_ for bytes_ in sizes if bytes_ > limit), default=None)
 
 
 def _counts(shapes: Sequence[RuleShape]) -> dict[str, int]:

@@ -82,11 +82,11 @@ class _Encode:
 
     def run(self, ladder: Ladder, resume: FitCheckpoint | None = None) -> EncodedPatches:
         """Go on from here, and within the first fit from its checkpoint."""
-        progress = _Progress(self._hooks, ladder.mse, len(self._presets))
+        progress = _Progress(self._hooks, len(self._indices), len(self._presets))
         while True:
             task = self._task(ladder)
             fitted = self._fitter(task, self._fit_hooks(ladder, progress, resume))
-            ladder, resume = self._next(ladder, task, fitted, progress.mse), None
+            ladder, resume = self._next(ladder, task, fitted), None
             if not ladder.waiting or ladder.stage == len(self._presets):
                 break
         progress.end()
@@ -101,14 +101,13 @@ class _Encode:
         if self._checkpoints.wanted:
 
             def save(fit: FitCheckpoint) -> None:
-                told = replace(ladder, mse=progress.mse)
-                self._checkpoints.save(write_checkpoint(self._fingerprint, told, fit))
+                self._checkpoints.save(write_checkpoint(self._fingerprint, ladder, fit))
 
             checkpoints = Checkpoints(resume, self._checkpoints.due, save)
         on_progress = progress.of(ladder.stage, ladder.waiting)
         return replace(self._hooks, on_progress=on_progress, checkpoints=checkpoints)
 
-    def _next(self, ladder: Ladder, task: FitTask, fitted: Fitted, mse: list[float]) -> Ladder:
+    def _next(self, ladder: Ladder, task: FitTask, fitted: Fitted) -> Ladder:
         """The next stage, of the patches that are not good enough yet."""
         candidates = [list(some) for some in ladder.candidates]
         for place, some in zip(ladder.waiting, candidates_of(task, fitted, self._settings), strict=True):
@@ -119,21 +118,15 @@ class _Encode:
             if not is_good_enough(task, number, candidates[place], self._settings)
         ]
         iterations = ladder.iterations + int(fitted.iterations.sum())
-        return Ladder(ladder.stage + 1, waiting, candidates, iterations, mse)
+        return Ladder(ladder.stage + 1, waiting, candidates, iterations)
 
 
 class _Progress:
     """One progress of all patches over all presets."""
 
-    def __init__(self, hooks: FitHooks, mse: Sequence[float], stages: int) -> None:
+    def __init__(self, hooks: FitHooks, patches: int, stages: int) -> None:
         self._hooks, self._stages = hooks, stages
-        self._share = np.zeros(len(mse))
-        self._mse = np.array(mse, dtype=np.float32)
-
-    @property
-    def mse(self) -> list[float]:
-        """Each patch's lowest loss so far."""
-        return [float(value) for value in self._mse]
+        self._share = np.zeros(patches)
 
     def of(self, stage: int, places: Sequence[int]) -> Callable[[FitProgress], None]:
         """Takes the progress of one stage's fit, of the patches at these places; the others have all of it."""
@@ -142,10 +135,9 @@ class _Progress:
 
         def tell(progress: FitProgress) -> None:
             self._share[waiting] = (stage + progress.share) / self._stages
-            self._mse[waiting] = np.minimum(self._mse[waiting], progress.mse)
-            self._hooks.on_progress(FitProgress(self._share.copy(), self._mse.copy()))
+            self._hooks.on_progress(FitProgress(self._share.copy(), progress.phase))
 
         return tell
 
     def end(self) -> None:
-        self._hooks.on_progress(FitProgress(np.ones(len(self._share)), self._mse))
+        self._hooks.on_progress(FitProgress(np.ones(len(self._share)), "done"))

@@ -39,5 +39,5 @@ def fit(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Fitted:
     """
     journal = Journal(engine, task, hooks)
     trained = train(engine, task, journal)
-    rules = round_rules(engine, task, trained.weights, journal, trained.float_mse)
+    rules = round_rules(engine, task, trained.weights, journal)
     return Fitted(rules, trained.float_mse, trained.iterations + task.schedule.tuning * len(task.levels))

@@ -41,8 +41,8 @@ DIVERGED = 4.0
 """A loss this many times the rule's first one, or one that is not finite, has diverged."""
 
 
-Tell = Callable[[npt.NDArray[np.float64], Array], None]
-"""Gets each rule's share of the iterations, float64 (G,), and its lowest loss."""
+Tell = Callable[[npt.NDArray[np.float64]], None]
+"""Gets each rule's share of the iterations, float64 (G,)."""
 
 
 class Hooks(Protocol):
@@ -115,13 +115,13 @@ def run_phase(
             stage.look(lambda i=iteration: run.state(i))  # type: ignore[misc]
             run.let_go(iteration)
             if tell is not None:
-                tell(run.shares(iteration), run.result.mse)
+                tell(run.shares(iteration))
         if not run.goes_on:
             break
         run.step(iteration)
     run.drop_all(phase.iterations)
     if tell is not None:
-        tell(run.shares(phase.iterations), run.result.mse)
+        tell(run.shares(phase.iterations))
     return run.result
 
 

@@ -19,10 +19,13 @@ from core.codec.seeds import SeedKind, make_seed
 
 @dataclass(frozen=True, slots=True)
 class FitProgress:
-    """share: of each rule's iterations, in [0, 1]; mse: each rule's lowest loss so far, brightness in [0, 1]; (G,)."""
+    """share: of each rule's work that is done, in [0, 1]; (G,). phase: what is being done, for people.
+
+    No quality: what a rule can do before it is rounded is not what the picture will be.
+    """
 
     share: npt.NDArray[np.float64]
-    mse: Array
+    phase: str
 
 
 def nobody() -> Collection[int]:

@@ -46,7 +46,7 @@ def train(engine: Engine, task: FitTask, journal: Journal | None = None) -> Trai
     plain = fitter.phase(initial_weights(task.shape, _generators(task, 0)), schedule.iterations, 0)
     if not schedule.noisy_iterations:
         return Trained(plain.weights, plain.mse, plain.weights, plain.mse, plain.iterations)
-    noisy = fitter.phase(plain.weights, schedule.noisy_iterations, schedule.iterations, plain.mse)
+    noisy = fitter.phase(plain.weights, schedule.noisy_iterations, schedule.iterations)
     return Trained(noisy.weights, noisy.mse, plain.weights, plain.mse, plain.iterations + noisy.iterations)
 
 
@@ -61,11 +61,8 @@ class _Trainings:
         self._engine, self._task, self._journal = engine, task, journal
         self._hooks = journal.hooks
 
-    def phase(self, start: Array, iterations: int, before: int, told: Array | None = None) -> PhaseResult:
-        """One phase from `start`, after `before` iterations, with weight noise unless it is the first.
-
-        told: the losses to tell of in progress, where not the phase's own: what the rule can do without the noise.
-        """
+    def phase(self, start: Array, iterations: int, before: int) -> PhaseResult:
+        """One phase from `start`, after `before` iterations, with weight noise unless it is the first."""
         task, schedule = self._task, self._task.schedule
         phase = Phase(
             iterations=iterations,
@@ -75,13 +72,9 @@ class _Trainings:
             target_mse=10 ** (-task.target_psnr / 10),
         )
 
-        def tell(share: npt.NDArray[np.float64], mse: Array) -> None:
-            self._hooks.on_progress(
-                FitProgress(
-                    (before + share * iterations) / schedule.work(task.shape, len(task.levels)),
-                    mse if told is None else told,
-                )
-            )
+        def tell(share: npt.NDArray[np.float64]) -> None:
+            done = (before + share * iterations) / schedule.work(task.shape, len(task.levels))
+            self._hooks.on_progress(FitProgress(done, "training"))
 
         training = Training(
             task.shape, task.state, task.targets, task.rollout, schedule.optimizer, start, rule_keys(task.identities)

@@ -18,26 +18,24 @@ from core.codec.settings import EncodeSettings
 from core.errors import DamagedCheckpoint
 from core.version import VERSION
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Ladder:
     """stage: number of the preset that is fitted. waiting: places in the batch of the patches that it is fitted for.
 
-    candidates: of each patch, from the stages before; iterations: of those stages, summed over the patches. mse: each
-    patch's lowest loss so far, as told in progress.
+    candidates: of each patch, from the stages before; iterations: of those stages, summed over the patches.
     """
 
     stage: int
     waiting: list[int]
     candidates: list[list[Candidate]]
     iterations: int
-    mse: list[float]
 
     @classmethod
     def bottom(cls, patches: int) -> Ladder:
-        return cls(0, list(range(patches)), [[] for _ in range(patches)], 0, [1.0] * patches)
+        return cls(0, list(range(patches)), [[] for _ in range(patches)], 0)
 
 
 def fingerprint(picture: Picture, indices: Sequence[int], settings: EncodeSettings, presets: Sequence[Preset]) -> str:
@@ -64,7 +62,6 @@ def write_checkpoint(task: str, ladder: Ladder, fit: FitCheckpoint) -> bytes:
         "waiting": ladder.waiting,
         "candidates": [[_to_json(each) for each in some] for some in ladder.candidates],
         "iterations": ladder.iterations,
-        "mse": ladder.mse,
         "engine": fit.engine,
         "running": fit.running,
         "fit_stages": list(fit.stages),
@@ -80,9 +77,9 @@ def read_checkpoint(data: bytes, task: str, presets: int, patches: int) -> tuple
             if header[name] != expected:
                 raise DamagedCheckpoint(f"it is of another {name}: {header[name]}, not {expected}")
         candidates = [[_from_json(each) for each in some] for some in header["candidates"]]
-        ladder = Ladder(header["stage"], header["waiting"], candidates, header["iterations"], header["mse"])
+        ladder = Ladder(header["stage"], header["waiting"], candidates, header["iterations"])
         stages = {stage: without_prefix(stage, arrays) for stage in header["fit_stages"]}
-        if not len(ladder.candidates) == len(ladder.mse) == patches or not set(ladder.waiting) <= set(range(patches)):
+        if len(ladder.candidates) != patches or not set(ladder.waiting) <= set(range(patches)):
             raise DamagedCheckpoint(f"it is not of {patches} patches")
         if ladder.stage not in range(presets) or not ladder.waiting or header["running"] not in stages:
             raise DamagedCheckpoint("it has nothing to go on with")

@@ -26,10 +26,10 @@ class Report(BaseModel):
     patch_iterations: training iterations, summed over the patches. device_seconds: of fitting, summed over the batches;
     both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
     however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
-    for; target_met: whether it was, None without one. others: the best that other codecs make of this very picture in
-    as many bytes as this file has. colours: how the uploaded file's became sRGB, as core.codec.images.Picture has it.
-    source_format: what that file was, which others_note says something of.
-    Older reports have none of these, and call device_seconds fit_seconds.
+    for; target_met: whether it was, None without one; next_bytes: of the smallest better file that was found beyond
+    max_bytes. others: the best that other codecs make of this very picture in as many bytes as this file has. colours:
+    how the uploaded file's became sRGB, as core.codec.images.Picture has it. source_format: what that file was, which
+    others_note says something of. Older reports have none of these, and call device_seconds fit_seconds.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +45,7 @@ class Report(BaseModel):
     target_psnr: float | None
     max_bytes: int | None
     target_met: bool | None
+    next_bytes: int | None = None
     patches: int
     presets: dict[str, int]
     psnr: float
@@ -107,6 +108,7 @@ def make_report(
         target_psnr=settings.target_psnr,
         max_bytes=settings.max_bytes,
         target_met=encoded.target_met,
+        next_bytes=encoded.next_bytes,
         patches=patches,
         presets=encoded.presets,
         psnr=quality.psnr,

@@ -42,21 +42,19 @@ MATRIX_MEMORY, MATRICES = 2 << 30, 4
 _Result = TypeVar("_Result")
 
 
-def round_rules(
-    engine: Engine, task: FitTask, weights: Array, journal: Journal, told: Array
-) -> tuple[tuple[RoundedRule, ...], ...]:
+def round_rules(engine: Engine, task: FitTask, weights: Array, journal: Journal) -> tuple[tuple[RoundedRule, ...], ...]:
     """Each rule of weights (G, parameters), rounded at each of the task's levels.
 
-    told: the losses (G,) to tell of in progress. Raises FitStopped when the journal's hooks ask for it.
+    Raises FitStopped when the journal's hooks ask for it.
     """
-    return _Rounding(engine, task, journal, told).run(weights)
+    return _Rounding(engine, task, journal).run(weights)
 
 
 class _Rounding:
     """`_drafts` are those of each rule that has its first group, one per level."""
 
-    def __init__(self, engine: Engine, task: FitTask, journal: Journal, told: Array) -> None:
-        self._engine, self._task, self._hooks, self._told = engine, task, journal.hooks, told
+    def __init__(self, engine: Engine, task: FitTask, journal: Journal) -> None:
+        self._engine, self._task, self._hooks = engine, task, journal.hooks
         self._seed = task.state
         self._integer_seed = integer_seed(task.seed, task.shape, self._seed.shape[1])
         self._pixels = np.rint(task.targets.pixels * 255).astype(np.int32)
@@ -74,9 +72,7 @@ class _Rounding:
         self._for_each(lambda i: first(i, weights[i]), without, self._drafts.__setitem__)
         for level in range(self._levels):
             for group in range(1, groups):
-                self._tell((level * groups + group) / (self._levels * groups))
                 self._tune_and_round(level, group)
-        self._tell(1.0)
         return tuple(tuple(draft.best for draft in self._drafts[i]) for i in range(count))
 
     def _tune_and_round(self, level: int, group: int) -> None:
@@ -96,7 +92,7 @@ class _Rounding:
         self._stage.look(lambda: self._state(tuning()))
 
     def _state(self, tuning: Arrays | None = None) -> Arrays:
-        drafts = drafts_to_arrays(self._drafts, len(self._told), self._levels, self._task.shape.parameters)
+        drafts = drafts_to_arrays(self._drafts, len(self._task.identities), self._levels, self._task.shape.parameters)
         return with_prefix("drafts", drafts) | with_prefix("tuning", tuning or {})
 
     def _resume(self, state: Arrays) -> None:
@@ -125,6 +121,7 @@ class _Rounding:
                     running[pool.submit(work, rule)] = rule
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     keep(running.pop(future), future.result())
+                    self._tell()
                 self._stage.save_if_due(self._state)
 
     def _nearest(self, i: int, weights: Array) -> list[Draft]:
@@ -230,11 +227,13 @@ class _Rounding:
         difference = (grown.astype(np.int32) - self._pixels[i])[:, :rows, :columns]
         return RoundedRule(rule, int(np.square(difference).sum()))
 
-    def _tell(self, share: float) -> None:
-        """Progress of the rounding, after that of the training."""
-        schedule, count = self._task.schedule, len(self._told)
+    def _tell(self) -> None:
+        """Progress of the rounding, after that of the training: each rule's groups that are done."""
+        schedule, shares = self._task.schedule, np.zeros(len(self._task.identities))
+        for rule, drafts in self._drafts.items():
+            shares[rule] = sum(draft.groups for draft in drafts) / (len(drafts) * max(1, schedule.groups))
         before = schedule.total / schedule.work(self._task.shape, len(self._task.levels))
-        self._hooks.on_progress(FitProgress(np.full(count, before + (1 - before) * share), self._told))
+        self._hooks.on_progress(FitProgress(before + (1 - before) * shares, "rounding"))
 
 
 def _by_sensitivity(curvature: Array, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:

@@ -31,13 +31,15 @@ class GroupEntry(Document):
 
 
 class GroupDocument(Document):
-    """`groups/<id>/group.json`. webhook: where to tell that all its jobs have ended."""
+    """`groups/<id>/group.json`. webhook: where to tell that all its jobs have ended. left_out: how many files of its
+    archives an operating system had added, which are no entries."""
 
     id: str
     owner: str
     created_ms: int
     webhook: str | None = None
     entries: tuple[GroupEntry, ...]
+    left_out: int = 0
 
 
 MOST_GONE = 10_000

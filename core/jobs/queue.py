@@ -71,12 +71,12 @@ class StepQueue:
         are not counted."""
         return Step.of(self._run("progressed", step.lease, far))
 
-    def finish(self, step: Step, *, failed: int = 0, error_sum: float = 0.0) -> bool:
+    def finish(self, step: Step, *, failed: int = 0) -> bool:
         """Count a stored part's patches, each once; the last makes the job ready to be assembled.
 
-        error_sum: of its patches' mean squared errors, brightness in [0, 1]. False where the job has ended.
+        False where the job has ended.
         """
-        return bool(self._run("finish", step.lease, failed, f"{error_sum:.9g}"))
+        return bool(self._run("finish", step.lease, failed))
 
     def let_go(self, step: Step) -> None:
         """End the lease of a step of a job that has ended."""
@@ -91,9 +91,9 @@ class StepQueue:
         """Give up a step that failed. After three tries it is split or abandoned."""
         return bool(self._run("put_back", step.lease, 1, failure.type, failure.message))
 
-    def note_progress(self, step: Step, done: float, error_sum: float) -> None:
-        """How far a step is. done: patches finished, in units of one patch; error_sum: as for `finish`, so far."""
-        self._run("note", step.lease, f"{done:.3f} {error_sum:.6g} {len(step.patches)}")
+    def note_progress(self, step: Step, done: float) -> None:
+        """How far a step is. done: patches finished, in units of one patch."""
+        self._run("note", step.lease, f"{done:.3f}")
 
     def expire(self) -> int:
         """Put back steps whose lease has ended; how many leases were looked at."""

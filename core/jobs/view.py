@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.codec.metrics import psnr_from_mse
 from core.jobs.documents import JobDocument
 from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority
 from core.times import iso, now_ms
@@ -34,9 +33,8 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
     state = JobState(fields["state"])
     total, started = int(fields["patches_total"]), _number(fields, "started_ms")
     done, finished = int(fields["patches_done"]), _number(fields, "finished_ms")
-    live = [tuple(map(float, value.split())) for name, value in fields.items() if name.startswith(_LIVE)]
-    progress = min(1.0, (done + sum(each[0] for each in live)) / total)
-    psnr = _number(fields, "psnr")
+    live = sum(float(value) for name, value in fields.items() if name.startswith(_LIVE))
+    progress = min(1.0, (done + live) / total)
     return Job(
         id=job_id,
         owner=fields["owner"],
@@ -52,7 +50,7 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
         patches_done=done,
         patches_failed=int(fields.get("patches_failed", 0)),
         progress=progress,
-        psnr=_psnr_so_far(fields, live) if psnr is None else psnr,
+        psnr=_number(fields, "psnr"),
         bytes=int(fields["bytes"]) if "bytes" in fields else None,
         attempts=int(fields.get("attempts", 0)),
         created_at=iso(float(fields["created_ms"])),
@@ -69,14 +67,6 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
 
 def _number(fields: Mapping[str, str], name: str) -> float | None:
     return float(fields[name]) if name in fields else None
-
-
-def _psnr_so_far(fields: Mapping[str, str], live: list[tuple[float, ...]]) -> float | None:
-    """Of the patches that have begun, as far as they are."""
-    begun = [(error, patches) for _, error, patches in live if error < patches]  # at first it is one, or infinite
-    begun.append((float(fields.get("error_sum", 0)), float(fields.get("error_patches", 0))))
-    patches = sum(count for _, count in begun)
-    return psnr_from_mse(255.0**2 * sum(error for error, _ in begun) / patches) if patches else None
 
 
 def _eta(state: JobState, progress: float, started_ms: float | None) -> float | None:

@@ -103,7 +103,7 @@ def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> 
     queue = StepQueue(connect(redis_url), lease=60)
     claim = queue.claim(1)
     assert claim is not None
-    queue.note_progress(claim.step, 0.5, 0.01)
+    queue.note_progress(claim.step, 0.5)
     expect(row.locator("progress")).to_have_js_property("value", 0.5)
     _finish(store, queue, blobs, claim.step)
     expect(row).to_contain_text("succeeded")

@@ -19,7 +19,7 @@ def _alive_in(folder: Path) -> list[str]:
 
 
 def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
-    environment = {**os.environ, "DEMO_EXIT": "1", "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "DEMO_EXIT": "1", "DEMO_EFFORT": "draft", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "cli.demo"],
         cwd=tmp_path,
@@ -33,6 +33,8 @@ def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
     psnr = re.search(r"PSNR (\d+\.\d+) dB", done.stdout)
     assert psnr is not None
     assert float(psnr[1]) >= 20
+    assert "at effort draft" in done.stdout
+    assert re.search(r"JPEG 4:4:4: \d+\.\d\d dB in \d+ bytes: \d+\.\d\d dB (less|more) than Regrow", done.stdout)  # E1
     for word in ("SSIM", "bits per pixel", "CR", "/decode/", "/admin"):
         assert word in done.stdout
     picture = Image.open(tmp_path / "demo-output" / "side-by-side.png")

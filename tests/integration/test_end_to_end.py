@@ -55,7 +55,7 @@ def _ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
 
 def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
     files = [smooth_file(*size, seed=number) for number, size in enumerate(SIZES)]
-    jobs = [stack.post("/encode", content=data).raise_for_status().headers["location"] for data in files]
+    jobs = [stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"] for data in files]
     wait_until(lambda: all(_ended(stack, job) for job in jobs), "the end of three jobs", seconds=240)
     for path, data, (height, width) in zip(jobs, files, SIZES, strict=True):
         job = _ended(stack, path)
@@ -80,7 +80,7 @@ def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
 def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     """Two workers and several batches, or one fit of all patches: the same bundle."""
     data = smooth_file(41, 75, seed=7)
-    path = stack.post("/encode", content=data).raise_for_status().headers["location"]
+    path = stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
     picture, settings = read_picture(data), EncodeSettings()
     engine = make_engine("numba")
@@ -102,7 +102,7 @@ def test_a_job_that_takes_too_long_fails_with_a_reason(stack: httpx.Client) -> N
 
 
 def test_pixel_seed_greyscale_and_alpha(stack: httpx.Client) -> None:
-    pictures = {1: {"seed": "pixel"}, 4: {}}
+    pictures = {1: {"seed": "pixel", "effort": "draft"}, 4: {"effort": "draft"}}
     paths = {}
     for channels, options in pictures.items():
         data = smooth_picture(20, 20, channels).to_png()
@@ -126,8 +126,16 @@ def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> No
 def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
     """A PSNR to reach, a size to keep to, and a size that no bundle can have."""
     data = smooth_file(40, 80, seed=3)
-    quality = stack.post("/encode", params={"target_psnr": 24}, content=data).raise_for_status().headers["location"]
-    size = stack.post("/encode", params={"max_bytes": 260}, content=data).raise_for_status().headers["location"]
+    quality = (
+        stack.post("/encode", params={"target_psnr": 24, "effort": "draft"}, content=data)
+        .raise_for_status()
+        .headers["location"]
+    )
+    size = (
+        stack.post("/encode", params={"max_bytes": 260, "effort": "draft"}, content=data)
+        .raise_for_status()
+        .headers["location"]
+    )
     assert stack.post("/encode", params={"max_bytes": 20}, content=data).json()["type"] == "/problems/budget-too-small"
     wait_until(lambda: _ended(stack, quality) and _ended(stack, size), "the end of two jobs", 240)
     jobs = [_ended(stack, path) for path in (quality, size)]
@@ -140,7 +148,7 @@ def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
 
 
 def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:
-    answer = stack.post("/encode", content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
+    answer = stack.post("/encode?effort=draft", content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
     assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
     report = stack.get(answer.json()["links"]["report"]).json()
     assert report["colours"] == "taken as sRGB"
@@ -148,7 +156,9 @@ def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:
 
 
 def test_a_plain_byte_per_weight_is_the_papers_accounting(stack: httpx.Client) -> None:
-    path = stack.post("/encode", params={"coder": "bytes"}, content=smooth_file(40, 40)).headers["location"]
+    path = stack.post("/encode", params={"coder": "bytes", "effort": "draft"}, content=smooth_file(40, 40)).headers[
+        "location"
+    ]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
     job = _ended(stack, path)
     assert job is not None

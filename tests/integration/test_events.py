@@ -92,7 +92,7 @@ def test_every_change_arrives_and_the_last_ends_it(client: httpx.Client, service
         steps = [_claim(service)]
         event = next(events)
         assert (event.kind, event.job["state"]) == ("state", "fitting")
-        service.queue.note_progress(steps[0], 0.5, 0.001)
+        service.queue.note_progress(steps[0], 0.5)
         event = next(events)
         assert (event.kind, event.job["patches_done"]) == ("progress", 0)
         assert event.job["progress"] == pytest.approx(0.5 / 3)

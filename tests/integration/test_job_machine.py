@@ -65,10 +65,10 @@ class _MortalQueue(StepQueue):
 
     killing = False
 
-    def finish(self, step: Step, *, failed: int = 0, error_sum: float = 0.0) -> bool:
+    def finish(self, step: Step, *, failed: int = 0) -> bool:
         if self.killing:
             raise _Killed
-        return super().finish(step, failed=failed, error_sum=error_sum)
+        return super().finish(step, failed=failed)
 
 
 _flats: dict[tuple[int, int, EncodeSettings], Candidate] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,6 +62,31 @@ def test_the_same_again_makes_no_second_job(fleet: Fleet, tmp_path: Path) -> Non
     assert (tmp_path / "a.gnca").exists()
 
 
+def test_D2_what_has_its_bundle_is_left_out(fleet: Fleet, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(smooth_file(20, 20, seed=5))
+    (tmp_path / "a.gnca").write_bytes(b"what is there")
+    assert _submit(fleet, tmp_path) == ""
+    assert (tmp_path / "a.gnca").read_bytes() == b"what is there"
+    assert "a.gnca" in _submit(fleet, tmp_path, "--force")
+    assert decode((tmp_path / "a.gnca").read_bytes()).picture.height == 20
+
+
+def test_D5_companions_and_bad_names_do_not_end_the_run(
+    fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = os.fsencode(tmp_path)
+    (tmp_path / "sub").mkdir()
+    for name in (b"\xff.jfif", b"sub/b.jpe", b"._a.jpg"):
+        Path(os.fsdecode(folder + b"/" + name)).write_bytes(smooth_file(20, 20, "JPEG", seed=9))
+    lines = _submit(fleet, tmp_path, "-r", "-o", tmp_path / "out", "--json").splitlines()
+    names = [json.loads(line)["image"] for line in lines]
+    assert [name.removeprefix(f"{tmp_path}/") for name in names] == [r"\xff.jfif", "sub/b.jpe"]
+    assert (tmp_path / "out" / "sub" / "b.gnca").exists()
+    (tmp_path / "gone.png").symlink_to("nowhere")
+    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+        _submit(fleet, tmp_path, tmp_path / "gone.png")
+
+
 def test_bad_images_are_told_and_the_others_done(
     fleet: Fleet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,8 +113,9 @@ def test_clashes_and_empty_folders_are_refused(fleet: Fleet, tmp_path: Path) -> 
         _submit(fleet, tmp_path)
     for name in ("a.png", "a.jpg"):
         (tmp_path / name).write_bytes(smooth_file(8, 8))
-    with pytest.raises(InvalidSettings, match="same bundle"):
+    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
         _submit(fleet, tmp_path)
+    assert (tmp_path / "a.gnca").exists()
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

@@ -1,4 +1,4 @@
--- ARGV: lease, patches of it that failed, sum of its patches' squared errors. The part is stored: count its patches,
+-- ARGV: lease, patches of it that failed. The part is stored: count its patches,
 -- each once. The last one makes the job ready to be assembled. 1, or 0 where the job has ended or is gone.
 local step = parse(ARGV[1])
 local id, key = step.id, job_key(step.id)
@@ -11,9 +11,6 @@ for patch = step.start, step.stop - 1 do new = new + 1 - redis.call('SETBIT', do
 if new == 0 then return 1 end
 local done = redis.call('HINCRBY', key, 'patches_done', new)
 redis.call('HINCRBY', key, 'patches_failed', math.min(new, ARGV[2]))
-local share = new / (step.stop - step.start)
-redis.call('HINCRBYFLOAT', key, 'error_sum', string.format('%.9g', ARGV[3] * share))
-redis.call('HINCRBY', key, 'error_patches', new)
 owe(job[2], -new)
 local all = done == tonumber(job[3])
 -- A job may still be queued: it was entered anew while this part's worker, which Redis had forgotten, went on.

@@ -126,7 +126,7 @@ class Fleet:
 
     def send(self, data: bytes, headers: dict[str, str] | None = None, **options: object) -> str:
         """A job's path."""
-        answer = self.client.post("/encode", content=data, params={**options}, headers=headers)  # type: ignore[arg-type]
+        answer = self.client.post("/encode", content=data, params={"effort": "draft", **options}, headers=headers)  # type: ignore[arg-type]
         assert answer.status_code == 202, answer.text
         return answer.headers["location"]
 

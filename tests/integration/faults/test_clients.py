@@ -127,7 +127,9 @@ def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:
     data, key = smooth_file(40, 40), {"Idempotency-Key": '"8e03978e-40d5"'}
     answers: list[httpx.Response] = []
     threads = [
-        threading.Thread(target=lambda: answers.append(fleet.client.post("/encode", content=data, headers=key)))
+        threading.Thread(
+            target=lambda: answers.append(fleet.client.post("/encode?effort=draft", content=data, headers=key))
+        )
         for _ in range(4)
     ]
     for thread in threads:
@@ -136,7 +138,7 @@ def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:
         thread.join()
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert all(answer.json()["type"].endswith("in-flight") for answer in answers if answer.status_code == 409)
-    again = fleet.client.post("/encode", content=data, headers=key)
+    again = fleet.client.post("/encode?effort=draft", content=data, headers=key)
     assert again.status_code == 202
     assert again.headers["idempotency-replayed"] == "true"
     assert len({answer.json()["id"] for answer in [*answers, again] if answer.status_code == 202}) == 1
@@ -174,7 +176,7 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     def client() -> None:
         with httpx.Client(base_url=str(fleet.client.base_url), timeout=60) as http:
             for data in files:
-                paths.append(http.post("/encode", content=data).raise_for_status().headers["location"])
+                paths.append(http.post("/encode?effort=draft", content=data).raise_for_status().headers["location"])
 
     threads = [threading.Thread(target=client) for _ in range(8)]
     for thread in threads:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import tracemalloc
+import warnings
 import zipfile
 
 import pytest
@@ -118,3 +119,57 @@ def test_truncated_archives_are_refused(cut: int) -> None:
 def test_H3_names_are_for_people_only(name: str | None, plain: str) -> None:
     """H3: no path is made of them, and nothing in them can hurt a terminal."""
     assert plain_name(name) == plain
+
+
+def _renamed(data: bytes, old: bytes, new: bytes, *, utf_8: bool | None = None) -> bytes:
+    """A ZIP with an entry's name changed in both places, and what is said of its alphabet."""
+    assert len(old) == len(new)
+    made = bytearray(data)
+    for signature, flags, name in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+        place = made.index(signature)
+        while made[place + name : place + name + len(old)] != old:
+            place = made.index(signature, place + 1)
+        made[place + name : place + name + len(old)] = new
+        if utf_8 is not None:
+            made[place + flags + 1] = made[place + flags + 1] & ~8 | (8 if utf_8 else 0)
+    return bytes(made)
+
+
+def test_D4_names_of_macos_are_read_as_what_they_are() -> None:
+    """It writes UTF-8, composed or not, and does not set the flag that says so."""
+    for name in ("Müller/пляж.png", "Mu\u0308ller.png", "日本.png"):
+        raw = name.encode()
+        data = _renamed(zip_of({"x" * len(raw): b"1"}), b"x" * len(raw), raw, utf_8=False)
+        assert list(_read(data)) == [name]
+    cp437 = _renamed(zip_of({"x.png": b"1"}), b"x.png", b"\x81.png", utf_8=False)
+    assert list(_read(cp437)) == ["ü.png"], "what is no UTF-8 is of the old alphabet"
+
+
+@pytest.mark.parametrize("name", [b"\xff\xfe.png", b"../aa.x", b"/abs.xx", b"a\x00b.xxx"[:7], b"\xc3.p\xc3.x"])
+def test_D4_one_bad_name_refuses_only_its_entry(name: bytes) -> None:
+    old = b"b" * len(name)
+    data = _renamed(zip_of({old.decode(): b"bad", "good.png": b"1"}), old, name, utf_8=True)
+    found = _read(data)
+    assert found.pop("good.png") == b"1"
+    (left,) = found.values()
+    assert left == b"bad" or isinstance(left, DamagedImage)
+    assert all(ord(letter) >= 32 for letter in "".join(found))
+
+
+def test_D4_names_may_be_empty_long_or_the_same() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, data in (("a.png", b"1"), ("a.png", b"2"), ("", b"3"), ("x" * 60_000, b"4")):
+            archive.writestr(zipfile.ZipInfo(name) if name else zipfile.ZipInfo(), data)
+    limits = Budget(LIMITS.in_all)
+    uploads = list(images_in_zip(buffer, LIMITS, limits))
+    assert [upload.data for upload in uploads] == [b"1", b"2", b"3", b"4"]
+    assert [len(upload.name) for upload in uploads][-1] == 255
+
+
+def test_D4_companions_are_counted() -> None:
+    budget = Budget(LIMITS.in_all)
+    data = zip_of({"a.png": b"1", "__MACOSX/._a.png": b"x", "b/._c.png": b"x", "b/desktop.INI": b"x"})
+    assert [upload.name for upload in images_in_zip(io.BytesIO(data), LIMITS, budget)] == ["a.png"]
+    assert budget.left_out == 3

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from cli import client as module
-from cli.client import POLL_SECONDS, Client, ServerError
+from cli.client import ENVIRONMENT, POLL_SECONDS, Client, ServerError
+from core.errors import InvalidSettings
 
 COUNTS = {"patches_total": 1, "patches_done": 0, "progress": 0.0}
 
@@ -57,3 +58,34 @@ def test_what_is_no_regrow_is_named() -> None:
 def test_a_key_with_a_line_end_is_refused() -> None:
     with pytest.raises(ServerError, match="a line's end"):
         Client("http://test", key="key\r")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALL_PROXY", "socks://127.0.0.1:1080"),
+        ("all_proxy", "socks5://user:secret@proxy:1080"),
+        ("NO_PROXY", "localhost,fd00::/8"),
+        ("HTTPS_PROXY", "http://proxy:port"),
+        ("SSL_CERT_FILE", "/nowhere"),
+    ],
+)
+def test_D3_settings_of_the_environment_are_named_and_do_not_matter_here(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ENVIRONMENT:
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.upper(), raising=False)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(InvalidSettings, match=f"^{name}: .* cannot be used") as raised:
+        Client("https://regrow.example")
+    assert "secret" not in str(raised.value)
+    for server in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
+        with Client(server):
+            pass
+
+
+@pytest.mark.parametrize("server", ["http://[::1", "http://host:port"])
+def test_D3_what_is_no_address_is_said(server: str) -> None:
+    with pytest.raises(ServerError, match="is no address"):
+        Client(server)

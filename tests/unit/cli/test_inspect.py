@@ -103,7 +103,7 @@ def test_the_map_has_a_panel_more_with_the_original(bundle: Path, tmp_path: Path
     original.write_bytes(decode(bundle.read_bytes()).picture.to_png())
     _inspect(bundle, "--map", target)
     alone = Image.open(target).size
-    _inspect(bundle, "--map", target, "--original", original)
+    _inspect(bundle, "--map", target, "--original", original, "--force")
     both = Image.open(target)
     assert both.size == (2 * alone[0], alone[1])
 

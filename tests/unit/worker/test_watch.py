@@ -34,7 +34,7 @@ class _Queue:
         self.came.append(far)
         return step
 
-    def note_progress(self, step: Step, done: float, error_sum: float) -> None:
+    def note_progress(self, step: Step, done: float) -> None:
         if self.down:
             raise ServiceUnavailable("Redis cannot be reached")
         self.told.append(done)
@@ -61,7 +61,7 @@ def test_the_first_checkpoint_comes_early_and_the_others_in_time(tmp_path: Path,
     assert not checkpoints.due()
     clock[0] += 1
     assert checkpoints.due()
-    watch.on_progress(FitProgress(np.array([0.0, 0.25, 0.5, 1.0]), np.full(4, 0.25, dtype=np.float32)))
+    watch.on_progress(FitProgress(np.array([0.0, 0.25, 0.5, 1.0]), "training"))
     checkpoints.save(b"first")
     assert blobs.get(KEY) == b"first"
     assert queue.came == [437_500]
@@ -95,8 +95,7 @@ def test_an_outage_disturbs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     queue = _Queue()
     queue.down = True
     watch, _ = _watch(queue, FilesBlobStore(tmp_path / "file"))
-    watch.on_progress(FitProgress(np.ones(4), np.full(4, 0.25, dtype=np.float32)))
-    assert watch.error_sum == 1.0
+    watch.on_progress(FitProgress(np.ones(4), "training"))
     Watch._save(watch, b"nowhere")
     assert "no checkpoint was left" in caplog.text
     assert "cannot be told of progress" in caplog.text

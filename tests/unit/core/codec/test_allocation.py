@@ -13,11 +13,12 @@ from core.codec.engines import make_engine
 from core.codec.fit import fit
 from core.codec.fit_task import FitHooks, FitProgress
 from core.codec.images import Picture
-from core.codec.payload import Coder
+from core.codec.payload import Coder, write_payload
 from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
 from core.codec.rule import RuleShape
 from core.codec.settings import EncodeSettings
 from core.errors import BudgetTooSmall, InvalidSettings
+from tests.bundles import random_rule
 from tests.pictures import smooth_picture
 
 SHAPE = RuleShape(6, 4)
@@ -164,3 +165,13 @@ def test_impossible_budgets_are_refused_before_training() -> None:
 def test_targets_that_make_no_sense_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(InvalidSettings):
         EncodeSettings(**options)  # type: ignore[arg-type]
+
+
+def test_E8_the_next_better_file_is_known() -> None:
+    """Two candidates, of which the better is 300 bytes too long."""
+    shape = Preset.MICRO.shape()
+    payload = write_payload(shape, random_rule(shape, 1), Coder.ANS, 0)
+    rules = [Candidate(shape, payload, 9000), Candidate(shape, payload + bytes(300), 10)]
+    encoded = assemble(smooth_picture(8, 8), EncodeSettings(max_bytes=400), [rules])
+    assert encoded.next_bytes == len(encoded.bundle) + 300
+    assert assemble(smooth_picture(8, 8), EncodeSettings(max_bytes=400), [rules[:1]]).next_bytes is None

@@ -90,7 +90,7 @@ def _photo_task(schedule: Schedule) -> FitTask:
 
 def _error(task: FitTask, weights: np.ndarray) -> int:
     engine = make_engine("numba")
-    (rules,) = round_rules(engine, task, weights, Journal(engine, task), np.ones(1, dtype=np.float32))
+    (rules,) = round_rules(engine, task, weights, Journal(engine, task))
     return rules[0].error
 
 
@@ -111,7 +111,7 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
 
     task = small_task([0], schedule=GROUPED)
     weights = train(make_engine("numba"), task).weights
-    (rules,) = round_rules(Wild(), task, weights, Journal(Wild(), task), np.ones(1, dtype=np.float32))
+    (rules,) = round_rules(Wild(), task, weights, Journal(Wild(), task))
     assert np.isfinite(rules[0].error)
     assert (rules[0].rule.symbols != 0).any()
 
@@ -122,7 +122,7 @@ def test_zero_weights_and_single_pixels_are_rounded() -> None:
     engine = make_engine("numba")
     trained = train(engine, task).weights
     for weights in (trained, np.zeros_like(trained)):
-        rules = round_rules(engine, task, weights, Journal(engine, task), np.ones(3, dtype=np.float32))
+        rules = round_rules(engine, task, weights, Journal(engine, task))
         assert all(0 <= rounded.error < 255**2 * 36 * 3 for (rounded,) in rules)
 
 
@@ -196,3 +196,16 @@ def test_integer_arithmetic_costs_at_most_a_tenth_of_a_decibel() -> None:
     in_floats = engine.loss_and_gradients(shape, weights, task.state[None], task.targets, rollout_of(settings)).losses
     in_integers = rounded.error / (255**2 * picture.pixels.size)
     assert 10 * np.log10(in_integers / in_floats[0]) < 0.1
+
+
+def test_E6_progress_moves_through_all_phases() -> None:
+    """Rule by rule while they are rounded, too, and never back."""
+    task = replace(small_task([0, 1, 2, 3], 10), schedule=Schedule(4, 4, groups=2, tuning_iterations=1))
+    told: list[tuple[str, float]] = []
+    hooks = FitHooks(on_progress=lambda progress: told.append((progress.phase, float(progress.share.mean()))))
+    fit(make_engine("numba"), task, hooks)
+    shares = [share for _, share in told]
+    assert shares == sorted(shares)
+    assert [phase for phase, _ in told] == sorted((phase for phase, _ in told), reverse=True)
+    assert len({share for phase, share in told if phase == "rounding"}) == 8
+    assert shares[-1] == pytest.approx(1)

@@ -1,0 +1,40 @@
+"""The effort that a picture gets where nobody says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.codec.effort import ENOUGH_SECONDS, advice, encode_seconds, with_default_effort
+from core.codec.images import Picture
+from core.codec.presets import Effort, Preset
+from core.codec.settings import EncodeSettings
+
+
+def _picture(side: int) -> Picture:
+    return Picture(np.zeros((side, side, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("side", "settings", "effort"),
+    [
+        (120, EncodeSettings(), Effort.STANDARD),
+        (512, EncodeSettings(), Effort.DRAFT),
+        (120, EncodeSettings(Preset.HUGE), Effort.DRAFT),
+        (40, EncodeSettings(Preset.LARGE), Effort.STANDARD),
+        (120, EncodeSettings(target_psnr=40.0), Effort.DRAFT),
+        (400, EncodeSettings(Preset.MICRO), Effort.STANDARD),
+    ],
+)
+def test_E1_standard_is_for_what_ends_within_a_minute(side: int, settings: EncodeSettings, effort: Effort) -> None:
+    chosen = with_default_effort(_picture(side), settings)
+    assert chosen.effort is effort
+    assert effort is Effort.DRAFT or encode_seconds(_picture(side), chosen) <= ENOUGH_SECONDS
+
+
+def test_E1_what_more_would_give_is_told() -> None:
+    picture = _picture(512)
+    assert advice(picture, EncodeSettings(effort=Effort.DRAFT)) == (
+        "effort draft, about 3 min on two cores; --effort standard: about 16 min, for about 4 dB more"
+    )
+    assert advice(picture, EncodeSettings(target_psnr=30.0)).endswith(" h, for a smaller file")
