@@ -23,6 +23,8 @@ from tests.bundles import random_bundle
 from tests.format import independent_decoder
 from tests.format.make_golden import FOLDER, golden_bundles
 
+pytestmark = pytest.mark.exact
+
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 GROWERS: dict[str, Grower] = {
     "numpy": reference_grower,

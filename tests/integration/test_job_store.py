@@ -50,7 +50,7 @@ def _job_in(state: JobState, store: JobStore, queue: StepQueue) -> str:
     return document.id
 
 
-@pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, FINAL_STATES)))
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, sorted(FINAL_STATES))))
 def test_only_legal_ends_are_made(store: JobStore, queue: StepQueue, before: JobState, after: JobState) -> None:
     job_id = _job_in(before, store, queue)
     legal = after in TRANSITIONS[before]

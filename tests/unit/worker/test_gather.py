@@ -56,6 +56,7 @@ def _bytes(fitted: Fitted) -> list[bytes]:
     return [rounded.rule.symbols.tobytes() for rules in fitted.rules for rounded in rules]
 
 
+@pytest.mark.exact
 def test_waiting_fits_share_a_batch_and_keep_their_bytes() -> None:
     engine = _Counting()
     tasks = [small_task([0, 1], 30), small_task([2], 30), small_task([3, 4, 5], 30)]

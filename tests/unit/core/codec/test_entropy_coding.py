@@ -15,6 +15,8 @@ from core.codec.entropy_coding import (
 )
 from core.errors import DamagedBundle
 
+pytestmark = pytest.mark.exact
+
 
 @pytest.mark.parametrize("code", range(SCALE_CODES))
 def test_tables_are_whole_symmetric_and_falling(code: int) -> None:

@@ -34,12 +34,14 @@ def test_fitting_lowers_the_error() -> None:
     assert (train(engine, small_task([1, 2], 150)).mse < 0.2 * train(engine, small_task([1, 2], 1)).mse).all()
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("name", ["numba", "torch"])
 def test_the_same_input_gives_the_same_bytes(name: str) -> None:
     first, second = (train(make_engine(name), small_task([1, 2])) for _ in range(2))
     assert first.weights.tobytes() == second.weights.tobytes()
 
 
+@pytest.mark.exact
 @pytest.mark.parametrize("seed", SeedKind)
 @pytest.mark.parametrize("optimizer", OptimizerName)
 def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: OptimizerName) -> None:
@@ -50,6 +52,7 @@ def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: Opt
         assert one.weights.tobytes() == together.weights[number : number + 1].tobytes()
 
 
+@pytest.mark.exact
 def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
     before, found = numba.get_num_threads(), []
     try:

@@ -23,6 +23,8 @@ from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind, make_seed
 from core.errors import DamagedBundle
 
+pytestmark = pytest.mark.exact
+
 SCALES = Scales(gain=136, precision=12, bias_shift=12, hidden_shift=3)
 
 

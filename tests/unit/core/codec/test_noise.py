@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
 from core.codec.noise import UNIFORM_BITS, rule_keys, uniform_bits
+
+pytestmark = pytest.mark.exact
 
 
 def test_numpy_and_torch_agree_and_the_values_are_pinned() -> None:

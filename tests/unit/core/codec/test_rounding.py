@@ -71,6 +71,7 @@ def _symbols(fitted: Fitted) -> list[list[bytes]]:
     return [[rounded.rule.symbols.tobytes() for rounded in rules] for rules in fitted.rules]
 
 
+@pytest.mark.exact
 def test_rules_do_not_depend_on_their_batch_nor_on_threads() -> None:
     engine, before = make_engine("numba"), numba.get_num_threads()
     together = _symbols(fit(engine, small_task(range(3), schedule=GROUPED, levels=(1.0, 2.0))))

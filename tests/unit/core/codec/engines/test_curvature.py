@@ -15,6 +15,8 @@ from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.engines.torch_engine import TorchEngine
 from core.codec.rule import RuleShape, tensor_slices
 
+pytestmark = pytest.mark.exact
+
 ENGINE = NumbaEngine()
 ORACLE = TorchEngine(dtype=torch.float64)
 

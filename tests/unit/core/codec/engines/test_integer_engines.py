@@ -19,6 +19,8 @@ from core.codec.fixed_point import IntegerRule, Integers, Scales, grow, integer_
 from core.codec.rule import RuleShape, tensor_slices
 from core.codec.seeds import SeedKind
 
+pytestmark = pytest.mark.exact
+
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 STATES: list[Callable[..., Integers]] = [
     numba_integer.grow_states,

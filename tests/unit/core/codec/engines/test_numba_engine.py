@@ -17,6 +17,8 @@ from core.codec.engines.torch_engine import TorchEngine, perceive
 from core.codec.fire import fire_masks
 from core.codec.rule import RuleShape, tensor_slices
 
+pytestmark = pytest.mark.exact
+
 ENGINE = NumbaEngine()
 ORACLE = TorchEngine(dtype=torch.float64)
 # Float32 sums are wrong by about 1e-6. Where a hidden unit's input is that close to zero, float32 and float64 may

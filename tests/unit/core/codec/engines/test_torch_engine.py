@@ -8,6 +8,8 @@ from core.codec.engines.base import Rollout, Targets
 from core.codec.engines.torch_engine import TorchEngine
 from core.codec.rule import VISIBLE_OFFSET, RuleShape
 
+pytestmark = pytest.mark.exact
+
 
 def _problem(shape: RuleShape, count: int = 2, height: int = 6, width: int = 5):
     rng = np.random.default_rng(0)

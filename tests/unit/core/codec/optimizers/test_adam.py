@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from core.codec.optimizers.adam import Adam
+
+pytestmark = pytest.mark.exact
 
 
 def test_follows_torchs_own_adam() -> None:

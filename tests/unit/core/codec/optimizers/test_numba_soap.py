@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from core.codec.optimizers.numba_soap import EPSILON, NumbaSoap
 from core.codec.rule import RuleShape, split
 
+pytestmark = pytest.mark.exact
+
 Array = npt.NDArray[np.float32]
 SHAPE = RuleShape(5, 7)
 

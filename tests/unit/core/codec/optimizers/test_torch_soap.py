@@ -11,6 +11,8 @@ from core.codec.optimizers.torch_orthonormal import orthonormalise
 from core.codec.optimizers.torch_soap import TorchSoap
 from core.codec.rule import RuleShape, split
 
+pytestmark = pytest.mark.exact
+
 SHAPE = RuleShape(5, 7, 3)
 RATES = torch.tensor([0.01, 0.02, 0.005, 0.01])
 
