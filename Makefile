@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check format setup clean
+.PHONY: help demo test test-paths fuzz check format setup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -13,8 +13,21 @@ help: ## Show this list
 demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
 	@$(BIN)/python -m cli.demo
 
-test: $(STAMP) .tools ## Run every test
-	@$(BIN)/pytest
+test: $(STAMP) .tools ## Run every test, on as many cores as there are, up to four
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+
+# As if on other processors: numba, torch, MKL and numpy's BLAS are held to their code for less.
+AVX2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+sse2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2 \
+	ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 OPENBLAS_CORETYPE=Haswell
+PLAIN := NUMBA_CPU_NAME=generic ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTIONS=SSE4_2 OPENBLAS_CORETYPE=Nehalem \
+	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1
+
+test-paths: $(STAMP) ## Run the tests that compare bytes and numbers as if with AVX2 only, and without AVX on one thread
+	@$(AVX2) $(BIN)/pytest -m exact -n auto --maxprocesses 4 --dist loadfile
+	@$(PLAIN) $(BIN)/pytest -m exact -n auto --maxprocesses 4 --dist loadfile
+
+fuzz: $(STAMP) ## Read 100,000 mutated picture files, for at most 15 minutes: FUZZ="--files N --seconds N --seed N"
+	@$(BIN)/python -m tests.fuzz.pictures $(or $(FUZZ),--files 100000 --seconds 900)
 
 check: $(STAMP) ## Lint, types on core, and the import rules
 	$(BIN)/ruff check .
