@@ -16,7 +16,7 @@ from api.settings import ApiSettings
 FOLDER = "BENCH_STATIC_FOLDER"
 """The environment variable that names the folder."""
 
-MOUNT = "/static"
+MOUNT = "/bench"
 
 if __name__ == "__main__":
     settings = ApiSettings()

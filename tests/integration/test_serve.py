@@ -53,7 +53,7 @@ def test_F13_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
         path = httpx.post(url + "/encode?effort=standard", content=data, timeout=30).headers["location"]
         wait_until(lambda: 0 < httpx.get(url + path).json()["progress"] < 0.9, "the start of a fit", 120)
         pids = _children(child.pid)
-        assert len(pids) == 3  # Valkey, a worker, the API
+        assert len(pids) == 4  # Valkey, a worker, the API, and what decodes uploads for it
     assert not [pid for pid in pids if alive(pid)]
     with contextlib.closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", port))

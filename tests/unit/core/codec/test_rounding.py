@@ -18,7 +18,7 @@ from core.codec.fit_task import FitHooks, FitProgress, FitTask
 from core.codec.fit_training import train
 from core.codec.images import Picture
 from core.codec.journal import Journal
-from core.codec.metrics import measure
+from core.codec.metrics import measure, squared_error
 from core.codec.optimizers.numba_babai import nearest_plane
 from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset, Schedule
@@ -176,7 +176,7 @@ def test_the_pipeline_reports_what_the_decoder_makes_of_the_file(
     encoded = assemble(picture, settings, candidates)
     regrown = decode(encoded.bundle).picture
     assert encoded.quality == measure(picture.pixels, regrown.pixels)
-    errors = np.square(picture.pixels.astype(int) - regrown.pixels).sum()
+    errors = squared_error(picture.pixels, regrown.pixels)
     assert errors == sum(some[0].error for some in candidates), "the fit measured the same pixels"
     assert encoded.presets == {"tiny": 2}
     assert encoded.target_met is None
