@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-paths fuzz check format setup clean
+.PHONY: help demo test test-paths warm fuzz check format setup clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -13,8 +13,15 @@ help: ## Show this list
 demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
 	@$(BIN)/python -m cli.demo
 
-test: $(STAMP) .tools ## Run every test, on as many cores as there are, up to four
-	@$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+# One process more than cores, as many tests wait for others; a file's tests stay together, and the slow files are first.
+PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder \
+	-n $$($(PYTHON) -c 'import os; print(min(4, 1 + (os.cpu_count() or 1)))')
+
+test: $(STAMP) .tools warm ## Run every test
+	@$(PYTEST)
+
+warm: $(STAMP) ## Compile what the tests and the service use, which is kept; every process would do it else
+	@$(BIN)/python -c 'from core.codec import trial; from core.codec.engines import make_engine; trial.try_out(make_engine())'
 
 # As if on other processors: numba, torch, MKL and numpy's BLAS are held to their code for less.
 AVX2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+sse2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2 \
@@ -23,8 +30,8 @@ PLAIN := NUMBA_CPU_NAME=generic ATEN_CPU_CAPABILITY=default MKL_ENABLE_INSTRUCTI
 	NUMBA_NUM_THREADS=1 OMP_NUM_THREADS=1
 
 test-paths: $(STAMP) ## Run the tests that compare bytes and numbers as if with AVX2 only, and without AVX on one thread
-	@$(AVX2) $(BIN)/pytest -m exact -n auto --maxprocesses 4 --dist loadfile
-	@$(PLAIN) $(BIN)/pytest -m exact -n auto --maxprocesses 4 --dist loadfile
+	@$(AVX2) $(PYTEST) -m exact
+	@$(PLAIN) $(PYTEST) -m exact
 
 fuzz: $(STAMP) ## Read 100,000 mutated picture files, for at most 15 minutes: FUZZ="--files N --seconds N --seed N"
 	@$(BIN)/python -m tests.fuzz.pictures $(or $(FUZZ),--files 100000 --seconds 900)
