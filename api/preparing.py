@@ -14,8 +14,7 @@ from typing import BinaryIO, cast
 
 from api.gone import Gone
 from core import errors
-from core.codec.decode_cost import scans_of
-from core.codec.images import ImageLimits, read_size
+from core.codec.images import Head, ImageLimits
 from core.codec.prepare import PreparedPicture
 from core.codec.prepare_process import Reply, Request, read_message, write_message
 from core.errors import DamagedImage, ImageError, ImageTooLarge, ServiceUnavailable
@@ -107,22 +106,14 @@ class Preparing:
         for process in idle:
             process.end()
 
-    def is_large(self, data: bytes) -> bool:
-        """Whether the picture takes long to decode. What is refused does not."""
-        try:
-            width, height = read_size(data, self._limits.image)
-        except ImageError:
-            return False
-        return width * height * scans_of(data) > LARGE_PIXELS
-
-    def prepare(self, data: bytes, gone: Gone | None = None) -> PreparedPicture:
-        """An image file, decoded. Waits for a process.
+    def prepare(self, data: bytes, head: Head, gone: Gone | None = None) -> PreparedPicture:
+        """An image file, decoded. Waits for a process. head: the file's.
 
         Raises ImageError where the file is bad, or takes too long or too much memory; ClientDisconnect when its client
         goes before it is done; ServiceUnavailable where the system gives no process.
         """
         gone = gone or Gone()
-        with self._turn(self.is_large(data), gone):
+        with self._turn(is_large(head), gone):
             try:
                 return self._prepare(data, gone)
             except (EOFError, OSError):  # it may have been ended by something else
@@ -188,6 +179,11 @@ class Preparing:
     def _give_back(self, process: _Process) -> None:
         with self._lock:
             self._idle.append(process)
+
+
+def is_large(head: Head) -> bool:
+    """Whether the picture takes long to decode."""
+    return head.width * head.height * head.scans > LARGE_PIXELS
 
 
 def _error(reply: Reply) -> Exception:

@@ -13,9 +13,9 @@ from PIL import Image
 from starlette.requests import ClientDisconnect
 
 from api.gone import Gone
-from api.preparing import Preparing, PreparingLimits
+from api.preparing import Preparing, PreparingLimits, is_large
 from core.codec.decode_cost import SCANS_OF_LARGEST
-from core.codec.images import ImageLimits, read_picture
+from core.codec.images import Head, ImageLimits, read_head, read_picture
 from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 from tests.pictures import image_file, smooth_file, with_scans
 from tests.services import alive, wait_until
@@ -23,6 +23,7 @@ from tests.services import alive, wait_until
 SMALL = smooth_file(30, 20)
 SLOW = with_scans(smooth_file(2048, 2048, "JPEG", progressive=True), 4 * SCANS_OF_LARGEST)
 """As much work as is accepted: half a second, at the very least."""
+HEAD, SLOW_HEAD = read_head(SMALL), read_head(SLOW)
 
 MANY = 3600.0
 
@@ -41,7 +42,7 @@ def _children() -> set[int]:
 
 
 def test_S1_a_picture_comes_back_as_it_is_read(preparing: Preparing) -> None:
-    done = preparing.prepare(SMALL)
+    done = preparing.prepare(SMALL, HEAD)
     assert (done.height, done.width, done.channels) == (30, 20, 3)
     assert (read_picture(done.png).pixels == read_picture(SMALL).pixels).all()
 
@@ -50,11 +51,11 @@ def test_S1_one_process_takes_one_picture_after_the_other(preparing: Preparing) 
     before = _children()
     preparing.start()
     for _ in range(3):
-        preparing.prepare(SMALL)
+        preparing.prepare(SMALL, HEAD)
     with pytest.raises(DamagedImage, match="truncated or damaged"):
-        preparing.prepare(SMALL[:-30])
+        preparing.prepare(SMALL[:-30], HEAD)
     with pytest.raises(UnsupportedImage):
-        preparing.prepare(b"<html>")
+        preparing.prepare(b"<html>", HEAD)
     (process,) = _children() - before
     preparing.close()
     assert not alive(process)
@@ -66,7 +67,7 @@ def test_S1_it_has_none_of_the_settings_and_sockets(preparing: Preparing, monkey
     reading, writing = os.pipe()
     os.set_inheritable(reading, True)
     try:
-        preparing.prepare(SMALL)
+        preparing.prepare(SMALL, HEAD)
         (process,) = _children() - before
         assert b"REGROW" not in Path(f"/proc/{process}/environ").read_bytes()
         opened = {str(link.readlink()) for link in Path(f"/proc/{process}/fd").iterdir()}
@@ -80,15 +81,15 @@ def test_S1_it_has_none_of_the_settings_and_sockets(preparing: Preparing, monkey
 def test_S1_too_long_is_refused() -> None:
     preparing = Preparing(PreparingLimits(ImageLimits(), 0.05, 1 << 30), cores=1)
     with pytest.raises(ImageTooLarge, match=r"^the image took longer than 0.05 s to decode$"):
-        preparing.prepare(SLOW)
+        preparing.prepare(SLOW, SLOW_HEAD)
     preparing.close()
 
 
 def test_S1_too_much_memory_is_refused() -> None:
     preparing = Preparing(PreparingLimits(ImageLimits(), MANY, 16 << 20), cores=1)
     with pytest.raises(ImageTooLarge, match=r"^the image takes more than 16 MiB of memory to decode$"):
-        preparing.prepare(image_file(Image.new("RGB", (4000, 4000))))
-    assert preparing.prepare(SMALL).width == 20
+        preparing.prepare(image_file(Image.new("RGB", (4000, 4000))), Head(4000, 4000, 1))
+    assert preparing.prepare(SMALL, HEAD).width == 20
     preparing.close()
 
 
@@ -97,23 +98,22 @@ def test_S1_a_decoder_that_was_killed_is_replaced(preparing: Preparing) -> None:
     preparing.start()
     (process,) = _children() - before
     os.kill(process, 9)
-    assert preparing.prepare(SMALL).width == 20
+    assert preparing.prepare(SMALL, HEAD).width == 20
 
 
 def test_S1_a_client_that_goes_ends_the_decoding_and_no_small_picture_waits_for_it(preparing: Preparing) -> None:
     """There is one process for large pictures, which stands still, and one for small ones."""
-    assert preparing.is_large(SLOW)
-    assert not preparing.is_large(SMALL)
-    assert not preparing.is_large(b"none")
+    assert is_large(SLOW_HEAD)
+    assert not is_large(HEAD)
     before = _children()
     preparing.start()
     (process,) = _children() - before
     os.kill(process, signal.SIGSTOP)
     gone = [Gone(), Gone()]
     with ThreadPoolExecutor() as pool:
-        found = [pool.submit(preparing.prepare, SLOW, each) for each in gone]
+        found = [pool.submit(preparing.prepare, SLOW, SLOW_HEAD, each) for each in gone]
         wait_until(lambda: not preparing.idle, "the process being taken")
-        assert preparing.prepare(SMALL).width == 20
+        assert preparing.prepare(SMALL, HEAD).width == 20
         for each in gone:
             each.set()
         for each in found:
@@ -126,5 +126,5 @@ def test_S1_who_has_gone_gets_no_process(preparing: Preparing) -> None:
     gone = Gone()
     gone.set()
     with pytest.raises(ClientDisconnect):
-        preparing.prepare(SMALL, gone)
-    assert preparing.prepare(SMALL).width == 20
+        preparing.prepare(SMALL, HEAD, gone)
+    assert preparing.prepare(SMALL, HEAD).width == 20
