@@ -70,10 +70,11 @@ def submit(
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        picture = _checked(service, principal, data, gone, head)
-        settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
-        document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
-        jobs.write(document, picture.png)
+        with reservation.kept(jobs.blobs):
+            picture = _checked(service, principal, data, gone, head)
+            settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+            document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
+            jobs.write(document, picture.png)
     except BaseException:
         reservation.free(jobs.blobs)
         raise
