@@ -98,7 +98,7 @@ def _checked(
     head = head or read_head(data, service.settings.image_limits)
     service.workers.check_skew()
     service.jobs.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
-    return service.preparing.prepare(data, head, gone)
+    return service.preparing.prepare(data, head, principal.owner, gone)
 
 
 def _document(
