@@ -19,9 +19,6 @@ from core.jobs.groups import GroupDocument, GroupEntry
 from core.jobs.idempotency import reserve
 from core.times import now_ms
 
-RENEW_EVERY = 10
-"""Images, of which the largest take seconds each, between two signs that the request is still being answered."""
-
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
 """What concerns one image. Anything else concerns the service, and ends the request."""
 
@@ -52,10 +49,9 @@ def submit_group(
     limits = service.settings.upload_limits
     budget = Budget(limits.in_all)
     try:
-        for upload in _uploads(files, limits, budget):
-            made.append(_entry(service, principal, upload, one, gone))
-            if len(made) % RENEW_EVERY == 0:
-                reservation.renew(service.jobs.blobs)
+        with reservation.kept(service.jobs.blobs):
+            for upload in _uploads(files, limits, budget):
+                made.append(_entry(service, principal, upload, one, gone))
         document = GroupDocument(
             id=reservation.job_id,
             owner=principal.owner,

@@ -45,9 +45,13 @@ class LingeringTransport:
         if self.is_closing() or not self._transport.can_write_eof() or not self._is_receiving():
             self.close_now()
             return
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client has gone already
+            self.close_now()
+            return
         self._lingers = True
         self._on_linger()
-        self._transport.write_eof()
         self._transport.set_protocol(_Discard(self._transport, self._protocol))
         self._transport.resume_reading()
 

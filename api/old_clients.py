@@ -1,4 +1,7 @@
-"""Answers to HTTP/1.0, which knows no chunks: without a length they end with the connection (RFC 9112, section 6.1)."""
+"""Answers to HTTP/1.0 and to versions that are not known, which need not know chunks: they end with the connection.
+
+Without a length they must (RFC 9112, section 6.1).
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ class PlainAnswers(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
         old = cycle.scope["http_version"] != "1.1"
+        cycle.keep_alive = cycle.keep_alive and not old  # uvicorn's own only of 1.0: others would wait for the end
         super()._start_asgi_task(cycle, _unchunked(cycle, app) if old else app)  # type: ignore[arg-type]
 
 
 def _unchunked(cycle: RequestResponseCycle, app: ASGIApp) -> ASGIApp:
-    """The application, whose pieces uvicorn writes as they are. It closes after an answer to HTTP/1.0 anyway."""
+    """The application, whose pieces uvicorn writes as they are. The connection ends with the answer."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         has_length = True

@@ -7,24 +7,20 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
 from api.gone import Gone
+from api.turns import ThreadTurns
 from core import errors
-from core.codec.decode_cost import scans_of
-from core.codec.images import ImageLimits, read_size
+from core.codec.images import Head, ImageLimits
 from core.codec.prepare import PreparedPicture
 from core.codec.prepare_process import Reply, Request, read_message, write_message
 from core.errors import DamagedImage, ImageError, ImageTooLarge, ServiceUnavailable
 
 LARGE_PIXELS = 4_194_304
 """Of a picture, over all its scans, from which on it waits for other large ones only, and no small one for it."""
-
-LOOK_SECONDS = 0.2
-"""Between looks at whether a client is still there, while its picture waits for a process."""
 
 _CODE = "import sys; sys.path[:] = sys.argv[2:]; from core.codec.prepare_process import main; main()"
 _ENVIRONMENT = frozenset(("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE"))
@@ -79,7 +75,8 @@ class _Process:
 
 
 class Preparing:
-    """Thread-safe. Keeps as many processes as cores for small pictures and as many for large ones, from first use on.
+    """Thread-safe. Keeps as many processes as cores for small pictures and as many for large ones, from first use on;
+    and of each kind one more, so that no owner has all.
 
     They are started with none of this process's sockets, files or settings.
     """
@@ -87,13 +84,14 @@ class Preparing:
     def __init__(self, limits: PreparingLimits, cores: int | None = None) -> None:
         self._limits = limits
         cores = cores or os.cpu_count() or 1
-        self._turns = {large: threading.BoundedSemaphore(cores) for large in (False, True)}
+        self._turns = {large: ThreadTurns(cores) for large in (False, True)}
         self._idle: list[_Process] = []
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Have a process before the first picture comes."""
-        self._give_back(_Process(self._limits.memory))
+        """Have a process before the first picture comes; where the system gives none, the first picture says so."""
+        with suppress(OSError):
+            self._give_back(_Process(self._limits.memory))
 
     @property
     def idle(self) -> int:
@@ -107,22 +105,14 @@ class Preparing:
         for process in idle:
             process.end()
 
-    def is_large(self, data: bytes) -> bool:
-        """Whether the picture takes long to decode. What is refused does not."""
-        try:
-            width, height = read_size(data, self._limits.image)
-        except ImageError:
-            return False
-        return width * height * scans_of(data) > LARGE_PIXELS
-
-    def prepare(self, data: bytes, gone: Gone | None = None) -> PreparedPicture:
-        """An image file, decoded. Waits for a process.
+    def prepare(self, data: bytes, head: Head, owner: str, gone: Gone | None = None) -> PreparedPicture:
+        """An image file, decoded. Waits for a process. head: the file's.
 
         Raises ImageError where the file is bad, or takes too long or too much memory; ClientDisconnect when its client
         goes before it is done; ServiceUnavailable where the system gives no process.
         """
         gone = gone or Gone()
-        with self._turn(self.is_large(data), gone):
+        with self._turns[is_large(head)].of(owner, gone):
             try:
                 return self._prepare(data, gone)
             except (EOFError, OSError):  # it may have been ended by something else
@@ -133,18 +123,11 @@ class Preparing:
                 gone.check()
                 raise DamagedImage("the image made its decoder crash") from error
 
-    @contextmanager
-    def _turn(self, large: bool, gone: Gone) -> Iterator[None]:
-        turn = self._turns[large]
-        while not turn.acquire(timeout=LOOK_SECONDS):
-            gone.check()
-        try:
-            yield
-        finally:
-            turn.release()
-
     def _prepare(self, data: bytes, gone: Gone) -> PreparedPicture:
-        """Raises EOFError or OSError where the process ended, or was killed because the client has gone."""
+        """Raises EOFError or OSError where the process ended, or was killed because the client has gone.
+
+        Raises ServiceUnavailable where the system gives no process, or no thread that could give it up.
+        """
         limits = self._limits
         request = Request(len(data), limits.seconds, limits.image.max_side, limits.image.max_pixels)
         process, late = self._take(), threading.Event()
@@ -155,8 +138,8 @@ class Preparing:
 
         timer = threading.Timer(limits.seconds, give_up)
         timer.daemon = True
-        timer.start()
         try:
+            _start(timer)
             with gone.calling(process.kill):
                 reply, png = process.ask(request, data)
         except BaseException as error:
@@ -188,6 +171,18 @@ class Preparing:
     def _give_back(self, process: _Process) -> None:
         with self._lock:
             self._idle.append(process)
+
+
+def _start(timer: threading.Timer) -> None:
+    try:
+        timer.start()
+    except RuntimeError as error:
+        raise ServiceUnavailable(f"no thread could be started to decode the image: {error}") from error
+
+
+def is_large(head: Head) -> bool:
+    """Whether the picture takes long to decode."""
+    return head.width * head.height * head.scans > LARGE_PIXELS
 
 
 def _error(reply: Reply) -> Exception:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from api.old_clients import PlainAnswers
-from api.slow_clients import BoundedProtocol
+from api.pipelines import BoundedPipelines
 from api.upgrades import NoUpgrades
 
 
-class Protocol(NoUpgrades, PlainAnswers, BoundedProtocol):
+class Protocol(NoUpgrades, PlainAnswers, BoundedPipelines):
     """The first sees a request first."""

@@ -12,10 +12,10 @@ from api.gone import Gone
 from core.access.principal import Principal
 from core.codec.budget import count_of, grid_of, patch_cost
 from core.codec.effort import with_default_effort
-from core.codec.images import read_size
+from core.codec.images import Head, read_head
 from core.codec.prepare import PreparedPicture
 from core.codec.settings import EncodeSettings
-from core.errors import TooBusy
+from core.errors import ImageError, TooBusy
 from core.jobs.documents import JobDocument
 from core.jobs.idempotency import reserve
 from core.jobs.model import Job, OnFailure, Priority
@@ -39,10 +39,25 @@ class Order:
     group: str | None = None
 
 
+def look_at(service: Service, data: bytes) -> Head | None:
+    """What is known of an image file before it is decoded; None where it is refused, as `submit` will say."""
+    try:
+        return read_head(data, service.settings.image_limits)
+    except ImageError:
+        return None
+
+
 def submit(
-    service: Service, principal: Principal, data: bytes, order: Order, gone: Gone | None = None
+    service: Service,
+    principal: Principal,
+    data: bytes,
+    order: Order,
+    gone: Gone | None = None,
+    head: Head | None = None,
 ) -> tuple[Job, bool]:
     """Make a job of an image file's bytes; the job, and whether an earlier request with the same key had made it.
+
+    head: of the file, where it is known already.
 
     Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
     outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
@@ -55,10 +70,11 @@ def submit(
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        picture = _checked(service, principal, data, gone)
-        settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
-        document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
-        jobs.write(document, picture.png)
+        with reservation.kept(jobs.blobs):
+            picture = _checked(service, principal, data, gone, head)
+            settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+            document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
+            jobs.write(document, picture.png)
     except BaseException:
         reservation.free(jobs.blobs)
         raise
@@ -74,13 +90,15 @@ def submit(
         raise
 
 
-def _checked(service: Service, principal: Principal, data: bytes, gone: Gone | None) -> PreparedPicture:
+def _checked(
+    service: Service, principal: Principal, data: bytes, gone: Gone | None, head: Head | None
+) -> PreparedPicture:
     """The picture; what is refused is so at the least expense."""
     limits = service.limits_of(principal)
-    width, height = read_size(data, service.settings.image_limits)
+    head = head or read_head(data, service.settings.image_limits)
     service.workers.check_skew()
-    service.jobs.store.check_limits(principal.owner, count_of(width, height), limits)
-    return service.preparing.prepare(data, gone)
+    service.jobs.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
+    return service.preparing.prepare(data, head, principal.owner, gone)
 
 
 def _document(

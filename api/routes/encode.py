@@ -18,9 +18,10 @@ from api.dependencies import Service, ServiceDependency
 from api.gone import while_connected
 from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
 from api.prefix import below_prefix
+from api.preparing import is_large
 from api.routes.jobs import POLL_SECONDS
 from api.schemas import JobBody, Problem
-from api.submission import submit
+from api.submission import look_at, submit
 from core.errors import ServiceUnavailable, UnsupportedImage
 from core.jobs.model import FINAL_STATES, Job
 
@@ -65,9 +66,10 @@ async def encode(
         data = await request.body()
     order = options.order(idempotency_key, service.settings.webhook_networks)
     slots = service.slots
-    turns = slots.large if await run_in_threadpool(service.preparing.is_large, data) else slots.uploads
+    head = await run_in_threadpool(look_at, service, data)
+    turns = slots.large if head and is_large(head) else slots.uploads
     job, replayed = await while_connected(
-        request, lambda gone: turns.run(principal.owner, partial(submit, service, principal, data, order, gone))
+        request, lambda gone: turns.run(principal.owner, partial(submit, service, principal, data, order, gone, head))
     )
     if replayed:
         response.headers["Idempotency-Replayed"] = "true"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.errors import ImageTooLarge
 
 MOST_SCANS = 256
@@ -22,11 +24,16 @@ MOST_PIECES = 32_768
 """Chunks of a PNG, or segments of a JPEG and what is between them. libpng writes a chunk for each 8 kB of data."""
 
 _JUNK_OF_A_PIECE, _FILL_OF_A_PIECE = 32, 4
-"""Bytes before the first scan that belong to no segment, and bytes 0xFF before a marker, that take as long."""
+"""Bytes before the first scan that belong to no segment, and such bytes 0xFF, that take as long."""
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
-_MARKER = re.compile(rb"\xff+([\x01-\xfe])")
-"""0xFF 0x00 is a plain 0xFF among the data of a scan."""
+_MARKER, _MARKER_AFTER_SCAN = re.compile(rb"\xff[\x01-\xfe]"), re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
+"""0xFF 0x00 is a plain 0xFF among the data of a scan, and restarts (0xD0 to 0xD7) are part of it."""
+
+_MOST_JUNK = _JUNK_OF_A_PIECE * MOST_PIECES
+_FEW, _BLOCK = 4096, 1 << 18
+"""Bytes in which markers are sought by a pattern, and by whole arrays: ten times as fast, but for few."""
+
 _SOS, _EOI, _ALONE = 0xDA, 0xD9, frozenset((0x01, *range(0xD0, 0xDA)))
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """Markers that begin a frame, and so tell its size (ITU-T T.81, table B.1)."""
@@ -44,26 +51,24 @@ class JpegCost:
     pieces: int
 
 
-def refuse_dear(data: bytes, most_pixels: int) -> None:
-    """Raises ImageTooLarge where an image file would take far longer to decode than its size says.
+def refuse_dear(data: bytes, most_pixels: int) -> int:
+    """How often the pixels of an image file are gone over to decode it: 1 for all but JPEG.
 
-    most_pixels: of an image that is accepted. What is damaged, or no image at all, is left to whoever decodes it.
+    Raises ImageTooLarge where it would take far longer to decode than its size says. most_pixels: of an image that is
+    accepted. What is damaged, or no image at all, is left to whoever decodes it. Takes a millisecond for each MB.
     """
+    scans = 1
     if data.startswith(_PNG):
         pieces = _png_chunks(data)
     elif data.startswith(_JPEG):
         cost = jpeg_cost(data)
-        pieces = cost.pieces
+        scans, pieces = max(1, cost.scans), cost.pieces
         _refuse_scans(cost, most_pixels)
     else:
-        return
+        return scans
     if pieces > MOST_PIECES:
         raise ImageTooLarge(f"the image file is in more than {MOST_PIECES:,} pieces: save it anew as an ordinary one")
-
-
-def scans_of(data: bytes) -> int:
-    """How often the pixels of an image file are gone over to decode it; 1 for all but JPEG."""
-    return max(1, jpeg_cost(data).scans) if data.startswith(_JPEG) else 1
+    return scans
 
 
 def _refuse_scans(cost: JpegCost, most_pixels: int) -> None:
@@ -81,17 +86,14 @@ def jpeg_cost(data: bytes) -> JpegCost:
     """Counted as libjpeg and Pillow go: by the lengths of segments, and through what is between to the next marker."""
     scans = pixels = pieces = place = 0
     while scans <= MOST_SCANS and pieces <= MOST_PIECES:
-        found = _MARKER.search(data, place)
-        junk = 0 if scans else (found.start() if found else len(data)) - place
-        pieces += 1 + junk // _JUNK_OF_A_PIECE
-        if found is None:
+        start = _marker_after_scan(data, place) if scans else _marker(data, place)
+        pieces += 1 + (0 if scans else _pieces_of_gap(data[place:start]))
+        if start + 1 >= len(data):
             break
-        marker, place = found[1][0], found.end()
-        pieces += (found.end() - found.start()) // _FILL_OF_A_PIECE
+        marker, place = data[start + 1], start + 2
         if marker == _EOI and scans:
             break
         if marker in _ALONE:
-            pieces -= scans > 0  # restarts: part of a scan's data
             continue
         if marker in _FRAMES:
             height, width = (int.from_bytes(data[place + at : place + at + 2]) for at in (3, 5))
@@ -99,6 +101,35 @@ def jpeg_cost(data: bytes) -> JpegCost:
         scans += marker == _SOS
         place += max(int.from_bytes(data[place : place + 2]), 2)
     return JpegCost(scans, pixels, pieces)
+
+
+def _marker(data: bytes, place: int) -> int:
+    """Where the next begins; a place so far on that it is refused, or the end, without any."""
+    end = place + _MOST_JUNK + 2
+    found = _MARKER.search(data, place, end)
+    return found.start() if found else min(end, len(data))
+
+
+def _marker_after_scan(data: bytes, place: int) -> int:
+    """Where the next begins that is no restart; the end without any."""
+    found = _MARKER_AFTER_SCAN.search(data, place, place + _FEW)
+    if found:
+        return found.start()
+    every = np.frombuffer(data, np.uint8)
+    for start in range(place, len(data) - 1, _BLOCK):
+        block = every[start : start + _BLOCK + 1]
+        ahead, behind = block[:-1], block[1:]
+        markers = (ahead == 0xFF) & (behind - np.uint8(1) < 0xFE) & ((behind & 0xF8) != 0xD0)
+        first = int(markers.argmax())
+        if markers[first]:
+            return start + first
+    return len(data)
+
+
+def _pieces_of_gap(gap: bytes) -> int:
+    """What is between two segments, before the first scan."""
+    fill = gap.count(0xFF)
+    return (len(gap) - fill) // _JUNK_OF_A_PIECE + fill // _FILL_OF_A_PIECE
 
 
 def _png_chunks(data: bytes) -> int:

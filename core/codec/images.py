@@ -96,17 +96,32 @@ def read_picture(data: bytes, limits: ImageLimits | None = None) -> Picture:
     Raises UnsupportedImage (not PNG, JPEG or WebP; HDR; a kind of JPEG that is not read), ImageTooLarge (by its
     header), DamagedImage (truncated, corrupt).
     """
-    image = _open_checked(data, limits or ImageLimits())
+    image, _ = _open_checked(data, limits or ImageLimits())
     with _damage_as_error():
         raster, statements, exif = _decoded(data, image)
         colour, words = to_srgb(raster, statements)
     return Picture(upright(_with_alpha(colour, raster), orientation_of(exif)), words, format_of(data))
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """width, height: before the picture is turned upright. scans: how often its pixels are gone over to decode it."""
+
+    width: int
+    height: int
+    scans: int
+
+
+def read_head(data: bytes, limits: ImageLimits | None = None) -> Head:
+    """What is known of an image file before it is decoded. Raises as `read_picture`."""
+    image, scans = _open_checked(data, limits or ImageLimits())
+    return Head(image.width, image.height, scans)
+
+
 def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]:
-    """Width and height off an image file's header, before it is turned upright. Raises as `read_picture`."""
-    image = _open_checked(data, limits or ImageLimits())
-    return image.width, image.height
+    """Width and height, as of `read_head`."""
+    head = read_head(data, limits)
+    return head.width, head.height
 
 
 def _decoded(data: bytes, image: Image.Image) -> tuple[Raster, list[Statement | None], bytes | None]:
@@ -132,15 +147,16 @@ def _with_alpha(colour: Pixels, raster: Raster) -> Pixels:
     return np.concatenate([rgb, alpha], axis=-1)
 
 
-def _open_checked(data: bytes, limits: ImageLimits) -> Image.Image:
-    refuse_dear(data, limits.max_pixels)
+def _open_checked(data: bytes, limits: ImageLimits) -> tuple[Image.Image, int]:
+    """Pillow's, not loaded, and how often its pixels are gone over."""
+    scans = refuse_dear(data, limits.max_pixels)
     if data.startswith(jpeg.SOI):
         jpeg.check_kind(data)
     image = _open(data)
     if image.width < 1 or image.height < 1:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
     limits.check(image.width, image.height)
-    return image
+    return image, scans
 
 
 def _open(data: bytes) -> Image.Image:

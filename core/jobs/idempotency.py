@@ -2,14 +2,15 @@
 
 A key is reserved in the blob store, with the id that its job will have, before anything else is written. So it survives
 whatever dies in between: whoever comes with it again finds the job, or makes it. It is remembered for the day and the
-next.
+next. A request that is still being answered says so every 20 s, however long it waits or works.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
@@ -20,7 +21,10 @@ from core.jobs.model import new_job_id
 from core.times import iso, now_ms
 
 IN_FLIGHT_MS = 60_000
-"""A request whose job is not there after so long has died."""
+"""A request whose job is not there so long after it last said that it is being answered has died."""
+
+RENEW_SECONDS = 20.0
+"""Between two such signs: of three in a row, two may fail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,33 @@ class Reservation:
     blob: str | None = None
     fingerprint: str = ""
 
-    def renew(self, blobs: BlobStore) -> None:
-        """Say that the request is still being answered: for one that takes long."""
-        if self.blob is not None:
-            document = IdempotencyDocument(job_id=self.job_id, fingerprint=self.fingerprint, created_ms=now_ms())
-            blobs.put(self.blob, document.model_dump_json().encode())
+    @contextlib.contextmanager
+    def kept(self, blobs: BlobStore) -> Iterator[None]:
+        """Within it, others hear that the request is still being answered, for as long as this process lives.
+
+        Raises ServiceUnavailable where the system gives no thread for it.
+        """
+        if self.blob is None:
+            yield
+            return
+        ended = threading.Event()
+
+        def renew(blob: str) -> None:
+            while not ended.wait(RENEW_SECONDS):
+                document = IdempotencyDocument(job_id=self.job_id, fingerprint=self.fingerprint, created_ms=now_ms())
+                with contextlib.suppress(ServiceUnavailable):  # the next may be heard
+                    blobs.put(blob, document.model_dump_json().encode())
+
+        thread = threading.Thread(target=renew, args=(self.blob,), name="idempotency-key", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise ServiceUnavailable(f"no thread could be started for the Idempotency-Key: {error}") from error
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()  # what comes next may free the key, after which nothing may be written
 
     def free(self, blobs: BlobStore) -> None:
         """Let the key be used again, as far as what is up allows: nothing was made of it."""

@@ -74,9 +74,10 @@ def test_S1_hostile_pictures_are_refused_alone_and_in_groups(running: services.R
     ]
 
 
+@pytest.mark.parametrize("behind", [b"", b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"], ids=["alone", "pipelined"])
 @pytest.mark.parametrize("path", ["/encode", "/groups"])
 def test_S1_a_small_picture_waits_for_no_large_ones_which_end_with_their_clients(
-    running: services.RunningApi, path: str
+    running: services.RunningApi, path: str, behind: bytes
 ) -> None:
     before, address = _jobs(running), httpx.URL(running.url)
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/png\r\nContent-Length: {len(LARGE)}\r\n\r\n"
@@ -84,7 +85,7 @@ def test_S1_a_small_picture_waits_for_no_large_ones_which_end_with_their_clients
         clients = []
         for _ in range(8 if path == "/encode" else 1):
             clients.append(stack.enter_context(socket.create_connection((address.host, address.port))))
-            clients[-1].sendall(head.encode() + LARGE)
+            clients[-1].sendall(head.encode() + LARGE + behind)
         services.wait_until(lambda: not _is_quiet(running), "the decoding of large ones")
         assert httpx.post(f"{running.url}/encode", content=SMALL, timeout=60).status_code == 202
         assert not select.select(clients, [], [], 0)[0], "a large one was answered first"

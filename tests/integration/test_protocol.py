@@ -165,3 +165,31 @@ def test_D7_an_answer_of_known_length_to_http_1_0(connection: socket.socket) -> 
     status, headers, body = _read(connection)
     assert (status, headers["content-length"]) == (200, str(len(body)))
     assert json.loads(body) == {"status": "ok"}
+
+
+@pytest.mark.parametrize("line", [b"GET / HTTP/2.0", b"GET /livez HTTP/2.0", b"GET / HTTP/0.9", b"GET /livez HTTP/1.0"])
+def test_D7_an_answer_to_another_version_ends_with_the_connection(connection: socket.socket, line: bytes) -> None:
+    connection.sendall(line + b"\r\nHost: localhost\r\n\r\n")
+    answer = b""
+    while piece := connection.recv(65536):
+        answer += piece
+    assert answer.startswith(b"HTTP/1.1 "), answer
+    assert b"connection: close\r\n" in answer.lower()
+
+
+def test_S1_what_is_behind_a_post_is_not_answered(connection: socket.socket) -> None:
+    """The connection ends, which tells the client to send it again."""
+    connection.sendall(POST + LENGTH + 2 * (GET + b"\r\n"))
+    status, headers, body = _read(connection)
+    assert status == 202
+    assert json.loads(body)["state"]
+    assert headers["connection"] == "close"
+    assert not connection.recv(65536)
+
+
+def test_quick_requests_in_a_pipeline_are_all_answered(connection: socket.socket) -> None:
+    connection.sendall(2 * (GET + b"\r\n") + GET + b"Connection: close\r\n\r\n")
+    answer = b""
+    while piece := connection.recv(65536):
+        answer += piece
+    assert answer.count(b'{"status":"ok"}') == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import zlib
@@ -10,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear, scans_of
+from core.codec.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear
 from core.codec.images import ImageLimits, read_picture, read_size
-from core.errors import ImageTooLarge
+from core.errors import DamagedImage, ImageTooLarge
 from tests.pictures import image_file, smooth_file, with_scans
 
 JPEG, PROGRESSIVE = smooth_file(64, 64, "JPEG"), smooth_file(64, 64, "JPEG", progressive=True)
+LAST_SCAN = PROGRESSIVE[PROGRESSIVE.rindex(b"\xff\xda") :]
 PNG = smooth_file(8, 8)
 
 
@@ -33,12 +35,14 @@ def _chunk(name: bytes, body: bytes = b"") -> bytes:
         pytest.param(image_file(Image.new("L", (64, 64)), "JPEG", progressive=True), 6, id="progressive-grey"),
         pytest.param(smooth_file(8, 8, "JPEG", exif=b"Exif\0\0" + b"\xff\xda" * 999), 1, id="in-a-segment"),
         pytest.param(JPEG + b"\xff\xda\0\2" * 999, 1, id="behind-the-end"),
+        pytest.param(PROGRESSIVE[:-2] + b"\xff\xd0" * 1_000_000 + PROGRESSIVE[-2:], 10, id="restarts-for-long"),
+        pytest.param(PROGRESSIVE[:-2] + b"\xff\0" * 999_999 + LAST_SCAN, 11, id="long-scan"),
         pytest.param(with_scans(PROGRESSIVE, 77), 77, id="made-to-hurt"),
         pytest.param(b"\xff\xd8", 1, id="nothing"),
     ],
 )
 def test_S1_scans_are_counted(data: bytes, scans: int) -> None:
-    assert scans_of(data) == scans
+    assert refuse_dear(data, ImageLimits().max_pixels) == scans
 
 
 @pytest.mark.parametrize("read", [read_size, read_picture])
@@ -50,6 +54,9 @@ def test_S1_scans_are_counted(data: bytes, scans: int) -> None:
         pytest.param(PNG[:33] + _chunk(b"IDAT") * MOST_PIECES + PNG[33:], id="png-idats"),
         pytest.param(JPEG[:2] + b"\xff\xfe\0\2" * MOST_PIECES + JPEG[2:], id="jpeg-segments"),
         pytest.param(JPEG[:2] + b"\xff" * 4 * MOST_PIECES + JPEG[2:], id="jpeg-fill"),
+        pytest.param(JPEG[:2] + b"\xff" * 1_000_000 + b"\0" + JPEG[2:], id="jpeg-fill-of-no-marker"),
+        pytest.param(JPEG[:2] + b"\xff\0" * 499_999 + JPEG[2:], id="jpeg-stuffed"),
+        pytest.param(JPEG[:2] + b"\xff" * 1_000_000, id="jpeg-fill-to-the-end"),
         pytest.param(JPEG[:20] + b"\0" * 33 * MOST_PIECES + JPEG[20:], id="jpeg-junk"),
         pytest.param(JPEG[:20] + b"\0" * 33 * MOST_PIECES, id="jpeg-junk-to-the-end"),
         pytest.param(JPEG[:2] + b"\xff\xd9" * MOST_PIECES + JPEG[2:], id="jpeg-ends"),
@@ -58,6 +65,18 @@ def test_S1_scans_are_counted(data: bytes, scans: int) -> None:
 def test_S1_what_is_dear_is_refused(read, data: bytes) -> None:
     with pytest.raises(ImageTooLarge, match="save it anew as an ordinary"):
         read(data)
+
+
+@pytest.mark.parametrize("filler", [b"\xff" * 32_000_000 + b"\0", b"\xff\xd0" * 16_000_000, b"\xff\0" * 16_000_000])
+def test_S1_what_fills_a_scan_takes_no_time(filler: bytes) -> None:
+    """Some 20 ms of a processor each, where a look at each marker took from 20 s to days."""
+    for data in (JPEG[:-2] + filler, JPEG[:-2] + filler + JPEG[-2:]):
+        assert read_size(data) == (64, 64)
+
+
+def test_S1_a_scan_with_fill_is_read_or_refused_as_damaged() -> None:
+    with contextlib.suppress(DamagedImage):
+        assert read_picture(JPEG[:-2] + b"\xff" * 1_000_000 + b"\0" + JPEG[-2:]).height == 64
 
 
 def test_S1_scans_are_weighed_by_pixels() -> None:
