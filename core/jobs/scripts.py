@@ -75,7 +75,8 @@ def redis_errors() -> Iterator[None]:
             raise StorageFull("Redis has no memory left") from error
         if code == "MISCONF":
             raise StorageFull("Redis cannot write to its disk: it is full or broken") from error
-        what = "cannot be reached" if code is None else f"refuses to work ({str(error) if code in _BUGS else code})"
+        said = f"{code} {error}" if code in _BUGS else code
+        what = "cannot be reached" if said is None else f"refuses to work ({said})"
         raise ServiceUnavailable(f"Redis {what}: try again in a few seconds") from error
 
 
