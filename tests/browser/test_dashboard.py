@@ -79,6 +79,7 @@ def _finish(store: JobStore, queue: StepQueue, blobs: FilesBlobStore, step: Step
 
 
 def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> None:
+    """E2: of an id its end is shown, as its beginning is that of all jobs of the minute."""
     client, store, workers, blobs = backend
     page.goto(str(client.base_url) + "/admin")
     expect(page.get_by_text("No jobs yet")).to_be_visible()
@@ -91,7 +92,7 @@ def test_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> 
     job_id = client.post("/encode", content=smooth_file(30, 20)).json()["id"]
     row = page.locator(f'#jobs tr[data-id="{job_id}"]')
     expect(row).to_contain_text("queued")
-    expect(row.locator("code")).to_have_text(job_id[-8:])  # E2: its beginning is that of all jobs of the minute
+    expect(row.locator("code")).to_have_text(job_id[-8:])
     expect(page.locator("#workers")).to_contain_text("numba")
     expect(page.locator("#workers")).to_contain_text("<b>bold</b>")  # shown as text, not as HTML
     expect(page.locator("#workers-count")).to_have_text("1 alive")
