@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
+from api.prefix import below_prefix
 from api.schemas import Problem
 from core import errors
 
@@ -113,7 +114,7 @@ class ProblemResponse(JSONResponse):
 def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
     """A problem+json answer."""
     body = Problem(
-        type=f"/problems/{kind.type}",
+        type=below_prefix(f"/problems/{kind.type}"),
         title=kind.title,
         status=kind.status,
         detail=detail,

@@ -99,7 +99,7 @@ _WORKER: dict[str, Any] = {
     "device": "Intel(R) Xeon(R) CPU @ 2.50GHz",
     "engine": "numba",
     "version": "0.1.0",
-    "protocol": 3,
+    "protocol": 4,
     "memory_bytes": 412_000_000,
     "device_memory_bytes": None,
     "patch_iterations_per_second": 640.0,

@@ -145,7 +145,7 @@ class ProcessList(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details. type: stable, relative to this server's documentation."""
+    """RFC 9457 problem details. type: a path that explains it; its last part is stable."""
 
     type: str
     title: str
@@ -164,7 +164,7 @@ class ProblemKind(BaseModel):
 
     @classmethod
     def of(cls, name: str, title: str, status: int, meaning: str) -> ProblemKind:
-        return cls(type=f"/problems/{name}", title=title, status=status, meaning=meaning)
+        return cls(type=below_prefix(f"/problems/{name}"), title=title, status=status, meaning=meaning)
 
 
 class AttemptBody(BaseModel):

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 from redis import Redis
+from redis.exceptions import RedisError
 
 from cli import broker
 from cli.supervisor import Child, StackError, Supervisor, python
@@ -98,7 +99,8 @@ class Stack:
         if self._redis is None or (records == self._reported and time.monotonic() < self._report_due):
             return
         self._report_due = time.monotonic() + REPORT_SECONDS
-        with contextlib.suppress(ServiceUnavailable):  # it may be Valkey that has ended
+        # It may be Valkey that has ended; and what only the dashboard needs must not end the service.
+        with contextlib.suppress(ServiceUnavailable, RedisError):
             ProcessRegistry(self._redis).report(records, expires_after=5 * REPORT_SECONDS)
             self._reported = records
 

@@ -25,7 +25,7 @@ class ImageError(RegrowError):
 
 
 class UnsupportedImage(ImageError):
-    """Not a PNG, JPEG or WebP file at all."""
+    """Not a PNG, JPEG or WebP file, or of a kind that is not read: HDR, a JPEG of 12 bits or a hierarchical one."""
 
 
 class ImageTooLarge(ImageError):
@@ -85,7 +85,7 @@ class JobFailed(JobError):
 
 
 class ServiceUnavailable(RegrowError):
-    """The broker or the blob store cannot be reached."""
+    """What is needed cannot be reached, refuses to work, or has no room for more at the moment."""
 
 
 class StorageFull(ServiceUnavailable):

@@ -49,12 +49,15 @@ def _duration(value: Any) -> Any:
 def _list(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    if not value.lstrip().startswith("["):
+    if not value.lstrip().startswith(("[", "{")):
         return [part.strip() for part in value.split(",") if part.strip()]
     try:
-        return json.loads(value)
-    except ValueError as error:
-        raise ValueError(f'{value!r} is not a list: write a,b or ["a", "b"]') from error
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise ValueError(f'{value!r} is not a list: write a,b or ["a", "b"]')
+    return found
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import told_in_one_line
@@ -21,7 +23,8 @@ log = logging.getLogger("regrow.worker")
 
 def main(encode: PatchEncoder | None = None) -> None:
     """Work until SIGTERM. encode: as for build_worker. Raises InvalidSettings, CannotWork."""
-    on_stop(_stop_early)
+    stopping = threading.Event()
+    on_stop(partial(_stop_early, stopping))
     settings = WorkerSettings()
     configure_logging(settings.log_format, settings.log_level)
     warn_of_unknown_settings()
@@ -36,11 +39,15 @@ def main(encode: PatchEncoder | None = None) -> None:
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)
-    build_worker(settings, encode).run()
+    build_worker(settings, encode, stopping).run()
 
 
-def _stop_early() -> None:
-    """Until Celery takes the signals."""
+def _stop_early(stopping: threading.Event) -> None:
+    """Until Celery takes the signals.
+
+    What is raised here may be lost, where the signal comes while a compiler calls back; the event never is.
+    """
+    stopping.set()
     log.warning("stopped before it took any job")
     raise SystemExit(0)
 

@@ -62,6 +62,8 @@ class Worker:
                 self.heartbeat.doing = "a tiny fit, before it takes jobs"
                 prove(self.runner, partial(try_out, self.fitter.engine))
                 self.heartbeat.doing = None
+            if self.runner.stopping.is_set():
+                return
             # Not by Celery's command line, which hides how the worker ended.
             worker = self.app.Worker(quiet=True, without_gossip=True, without_mingle=True, loglevel="WARNING")
             worker.start()
@@ -87,10 +89,10 @@ class _Signals(bootsteps.StartStopStep):  # type: ignore[misc]
             signal.signal(number, signal.SIG_IGN)
 
 
-def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -> Worker:
+def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping: threading.Event) -> Worker:
     """A worker that is ready to run.
 
-    encode: what fits patches, if not this machine's fastest engine. Raises UnfitStore.
+    encode: what fits patches, if not this machine's fastest engine. stopping: set when it is to end. Raises UnfitStore.
     """
     url = settings.redis_url.get_secret_value()
     app, blobs = make_celery(url), _fit_store(settings)
@@ -101,7 +103,7 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None = None) -
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    runner = _make_runner(settings, app, blobs, fitter, encode or _encoder(fitter), batch_seconds)
+    runner = _make_runner(settings, app, blobs, fitter, encode or _encoder(fitter), batch_seconds, stopping)
     register_task(app, runner)
     app.conf.worker_consumer = patient_consumer(runner.jobs.store.check)
     registry = WorkerRegistry(connect(url))
@@ -149,11 +151,12 @@ def _make_runner(
     fitter: FitGatherer,
     encode: PatchEncoder,
     batch_seconds: float,
+    stopping: threading.Event,
 ) -> StepRunner:
     redis = connect(settings.redis_url.get_secret_value())
     jobs = Jobs(JobStore(redis), blobs, Sender(app))
     leases = Leases(StepQueue(redis, settings.lease.total_seconds()))
-    speed, stopping = Speed(fitter.engine.name), threading.Event()
+    speed = Speed(fitter.engine.name)
     job = EncodeJob(
         jobs=jobs,
         leases=leases,

@@ -59,7 +59,7 @@ class StepRunner:
         Raises Reject, which puts the message back, where this worker must not work.
         """
         try:
-            if protocol != PROTOCOL:
+            if protocol > PROTOCOL:  # an earlier one's wakes as well as any
                 raise VersionSkew(
                     f"a message of protocol {protocol} reached a worker of {PROTOCOL} (release {VERSION}): "
                     "install one release on API and workers"

@@ -22,7 +22,7 @@ class CannotWork(RegrowError):
 
 
 def prove(runner: StepRunner, try_out: Callable[[], None], wait_seconds: float = WAIT_SECONDS) -> None:
-    """Return when `try_out` has succeeded; until then the runner says why it takes no jobs.
+    """Return when `try_out` has succeeded, or the worker is to end; until then the runner says why it takes no jobs.
 
     Raises CannotWork after TRIES failures.
     """
@@ -30,6 +30,8 @@ def prove(runner: StepRunner, try_out: Callable[[], None], wait_seconds: float =
         try:
             try_out()
         except Exception as error:
+            if runner.stopping.is_set():
+                return
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_REASON]
             runner.refused = f"this worker takes no jobs, because a tiny fit fails on it: {reason}"
             if not tries_left:

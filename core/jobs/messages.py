@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 
 from core.errors import ServiceUnavailable
 
-PROTOCOL = 3
-"""Of messages, documents and keys in Redis. Processes of another protocol refuse to work together."""
+PROTOCOL = 4
+"""Of messages, documents and keys in Redis. A process goes on with an earlier one's, and refuses a later one's."""
 
 VISIBILITY_TIMEOUT = 600
 """Seconds after which Redis hands an unacknowledged message to another worker."""

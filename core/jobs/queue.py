@@ -50,7 +50,7 @@ class StepQueue:
     def claim(self, most_cost: float, workers: int = 1) -> Claim | None:
         """The next step, or None. most_cost: what the worker does in one batch (core.codec.budget.patch_cost).
 
-        Raises VersionSkew where the service speaks another protocol than this worker.
+        Raises VersionSkew where the service speaks a later protocol than this worker.
         """
         arguments = (int(self.lease * 1000), f"{most_cost:.0f}", MOST_PATCHES, workers, str(QueueName.WORK), PROTOCOL)
         found = self._run("claim", *arguments)

@@ -27,7 +27,8 @@ _BUGS = frozenset({"ERR", "WRONGTYPE", "NOSCRIPT", "EXECABORT", "CROSSSLOT"})
 """Codes of errors that are made by what was sent. Every other code tells of the server: read-only after a failover,
 short of replicas or of rights, loading, busy, and whatever releases to come may add."""
 
-_OUTAGES = (RedisConnectionError, RedisTimeoutError, InvalidResponse, ResponseError)
+_OUTAGES = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
+"""Whatever code the server may have given: it says of itself that it has too many clients with ERR."""
 
 _CODE = re.compile(r"(?:^|caused error: )-?([A-Z][A-Z0-9_]+) ")
 
@@ -68,13 +69,14 @@ def redis_errors() -> Iterator[None]:
         yield
     except RedisError as error:
         code = code_of(error)
-        if code in _BUGS or (code is None and not isinstance(error, _OUTAGES)):
+        if not isinstance(error, _OUTAGES) and (code in _BUGS or not isinstance(error, ResponseError)):
             raise
         if code == "OOM":
             raise StorageFull("Redis has no memory left") from error
         if code == "MISCONF":
             raise StorageFull("Redis cannot write to its disk: it is full or broken") from error
-        what = "cannot be reached" if code is None else f"refuses to work ({code})"
+        said = f"{code} {error}" if code in _BUGS else code
+        what = "cannot be reached" if said is None else f"refuses to work ({said})"
         raise ServiceUnavailable(f"Redis {what}: try again in a few seconds") from error
 
 

@@ -19,7 +19,12 @@ from core.webhooks.settings import WebhookSettings
 
 
 class Settings(BaseSettings):
-    """Raises InvalidSettings, in one line that names the variable, where one has a bad value."""
+    """Raises InvalidSettings, in one line that names the variable, where one has a bad value.
+
+    An empty variable is as none: a compose file cannot leave one out.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None, env_ignore_empty=True)
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -44,8 +49,6 @@ def _sentence(error: ErrorDetails) -> str:
 
 class BlobSettings(Settings):
     """Which blob store, and where."""
-
-    model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None)
 
     blob_store: Literal["files", "s3"] = "files"
     blob_folder: Path = Path("regrow-data/blobs")

@@ -33,7 +33,8 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
     state = JobState(fields["state"])
     total, started = int(fields["patches_total"]), _number(fields, "started_ms")
     done, finished = int(fields["patches_done"]), _number(fields, "finished_ms")
-    live = sum(float(value) for name, value in fields.items() if name.startswith(_LIVE))
+    # Protocol 3 had more numbers behind the first.
+    live = sum(float(value.split()[0]) for name, value in fields.items() if name.startswith(_LIVE))
     progress = min(1.0, (done + live) / total)
     return Job(
         id=job_id,

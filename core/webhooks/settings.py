@@ -25,7 +25,7 @@ class WebhookSettings(BaseSettings):
     webhook_networks: may be called although they are not public. webhook_timeout: of an attempt, from first to last.
     """
 
-    model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None)
+    model_config = SettingsConfigDict(env_prefix="REGROW_", env_file=None, env_ignore_empty=True)
 
     webhook_waits: Annotated[tuple[Duration, ...], *Listed] = WAITS
     webhook_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], *Listed] = ()

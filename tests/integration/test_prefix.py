@@ -67,6 +67,17 @@ def test_D6_what_answers_refer_to_is_below_the_prefix(http: httpx.Client, asked:
     assert http.post(f"{asked}/jobs/{job['id']}/retry").headers["location"] == f"{PREFIX}/jobs/{job['id']}"
 
 
+@pytest.mark.parametrize("asked", ["", PREFIX], ids=["taken-off", "left"])
+def test_D6_problems_refer_to_what_explains_them(http: httpx.Client, asked: str) -> None:
+    refusals = [http.get(f"{asked}/jobs/{'0' * 32}"), http.get(f"{asked}/nowhere"), http.get(f"{asked}/jobs?stat=x")]
+    kinds = [answer.json()["type"] for answer in refusals]
+    assert [kind.rpartition("/")[2] for kind in kinds] == ["job-not-found", "not-found", "invalid-option"]
+    listed = {kind["type"] for kind in http.get(f"{asked}/problems").json()}
+    assert listed >= {kinds[0], kinds[2]}
+    assert all(kind.startswith(f"{PREFIX}/problems/") for kind in [*kinds, *listed])
+    assert http.get(kinds[0]).json()["type"] == kinds[0]
+
+
 @pytest.mark.parametrize("page", ["admin", "docs"])
 @pytest.mark.parametrize("asked", ["", PREFIX], ids=["taken-off", "left"])
 def test_D6_pages_refer_to_what_is_beside_them(http: httpx.Client, asked: str, page: str) -> None:

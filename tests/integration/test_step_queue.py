@@ -279,11 +279,29 @@ def test_a_job_with_all_its_parts_is_restored_to_its_assembly(store: JobStore, q
     assert _claim(queue).kind is StepKind.ASSEMBLE
 
 
-def test_a_worker_of_another_protocol_is_refused(store: JobStore, queue: StepQueue, redis: Redis) -> None:
-    store.enter(job_document())
+def test_a_worker_of_an_earlier_protocol_is_refused(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    """Also where somebody of its own protocol enters a job, as long as later ones are open."""
+    first = job_document()
+    store.enter(first)
     redis.set("regrow:protocol", PROTOCOL + 1)
+    store.enter(second := job_document())
     with pytest.raises(VersionSkew, match="install one release on both"):
         queue.claim(4)
+    for document in (first, second):
+        store.end(document.id, JobState.CANCELLED)
+    store.enter(job_document())
+    assert queue.claim(4) is not None
+
+
+def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+    """And workers that were not upgraded are refused from then on."""
+    document = job_document(8)
+    store.enter(document)
+    redis.set("regrow:protocol", PROTOCOL - 1)
+    redis.hset(f"regrow:job:{document.id}", "live:4", "0.500 0.12 4")  # of a worker that was killed, in protocol 3
+    assert store.get(document.id).progress == 0.5 / 8
+    assert queue.claim(4) is not None
+    assert redis.get("regrow:protocol") == str(PROTOCOL)
 
 
 def test_a_job_that_lost_its_steps_is_found(store: JobStore, queue: StepQueue, redis: Redis) -> None:

@@ -65,12 +65,20 @@ def test_E9_durations_as_people_write_them(text: str, seconds: float, monkeypatc
     assert (settings.body_timeout, settings.result_ttl) == (timedelta(seconds=seconds),) * 2
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5 weeks", "30S PT", "1e400", "9" * 30 + "d", "inf", "nan", "-30s"])
+@pytest.mark.parametrize("text", ["soon", "5 weeks", "30S PT", "1e400", "9" * 30 + "d", "inf", "nan", "-30s"])
 def test_E9_what_is_no_duration_is_told(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REGROW_BODY_TIMEOUT", text)
     with pytest.raises(InvalidSettings) as raised:
         ApiSettings()
     assert str(raised.value) == f"REGROW_BODY_TIMEOUT: {text!r} is not a duration: write 30s, 15m, 1d or PT30S"
+
+
+def test_E9_an_empty_setting_is_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a compose file makes of a variable that is not set."""
+    usual = ApiSettings(), WorkerSettings()
+    for name in KNOWN:
+        monkeypatch.setenv(name, "")
+    assert (ApiSettings(), WorkerSettings()) == usual
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1,10.0.0.2", " 10.0.0.1 , 10.0.0.2,", '["10.0.0.1", "10.0.0.2"]'])
@@ -96,6 +104,7 @@ def test_E9_lists_of_other_things(monkeypatch: pytest.MonkeyPatch) -> None:
         ("REGROW_WEBHOOK_NETWORKS", "[1"),
         ("REGROW_WEBHOOK_WAITS", "5s, later"),
         ("REGROW_CORS_ORIGINS", "[{}]"),
+        ("REGROW_CORS_ORIGINS", '{"a": 1}'),
     ],
 )
 def test_E9_a_list_that_is_refused_names_its_variable(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:

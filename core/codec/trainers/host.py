@@ -15,6 +15,7 @@ from core.codec.presets import OptimizerName
 from core.codec.quantization import STEP_SHARES
 from core.codec.rule import RuleShape, tensor_slices
 from core.codec.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
+from core.errors import InvalidSettings
 
 
 class _Optimizer(Protocol):
@@ -117,6 +118,11 @@ def _make_optimizer(name: OptimizerName, shape: RuleShape, count: int) -> _Optim
         case OptimizerName.SOAP:
             return NumbaSoap(shape, count)
         case OptimizerName.ADAM:
-            from core.codec.trainers.host_adam import HostAdam  # imports torch, which takes seconds
+            try:
+                from core.codec.trainers.host_adam import HostAdam  # imports torch, which takes seconds
+            except (ImportError, OSError) as error:  # the latter where one of its libraries cannot be loaded
+                raise InvalidSettings(
+                    f"effort paper needs PyTorch (regrow[fit]), which cannot be imported: {error}"
+                ) from error
 
             return HostAdam(shape.parameters, count)

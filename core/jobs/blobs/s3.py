@@ -22,7 +22,8 @@ _CONFLICT = {"409", "ConditionalRequestConflict"}
 CONFLICT_TRIES = 3
 
 _NOT_UNDERSTOOD = {400, 405, 501}
-"""Statuses that a store which does not know the condition may answer with. Some are of other troubles too."""
+"""Statuses that a store which does not know the condition may answer with. All are of other troubles too: 400 of a body
+that was cut, of an expired token."""
 
 _LACKS = (
     "the blob store does not do conditional writes (PUT with If-None-Match: *), without which work is done twice: use "
@@ -65,20 +66,24 @@ class S3BlobStore:
                 except ClientError as error:
                     if _code(error) in _ALREADY_THERE:
                         return False
-                    if _status(error) in _NOT_UNDERSTOOD and self._takes_plain_writes():
+                    if _status(error) in _NOT_UNDERSTOOD and self._refuses_conditions():
                         raise self._fitness.unfit() from error
                     if _code(error) not in _CONFLICT or not tries_left:
                         raise
         raise AssertionError("unreachable")
 
-    def _takes_plain_writes(self) -> bool:
+    def _refuses_conditions(self) -> bool:
+        """Whether an empty object can be written, but not with a condition: then it was no trouble of the moment."""
         key = new_probe()
         try:
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=b"", IfNoneMatch="*")
+            refuses = False
+        except ClientError as error:
+            refuses = _status(error) in _NOT_UNDERSTOOD
+        if refuses:
             self.put(key, b"")
-            self.delete(key)
-        except ServiceUnavailable:
-            return False
-        return True
+        self.delete(key)
+        return refuses
 
     def get(self, key: str) -> bytes:
         with _errors(key):

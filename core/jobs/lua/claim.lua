@@ -1,6 +1,6 @@
 -- ARGV: lease in ms, cost that the worker does in one batch, most patches in a batch, workers alive, the queue's key,
 -- the worker's protocol. {lease, whether another worker should be woken}, or nothing; {'', protocol} where the service
--- speaks another one.
+-- speaks a later one.
 
 -- How many patches of `left` go into one batch, so that its cost is what the worker does in time, batches are of one
 -- size, and a job that is alone is spread over all workers.
@@ -55,7 +55,8 @@ local function read(id)
 end
 
 local protocol = redis.call('GET', 'regrow:protocol')
-if protocol and protocol ~= ARGV[6] then return {'', protocol} end
+if protocol and tonumber(protocol) > tonumber(ARGV[6]) then return {'', protocol} end
+if protocol ~= ARGV[6] then redis.call('SET', 'regrow:protocol', ARGV[6]) end  -- upgraded, with jobs on the way
 
 while true do
   local owner = redis.call('ZRANGE', 'regrow:owners', 0, 0)[1]

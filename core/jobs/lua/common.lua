@@ -22,7 +22,7 @@
 -- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/far/number` handed out, by its end in ms
 -- regrow:claims                    how many claims there were, the number of the last
 -- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
--- regrow:protocol                  what the service speaks (core/jobs/messages.py)
+-- regrow:protocol                  the latest that the open jobs are of (core/jobs/messages.py)
 -- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
 -- regrow:probe                     written to see whether that is possible (probe.lua)
 -- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)

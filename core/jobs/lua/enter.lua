@@ -9,7 +9,11 @@ local function outstanding(field) return tonumber(redis.call('HGET', 'regrow:out
 if job.most_owned > 0 and outstanding(job.owner) + job.patches > job.most_owned then return -1 end
 if job.most_in_all > 0 and outstanding('*') + job.patches > job.most_in_all then return -2 end
 
-redis.call('SET', 'regrow:protocol', job.protocol)
+-- Lowered only where no job of a later protocol is left, for workers of this one to take.
+local protocol = tonumber(redis.call('GET', 'regrow:protocol') or 0)
+if protocol <= job.protocol or redis.call('EXISTS', 'regrow:open') == 0 then
+  redis.call('SET', 'regrow:protocol', job.protocol)
+end
 local again = redis.call('EXISTS', key) == 1
 if again then  -- a retry: who works on it still does so for nothing
   for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do

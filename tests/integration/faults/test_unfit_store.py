@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.errors import UnfitStore
+from core.errors import ServiceUnavailable, UnfitStore
 from core.jobs.blobs.s3 import S3BlobStore
 from tests import services
 from tests.integration.faults.unfit_store import settings_of, unfit_store
@@ -40,6 +40,17 @@ def test_A3_a_store_that_is_fit_is_asked_once_a_minute(seaweedfs: services.S3, t
             blobs.put_if_absent("a", b"")
         with pytest.raises(UnfitStore):
             blobs.check_fit()
+
+
+def test_A3_a_trouble_of_the_moment_is_not_taken_for_it(seaweedfs: services.S3) -> None:
+    """S3 answers 400 to a body that was cut on its way, too."""
+    with unfit_store(seaweedfs, "cut") as store:
+        blobs = S3BlobStore(settings_of(store))
+        with pytest.raises(ServiceUnavailable, match="IncompleteBody") as raised:
+            blobs.put_if_absent("a", b"a")
+        assert not isinstance(raised.value, UnfitStore)
+        blobs.check()
+        assert blobs.list("probes/") == []
 
 
 def test_A3_no_job_is_taken(unfit: services.S3, redis_url: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A door to a real S3 store behind which conditional writes do not work."""
+"""A door to a real S3 store behind which conditional writes do not work, or not at the moment."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from core.jobs.blobs.s3 import S3BlobStore
 from core.jobs.settings import BlobSettings
 from tests.services import S3
 
+_INCOMPLETE = b"<Error><Code>IncompleteBody</Code><Message>fewer bytes than were announced</Message></Error>"
 _NOT_IMPLEMENTED = b"<Error><Code>NotImplemented</Code><Message>a header is not known</Message></Error>"
 
 
 @contextlib.contextmanager
-def unfit_store(store: S3, conditions: Literal["refused", "ignored"]) -> Iterator[S3]:
-    """The store, where a write with If-None-Match is answered with 501, or done in any case."""
+def unfit_store(store: S3, conditions: Literal["refused", "ignored", "cut"]) -> Iterator[S3]:
+    """The store, where a write with If-None-Match is answered with 501, or done in any case; cut: with 400,
+    if it has a body."""
     plain = S3BlobStore(settings_of(store))
     target = urlsplit(store.endpoint).netloc
 
@@ -28,8 +30,10 @@ def unfit_store(store: S3, conditions: Literal["refused", "ignored"]) -> Iterato
 
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.headers.get("If-None-Match"):
-                if conditions == "refused":
+            if self.headers.get("If-None-Match") and (body or conditions != "cut"):
+                if conditions == "cut":
+                    self._answer(400, [], _INCOMPLETE)
+                elif conditions == "refused":
                     self._answer(501, [], _NOT_IMPLEMENTED)
                 else:  # not by passing it on without the header, which is signed
                     plain.put(urlsplit(self.path).path.removeprefix(f"/{store.bucket}/"), body)

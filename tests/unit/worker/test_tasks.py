@@ -123,6 +123,14 @@ def test_another_protocol_is_refused_and_the_message_left_for_others(skewed: str
     assert "install one release" in str(runner.refused)
 
 
+def test_a_message_of_an_earlier_protocol_wakes_and_is_done_with() -> None:
+    """Put back, it would come again for ever."""
+    queue, done = _Queue(2), []
+    runner, _ = _runner(queue, lambda hold: done.append(hold.step))
+    runner.work(PROTOCOL - 1)
+    assert (done, runner.refused) == ([STEP] * 2, None)
+
+
 def test_a_worker_that_is_stopping_takes_nothing() -> None:
     queue = _Queue(1)
     runner, _ = _runner(queue, _raises(AssertionError("must not run")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from types import SimpleNamespace
@@ -13,6 +14,9 @@ import pytest
 from core.codec import trial
 from core.codec.engines.numba_engine import NumbaEngine
 from core.codec.trial import TrialFailed, try_out
+from worker import celery_app
+from worker.__main__ import _stop_early
+from worker.celery_app import Worker
 from worker.tasks import StepRunner
 from worker.trial import TRIES, CannotWork, prove
 
@@ -46,6 +50,25 @@ def test_A1_a_worker_that_works_after_all_takes_jobs() -> None:
 
     prove(runner, fails_once, wait_seconds=0)
     assert runner.refused is None
+
+
+@pytest.mark.parametrize("error", [None, ValueError("of the compiler")], ids=["passes", "fails"])
+def test_A8_a_worker_stopped_while_it_compiles_ends(error: Exception | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the compiler, which called back when the signal came, has swallowed what the handler raised."""
+
+    def swallows(_: object) -> None:
+        with contextlib.suppress(SystemExit):
+            _stop_early(runner.stopping)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(celery_app, "try_out", swallows)
+    runner, beats = _runner(), list[str]()
+    heart = SimpleNamespace(start=lambda: beats.append("start"), stop=lambda: beats.append("stop"), doing=None)
+    fitter = SimpleNamespace(engine=None)
+    # No Celery application, which must not be asked for anything.
+    Worker(cast("Any", None), cast("Any", heart), runner, cast("Any", fitter), own_engine=True).run()
+    assert beats == ["start", "stop"]
 
 
 def test_A1_the_tiny_fit_succeeds_here() -> None:

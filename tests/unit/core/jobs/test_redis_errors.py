@@ -30,6 +30,7 @@ REFUSALS = [
     "NOAUTH Authentication required.",
     "WRONGPASS invalid username-password pair or user is disabled.",
     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    "ERR max number of clients reached",
     "NEVERHEARDOF of a release to come",
 ]
 

@@ -1,0 +1,28 @@
+"""What `regrow serve` itself survives."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+from cli.stack import Stack
+from core.jobs.scripts import connect
+
+
+def test_A4_no_answer_of_the_broker_ends_the_service(tmp_path: Path) -> None:
+    """Not even one that would be a bug elsewhere: the report is for the dashboard only."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def refuse() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.sendall(b"-ERR unknown command\r\n" * 10)
+                while connection.recv(4096):
+                    pass
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with connect(f"redis://127.0.0.1:{server.getsockname()[1]}/0") as redis:
+            Stack(tmp_path, "127.0.0.1", 0, _redis=redis).tend()
+        thread.join()
