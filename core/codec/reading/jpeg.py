@@ -30,6 +30,8 @@ from core.errors import DamagedImage, UnsupportedImage
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 _EOI, _SOS = 0xD9, 0xDA
+_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 _STANDALONE = {0x01, *range(0xD0, 0xDA)}  # TEM, RST, SOI, EOI: no length follows
 _SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _OTHER_DEPTHS = {*range(2, 17)} - {8}  # bits a sample
@@ -69,10 +71,14 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Parts:
-    """What is needed to decode the entropy-coded data, without EOI, and without anything of colours or metadata."""
+    """What is needed to decode the entropy-coded data, without EOI, and without anything of colours or metadata.
+
+    colour: the segments that tell YCbCr from RGB.
+    """
 
     frame: _Frame
     decoding: list[bytes]
+    colour: list[bytes]
     ended: bool
 
 
@@ -91,7 +97,10 @@ def check_kind(data: bytes) -> None:
 
 
 def whole(data: bytes) -> bytes:
-    """The file with an EOI, which is all that may be missing. Raises DamagedImage where more is."""
+    """The file without metadata, and with an EOI, which is all that may be missing. Raises DamagedImage where more is.
+
+    A decoder gets nothing that it could stumble on: Pillow refuses a whole file for a JFIF segment that is too short.
+    """
     try:
         parts = _parts_of(data)
     except (LookupError, ValueError):
@@ -103,7 +112,51 @@ def whole(data: bytes) -> bytes:
             raise _damaged("its end is missing")
     else:
         _check_scans(parts)
-    return data if parts.ended else data + EOI
+    return b"".join([SOI, *parts.colour, *parts.decoding, EOI])
+
+
+def header(data: bytes) -> bytes:
+    """The file up to its first scan's header, without metadata."""
+    parts = [SOI]
+    for marker, body, _ in _segments(data):
+        if marker in _DECODING or _tells_colour(marker, body):
+            parts.append(_segment(marker, body))
+        if marker == _SOS:
+            break
+    return b"".join(parts)
+
+
+def exif_of(data: bytes) -> bytes | None:
+    """The EXIF block with its name; one that goes on in further segments is put together."""
+    bodies = [body for body in _bodies(data, _APP1) if body.startswith(_EXIF)]
+    return _EXIF + b"".join(body[len(_EXIF) :] for body in bodies) if bodies else None
+
+
+def profile_of(data: bytes) -> bytes | None:
+    """The ICC profile (ICC.1:2010, B.4); None without one, or where a part of it is missing."""
+    bodies = [body for body in _bodies(data, _APP2) if body.startswith(_ICC) and len(body) >= len(_ICC) + 2]
+    if not bodies or any(body[len(_ICC) + 1] != len(bodies) for body in bodies):
+        return None
+    return b"".join(body[len(_ICC) + 2 :] for body in sorted(bodies, key=lambda body: body[len(_ICC)]))
+
+
+def _bodies(data: bytes, wanted: int) -> Iterator[bytes]:
+    """Of the segments ahead of the first scan."""
+    for marker, body, _ in _segments(data):
+        if marker == _SOS:
+            return
+        if marker == wanted:
+            yield body
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def _tells_colour(marker: int, body: bytes) -> bool:
+    """As libjpeg takes them: shorter ones are as none."""
+    jfif, adobe = (marker, body[:5]) == (_APP0, b"JFIF\0"), (marker, body[:5]) == (_APP14, b"Adobe")
+    return (jfif and len(body) >= 14) or (adobe and len(body) >= 12)
 
 
 def _damaged(why: str) -> DamagedImage:
@@ -134,7 +187,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
 
 def _parts_of(data: bytes) -> _Parts:
     """Raises LookupError or ValueError where the structure makes no sense."""
-    frame, decoding, marker = None, [SOI], 0
+    frame, decoding, colour, marker = None, list[bytes](), list[bytes](), 0
     for marker, body, scan in _segments(data):
         if marker in _SOF:
             if frame is not None:
@@ -148,10 +201,12 @@ def _parts_of(data: bytes) -> _Parts:
             if frame.kind not in _PROGRESSIVE | _LOSSLESS:
                 body = body[: 1 + 2 * body[0]] + b"\x00\x3f\x00"  # some encoders write others, which decoders ignore
         if marker in _DECODING:
-            decoding += [struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body, scan]
+            decoding += [_segment(marker, body), scan]
+        if _tells_colour(marker, body):
+            colour.append(_segment(marker, body))
     if frame is None:
         raise ValueError("no frame")
-    return _Parts(frame, decoding, ended=marker == _EOI)
+    return _Parts(frame, decoding, colour, ended=marker == _EOI)
 
 
 def _check_scans(parts: _Parts) -> None:
@@ -171,12 +226,12 @@ def _warning_of(parts: _Parts) -> str:
     """libjpeg-turbo's first warning or its error; "" for none."""
     space = "CMYK" if len(parts.frame.missing) == 4 else "GRAY"
     try:
-        simplejpeg.decode_jpeg(b"".join([*parts.decoding, EOI]), space, min_factor=8, strict=True)
+        simplejpeg.decode_jpeg(b"".join([SOI, *parts.decoding, EOI]), space, min_factor=8, strict=True)
     except ValueError as error:
         return str(error)
     return ""
 
 
 def _pixels(*decoding: bytes) -> bytes:
-    with Image.open(io.BytesIO(b"".join([*decoding, EOI])), formats=["JPEG"]) as image:
+    with Image.open(io.BytesIO(b"".join([SOI, *decoding, EOI])), formats=["JPEG"]) as image:
         return image.tobytes()

@@ -13,6 +13,7 @@ from PIL import Image
 from core.codec.images import read_picture, read_size
 from core.codec.reading.jpeg import EOI
 from core.errors import DamagedImage, UnsupportedImage
+from tests.colour_profiles import P3_XY, rgb_profile
 from tests.pictures import image_file
 
 _FILES = {
@@ -155,3 +156,43 @@ def test_C8_the_first_picture_of_an_mpo_is_read() -> None:
     first, second = _textured(), Image.new("RGB", (56, 40))
     first.save(buffer, "MPO", save_all=True, append_images=[second], quality=85)
     assert np.abs(read_picture(buffer.getvalue()).pixels.astype(int) - np.asarray(first)).mean() < 12
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param(_segment(0xE0, b"JFIF\0"), id="JFIF"),
+        pytest.param(_segment(0xE0, b"JFIF\0\1"), id="JFIF-6"),
+        pytest.param(_segment(0xEE, b"Adobe\0"), id="Adobe"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0"), id="ICC"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0\1"), id="ICC-13"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0\1\3"), id="ICC-1-of-3"),
+        pytest.param(_segment(0xE2, b"MPF\0MM\0*\xff\xff\xff\xff"), id="MPF"),
+        pytest.param(_segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"), id="EXIF"),
+    ],
+)
+def test_C6_broken_metadata_is_as_none(segment: bytes) -> None:
+    data = _jpeg("baseline-420")
+    read = read_picture(data[:2] + segment + data[2:])
+    np.testing.assert_array_equal(read.pixels, read_picture(data).pixels)
+
+
+def test_C6_adobe_says_whether_the_samples_are_rgb() -> None:
+    picture = _textured()
+    data = image_file(picture, "JPEG", quality=95, keep_rgb=True, progressive=True)
+    assert np.abs(read_picture(data).pixels.astype(int) - np.asarray(picture)).mean() < 5
+
+
+def test_C6_a_profile_and_an_orientation_in_several_segments() -> None:
+    profile, exif = rgb_profile(P3_XY, 2.2), Image.Exif()
+    exif[0x0112] = 6
+    data = image_file(_textured(), "JPEG", exif=exif)
+    half = len(profile) // 2
+    parts = [b"ICC_PROFILE\0\2\2" + profile[half:], b"ICC_PROFILE\0\1\2" + profile[:half]]
+    read = read_picture(data[:2] + b"".join(_segment(0xE2, part) for part in parts) + data[2:])
+    assert (read.height, read.width) == (56, 40)
+    assert read.colours == "converted to sRGB from test pink"
