@@ -5,14 +5,17 @@ A marker proves nothing: half a file may end with EOI, and a whole one may lack 
 1. The scans together must be the whole picture: each component comes, and in a progressive file each coefficient to its
    last bit.
 2. libjpeg-turbo (simplejpeg, which raises on its warnings; Pillow says nothing of them) decodes the entropy-coded data
-   of all scans, at an eighth of the size, and must not run out of data, nor meet a marker or code in a wrong place.
+   of all scans, at an eighth of the size, and must not run out of data, nor meet a marker or code in a wrong place, nor
+   leave over more than some padding behind a scan, or some junk behind the last.
 3. Where its warning may hide another, or it does not know the file's subsampling, other bytes are put behind the data
-   and the pixels must stay as they are: they change where the decoder had wanted more. If bytes are left over, zeros at
-   the end are taken away before, for they are valid codes: what fills a hole must not have been needed.
+   of every scan and the pixels must stay as they are: they change where the decoder had wanted more. If bytes are left
+   over, zeros at the end are taken away before, for they are valid codes: what fills a hole must not have been needed.
 
-What stands between segments and after EOI does not matter, nor do bytes that are left over behind a scan's data. A file
-that lacks nothing but EOI is read as if it had one. Arithmetic coding lets an encoder drop zeros at the end (D.1.8), so
-that a decoder cannot tell what is missing: there the first rule holds, and EOI must be there.
+What stands between segments and after EOI does not matter. A file that lacks nothing but EOI is read as if it had one.
+
+There are limits: other bytes of about the right length in place of data may be valid codes of another picture, and pass
+all of this. Arithmetic coding lets an encoder drop zeros at the end (D.1.8), so that a decoder cannot tell what is
+missing: there the first rule holds, and EOI must be there.
 """
 
 from __future__ import annotations
@@ -41,7 +44,8 @@ _DECODING = {0xC4, 0xCC, 0xDB, 0xDD, _SOS, *_SOF}  # tables, restart interval, s
 _MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
 _END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _LACKING = re.compile("(?i)premature end|bad huffman code|instead of RST|extraneous bytes before marker 0xd[0-7]")
-_LEFT_OVER = "extraneous bytes"
+_LEFT_OVER = re.compile("([0-9]+) extraneous bytes before marker 0x(..)")
+_PADDING, _JUNK_AT_END = 3, 64  # bytes that may be left over behind a scan, and behind the last one besides 0 and 0xFF
 _OTHER_BYTES = b"".join(bytes(range(1, 250)) + bytes([0xFF, marker]) for marker in range(0xD0, 0xD8))
 _ZEROS_OF_ITS_OWN = 2  # bytes of 0 that real data may end with
 
@@ -73,7 +77,8 @@ class _Frame:
 class _Parts:
     """What is needed to decode the entropy-coded data, without EOI, and without anything of colours or metadata.
 
-    colour: the segments that tell YCbCr from RGB.
+    decoding: segments, and after each the data of its scan, empty if it begins none. colour: the segments that tell
+    YCbCr from RGB.
     """
 
     frame: _Frame
@@ -215,11 +220,24 @@ def _check_scans(parts: _Parts) -> None:
     if not warning:
         return
     *before, scan = parts.decoding
-    data = scan
-    if _LEFT_OVER in warning and scan.endswith(b"\0" * _ZEROS_OF_ITS_OWN):
-        data = scan.rstrip(b"\0") + bytes(_ZEROS_OF_ITS_OWN)
-    if _LACKING.search(warning) or _pixels(*before, scan) != _pixels(*before, data, _OTHER_BYTES):
+    if _LACKING.search(warning) or _misplaced(warning, scan):
         raise _damaged("data of its pixels is missing")
+    if _LEFT_OVER.search(warning) and scan.endswith(b"\0" * _ZEROS_OF_ITS_OWN):
+        scan = scan.rstrip(b"\0") + bytes(_ZEROS_OF_ITS_OWN)
+    others = [part + _OTHER_BYTES if at % 2 and part else part for at, part in enumerate([*before, scan])]
+    if _pixels(*parts.decoding) != _pixels(*others):
+        raise _damaged("data of its pixels is missing")
+
+
+def _misplaced(warning: str, last_scan: bytes) -> bool:
+    """Whether what is left over is so much that it is data which a decoder has lost its way to."""
+    found = _LEFT_OVER.search(warning)
+    if not found:
+        return False
+    count, marker = int(found[1]), int(found[2], 16)
+    if marker != _EOI:
+        return count > _PADDING
+    return count - (len(last_scan) - len(last_scan.rstrip(b"\0\xff"))) > _JUNK_AT_END
 
 
 def _warning_of(parts: _Parts) -> str:

@@ -196,3 +196,33 @@ def test_C6_a_profile_and_an_orientation_in_several_segments() -> None:
     read = read_picture(data[:2] + b"".join(_segment(0xE2, part) for part in parts) + data[2:])
     assert (read.height, read.width) == (56, 40)
     assert read.colours == "converted to sRGB from test pink"
+
+
+def _scans(data: bytes) -> list[tuple[int, int]]:
+    """Where the data of each scan begins and ends."""
+    found = [at.start() for at in re.finditer(rb"\xff[^\x00\xff\xd0-\xd7]", data)]
+    ends = [min(other for other in found if other > at) for at in found if data[at + 1] == 0xDA]
+    starts = [at + 2 + int.from_bytes(data[at + 2 : at + 4]) for at in found if data[at + 1] == 0xDA]
+    return list(zip(starts, ends, strict=True))
+
+
+def test_C3_a_hole_in_any_scan_of_a_progressive_file_is_damage() -> None:
+    """Of zeros, in the first three quarters of a scan that is long enough; a small hole may be another picture's data,
+    as valid."""
+    data = image_file(_textured().resize((336, 240)), "JPEG", quality=85, progressive=True)
+    for start, end in _scans(data):
+        size = (end - start) // 4
+        for at in range(start, end - size, size) if size > 100 else ():
+            with pytest.raises(DamagedImage):
+                read_picture(data[:at] + bytes(size) + data[at + size :])
+
+
+def test_C3_padding_behind_one_scan_does_not_hide_what_lacks_in_another() -> None:
+    data = _jpeg("progressive-444")
+    (_, first), *others = _scans(data)
+    padded = data[:first] + b"\x01\x02" + data[first:]
+    np.testing.assert_array_equal(read_picture(padded).pixels, read_picture(data).pixels)
+    for start, end in others:
+        if end - start > 4:
+            with pytest.raises(DamagedImage):
+                read_picture(data[:first] + b"\x01\x02" + data[first : (start + end) // 2] + data[end:])
