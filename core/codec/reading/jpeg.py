@@ -89,7 +89,7 @@ class _Parts:
 
 def check_kind(data: bytes) -> None:
     """From the header. Raises UnsupportedImage for kinds of JPEG that no browser shows either."""
-    for marker, body, _ in _segments(data):
+    for marker, body, _ in _segments(data, ahead=True):
         if marker in _SOF and body:
             if marker in _HIERARCHICAL:
                 raise UnsupportedImage(
@@ -97,7 +97,7 @@ def check_kind(data: bytes) -> None:
                 )
             if body[0] in _OTHER_DEPTHS:
                 raise UnsupportedImage(f"the JPEG has {body[0]} bits a sample: only 8 are supported")
-        if marker in _SOF or marker == _SOS:
+        if marker in _SOF:
             return
 
 
@@ -122,13 +122,12 @@ def whole(data: bytes) -> bytes:
 
 def header(data: bytes) -> bytes:
     """The file up to its first scan's header, without metadata."""
-    parts = [SOI]
-    for marker, body, _ in _segments(data):
-        if marker in _DECODING or _tells_colour(marker, body):
-            parts.append(_segment(marker, body))
-        if marker == _SOS:
-            break
-    return b"".join(parts)
+    wanted = (
+        _segment(marker, body)
+        for marker, body, _ in _segments(data, ahead=True)
+        if marker in _DECODING or _tells_colour(marker, body)
+    )
+    return SOI + b"".join(wanted)
 
 
 def exif_of(data: bytes) -> bytes | None:
@@ -147,11 +146,7 @@ def profile_of(data: bytes) -> bytes | None:
 
 def _bodies(data: bytes, wanted: int) -> Iterator[bytes]:
     """Of the segments ahead of the first scan."""
-    for marker, body, _ in _segments(data):
-        if marker == _SOS:
-            return
-        if marker == wanted:
-            yield body
+    return (body for marker, body, _ in _segments(data, ahead=True) if marker == wanted)
 
 
 def _segment(marker: int, body: bytes) -> bytes:
@@ -168,9 +163,10 @@ def _damaged(why: str) -> DamagedImage:
     return DamagedImage(f"the image file is truncated or damaged: {why}")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
+def _segments(data: bytes, ahead: bool = False) -> Iterator[tuple[int, bytes, bytes]]:
     """Markers, their segments without the length, and behind a scan's header its entropy-coded data.
 
+    ahead: up to the first scan's header only, which spares the search for the end of its data.
     A segment that the file's end cuts is empty: whoever needs it will miss it.
     """
     at = len(SOI)
@@ -181,12 +177,12 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
             length = int.from_bytes(data[at : at + 2])
             body = data[at + 2 : at + length] if at + length <= len(data) else b""
             at += max(length, 2)
-        if marker == _SOS:
+        if marker == _SOS and not ahead:
             end = _END_OF_SCAN.search(data, at)
             scan = data[at : end.start() if end else len(data)]
             at += len(scan)
         yield marker, body, scan
-        if marker == _EOI:
+        if marker == _EOI or (marker == _SOS and ahead):
             return
 
 
