@@ -26,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from core.codec.decode_cost import refuse_dear
-from core.codec.reading import jpeg, png, webp
+from core.codec.reading import jpeg, jpeg_segments, png, webp
 from core.codec.reading.colours import Statement, to_srgb
 from core.codec.reading.icc import read_profile
 from core.codec.reading.orientation import orientation_of, upright
@@ -120,7 +120,7 @@ def _decoded(data: bytes, image: Image.Image) -> tuple[Raster, list[Statement | 
         return png.load(data), [ahead, profile, behind], found.get(b"eXIf")
     if image.format == "JPEG":
         raster = png.of_loaded(_open(jpeg.whole(data)))
-        return raster, [read_profile(jpeg.profile_of(data))], jpeg.exif_of(data)
+        return raster, [read_profile(jpeg_segments.profile_of(data))], jpeg_segments.exif_of(data)
     image = _open(webp.on_transparent_canvas(data))
     return png.of_loaded(image), [read_profile(image.info.get("icc_profile"))], image.info.get("exif")
 
@@ -148,9 +148,9 @@ def _plain(data: bytes) -> bytes:
     """The file without what neither its size nor its pixels depend on."""
     if data.startswith(png.SIGNATURE):
         return png.plain(data)
-    if data.startswith(jpeg.SOI):
+    if data.startswith(jpeg_segments.SOI):
         jpeg.check_kind(data)
-        return jpeg.header(data)
+        return jpeg_segments.header(data)
     return data
 
 
@@ -161,7 +161,7 @@ def _open(data: bytes) -> Image.Image:
         except UnidentifiedImageError as error:
             if _looks_like_png_without_size(data):
                 raise DamagedImage("the image has a side of 0 pixels: both sides must be at least 1 pixel") from error
-            if data.startswith((png.SIGNATURE, jpeg.SOI)) or data[8:12] == b"WEBP":
+            if data.startswith((png.SIGNATURE, jpeg_segments.SOI)) or data[8:12] == b"WEBP":
                 raise
             raise UnsupportedImage("the file is not a PNG, JPEG or WebP image") from error
 

@@ -22,27 +22,17 @@ from __future__ import annotations
 
 import io
 import re
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import simplejpeg
 from PIL import Image
 
+from core.codec.reading.jpeg_segments import DECODING, END, EOI, FRAMES, SCAN, SOI, segment, segments, tells_colour
 from core.errors import DamagedImage, UnsupportedImage
 
-SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-_EOI, _SOS = 0xD9, 0xDA
-_APP0, _APP1, _APP2, _APP14 = 0xE0, 0xE1, 0xE2, 0xEE
-_EXIF, _ICC = b"Exif\0\0", b"ICC_PROFILE\0"
-_STANDALONE = {0x01, *range(0xD0, 0xDA)}  # TEM, RST, SOI, EOI: no length follows
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _OTHER_DEPTHS = {*range(2, 17)} - {8}  # bits a sample
 _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 _PROGRESSIVE, _LOSSLESS, _ARITHMETIC = {0xC2, 0xCA}, {0xC3, 0xCB}, {0xC9, 0xCA, 0xCB}
-_DECODING = {0xC4, 0xCC, 0xDB, 0xDD, _SOS, *_SOF}  # tables, restart interval, scans, frame
-_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _LACKING = re.compile("(?i)premature end|bad huffman code|instead of RST|extraneous bytes before marker 0xd[0-7]")
 _LEFT_OVER = re.compile("([0-9]+) extraneous bytes before marker 0x(..)")
 _PADDING, _JUNK_AT_END = 3, 64  # bytes that may be left over behind a scan, and behind the last one besides 0 and 0xFF
@@ -89,15 +79,15 @@ class _Parts:
 
 def check_kind(data: bytes) -> None:
     """From the header. Raises UnsupportedImage for kinds of JPEG that no browser shows either."""
-    for marker, body, _ in _segments(data, ahead=True):
-        if marker in _SOF and body:
+    for marker, body, _ in segments(data, ahead=True):
+        if marker in FRAMES and body:
             if marker in _HIERARCHICAL:
                 raise UnsupportedImage(
                     "the image is a hierarchical JPEG, which is not supported: save it as a plain one"
                 )
             if body[0] in _OTHER_DEPTHS:
                 raise UnsupportedImage(f"the JPEG has {body[0]} bits a sample: only 8 are supported")
-        if marker in _SOF:
+        if marker in FRAMES:
             return
 
 
@@ -120,94 +110,32 @@ def whole(data: bytes) -> bytes:
     return b"".join([SOI, *parts.colour, *parts.decoding, EOI])
 
 
-def header(data: bytes) -> bytes:
-    """The file up to its first scan's header, without metadata."""
-    wanted = (
-        _segment(marker, body)
-        for marker, body, _ in _segments(data, ahead=True)
-        if marker in _DECODING or _tells_colour(marker, body)
-    )
-    return SOI + b"".join(wanted)
-
-
-def exif_of(data: bytes) -> bytes | None:
-    """The EXIF block with its name; one that goes on in further segments is put together."""
-    bodies = [body for body in _bodies(data, _APP1) if body.startswith(_EXIF)]
-    return _EXIF + b"".join(body[len(_EXIF) :] for body in bodies) if bodies else None
-
-
-def profile_of(data: bytes) -> bytes | None:
-    """The ICC profile (ICC.1:2010, B.4); None without one, or where a part of it is missing."""
-    bodies = [body for body in _bodies(data, _APP2) if body.startswith(_ICC) and len(body) >= len(_ICC) + 2]
-    if not bodies or any(body[len(_ICC) + 1] != len(bodies) for body in bodies):
-        return None
-    return b"".join(body[len(_ICC) + 2 :] for body in sorted(bodies, key=lambda body: body[len(_ICC)]))
-
-
-def _bodies(data: bytes, wanted: int) -> Iterator[bytes]:
-    """Of the segments ahead of the first scan."""
-    return (body for marker, body, _ in _segments(data, ahead=True) if marker == wanted)
-
-
-def _segment(marker: int, body: bytes) -> bytes:
-    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
-
-
-def _tells_colour(marker: int, body: bytes) -> bool:
-    """As libjpeg takes them: shorter ones are as none."""
-    jfif, adobe = (marker, body[:5]) == (_APP0, b"JFIF\0"), (marker, body[:5]) == (_APP14, b"Adobe")
-    return (jfif and len(body) >= 14) or (adobe and len(body) >= 12)
-
-
 def _damaged(why: str) -> DamagedImage:
     return DamagedImage(f"the image file is truncated or damaged: {why}")
-
-
-def _segments(data: bytes, ahead: bool = False) -> Iterator[tuple[int, bytes, bytes]]:
-    """Markers, their segments without the length, and behind a scan's header its entropy-coded data.
-
-    ahead: up to the first scan's header only, which spares the search for the end of its data.
-    A segment that the file's end cuts is empty: whoever needs it will miss it.
-    """
-    at = len(SOI)
-    while found := _MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
-        body = scan = b""
-        if marker not in _STANDALONE:
-            length = int.from_bytes(data[at : at + 2])
-            body = data[at + 2 : at + length] if at + length <= len(data) else b""
-            at += max(length, 2)
-        if marker == _SOS and not ahead:
-            end = _END_OF_SCAN.search(data, at)
-            scan = data[at : end.start() if end else len(data)]
-            at += len(scan)
-        yield marker, body, scan
-        if marker == _EOI or (marker == _SOS and ahead):
-            return
 
 
 def _parts_of(data: bytes) -> _Parts:
     """Raises LookupError or ValueError where the structure makes no sense."""
     frame, decoding, colour, marker = None, list[bytes](), list[bytes](), 0
-    for marker, body, scan in _segments(data):
-        if marker in _SOF:
+    for marker, body, scan in segments(data):
+        if marker in FRAMES:
             if frame is not None:
                 raise ValueError("a second frame")
             coefficients = 1 if marker in _LOSSLESS else 64
             frame = _Frame(marker, {body[6 + 3 * n]: [1] * coefficients for n in range(body[5])})
-        if marker == _SOS:
+        if marker == SCAN:
             if frame is None:
                 raise ValueError("a scan without a frame")
             frame.take(body)
             if frame.kind not in _PROGRESSIVE | _LOSSLESS:
                 body = body[: 1 + 2 * body[0]] + b"\x00\x3f\x00"  # some encoders write others, which decoders ignore
-        if marker in _DECODING:
-            decoding += [_segment(marker, body), scan]
-        if _tells_colour(marker, body):
-            colour.append(_segment(marker, body))
+        if marker in DECODING:
+            decoding += [segment(marker, body), scan]
+        if tells_colour(marker, body):
+            colour.append(segment(marker, body))
     if frame is None:
         raise ValueError("no frame")
-    return _Parts(frame, decoding, colour, ended=marker == _EOI)
+    return _Parts(frame, decoding, colour, ended=marker == END)
 
 
 def _check_scans(parts: _Parts) -> None:
@@ -231,7 +159,7 @@ def _misplaced(warning: str, last_scan: bytes) -> bool:
     if not found:
         return False
     count, marker = int(found[1]), int(found[2], 16)
-    if marker != _EOI:
+    if marker != END:
         return count > _PADDING
     return count - (len(last_scan) - len(last_scan.rstrip(b"\0\xff"))) > _JUNK_AT_END
 

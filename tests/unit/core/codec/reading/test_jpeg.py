@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from core.codec.images import read_picture, read_size
-from core.codec.reading.jpeg import EOI
+from core.codec.reading.jpeg_segments import EOI
 from core.errors import DamagedImage, UnsupportedImage
 from tests.colour_profiles import P3_XY, rgb_profile
 from tests.pictures import image_file
