@@ -1,4 +1,4 @@
-"""What is seen of a picture with alpha, and what should lie where nothing is seen."""
+"""What is seen of a picture with alpha, and what should lie where nothing, or little, is seen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ _BAND_ROWS = 256
 """Rows that are worked on at a time: less memory."""
 
 _Levels = npt.NDArray[np.float32]
-_Mask = npt.NDArray[np.bool_]
 
 
 def seen(pixels: Pixels) -> Pixels:
@@ -26,45 +25,76 @@ def seen(pixels: Pixels) -> Pixels:
     if pixels.shape[2] != 4:
         return pixels
     result = pixels.copy()
-    for first in range(0, len(pixels), _BAND_ROWS):
-        band = np.s_[first : first + _BAND_ROWS]
-        product = pixels[band, :, :3].astype(np.uint16) * pixels[band, :, 3:]
-        result[band, :, :3] = (product + 127) // 255
+    for channel in range(3):
+        result[..., channel] = _over_black(pixels[..., channel], pixels[..., 3])
     return result
 
 
-def with_hidden_filled(picture: Picture) -> Picture:
-    """The picture with smooth colours below alpha 0, made of the visible ones around; none of the hidden ones is left.
+def _over_black(values: Pixels, alpha: Pixels) -> Pixels:
+    """All uint8 (height, width)."""
+    shown = np.empty_like(alpha)
+    for first in range(0, len(alpha), _BAND_ROWS):
+        band = np.s_[first : first + _BAND_ROWS]
+        shown[band] = (values[band].astype(np.uint16) * alpha[band] + 127) // 255
+    return shown
 
-    Of pictures that are halved again and again, each coarser one fills the holes of the finer one ("push-pull", Gortler
-    et al., "The Lumigraph", 1996, section 3.4). What is seen stays as it is, to the bit.
+
+def with_hidden_filled(picture: Picture) -> Picture:
+    """The picture with smooth colours where alpha hides them, made of what is seen around; nothing hidden is left.
+
+    Of a value below an alpha under 255 is seen (`seen`) only that it lies in an interval some 255/alpha wide: the value
+    of the interval that is nearest to a smooth fill takes its place. What is seen stays as it is, to the bit.
+
+    The fill: of pictures that are halved again and again, each coarser one fills the finer one as far as its pixels
+    have no weight of their own ("push-pull", Gortler et al., "The Lumigraph", 1996, section 3.4). The weight is alpha.
     """
     if picture.channels != 4:
         return picture
-    hidden = picture.pixels[..., 3] == 0
-    if not hidden.any():
+    alpha = picture.pixels[..., 3]
+    if (alpha == 255).all():
         return picture
-    pixels, visible = picture.pixels.copy(), ~hidden
-    counts = _halved(visible)
+    pixels, weights = picture.pixels.copy(), _halved(alpha) / np.float32(255)
     for channel in range(3):
-        sums = _halved(pixels[..., channel] * visible)
-        coarse = np.rint(_filled(_means(sums, counts), counts > 0)).astype(np.uint8)
+        shown = _over_black(picture.pixels[..., channel], alpha)
+        coarse = np.rint(_filled(_means(_halved(shown), weights), np.minimum(weights, 1))).astype(np.uint8)
         for row in (0, 1):  # not interpolated at last, which saves most of the time and memory
             for column in (0, 1):
-                holes = hidden[row::2, column::2]
-                fill = coarse[: holes.shape[0], : holes.shape[1]]
-                np.copyto(pixels[row::2, column::2, channel], fill, where=holes)
+                part = np.s_[row::2, column::2]
+                _put_nearest(pixels[part][..., channel], coarse, shown[part], alpha[part])
     return replace(picture, pixels=pixels)
 
 
-def _filled(levels: _Levels, known: _Mask) -> _Levels:
-    """Levels where they are known, and a smooth continuation elsewhere, 0 where none is; float32 (height, width)."""
-    if known.all() or not known.any():
+def _put_nearest(values: Pixels, fill: Pixels, shown: Pixels, alpha: Pixels) -> None:
+    """Into values, those nearest to the fill that are seen as what is shown; fill may have a row or column more."""
+    fill = fill[: alpha.shape[0], : alpha.shape[1]]
+    np.copyto(values, fill, where=alpha == 0)
+    faint = (alpha > 0) & (alpha < 255)
+    seen_as = alpha[faint], shown[faint]
+    values[faint] = np.clip(fill[faint], _LEAST[seen_as], _MOST[seen_as])
+
+
+def _intervals() -> tuple[Pixels, Pixels]:
+    """The least and the most value that is seen as some value below some alpha; uint8 (alpha, value seen).
+
+    Alpha 0, and what is never seen because it is more than alpha, have intervals of no meaning.
+    """
+    alpha, value = np.maximum(np.arange(256), 1)[:, None], np.arange(256)[None]
+    least, most = -((127 - 255 * value) // alpha), (255 * value + 127) // alpha
+    return least.clip(0, 255).astype(np.uint8), most.clip(0, 255).astype(np.uint8)
+
+
+_LEAST, _MOST = _intervals()
+
+
+def _filled(levels: _Levels, weights: _Levels) -> _Levels:
+    """Levels as far as they have weight, 0..1, and a smooth continuation beyond, 0 where none is; float32 (height,
+    width)."""
+    if (weights == 1).all() or not weights.any():
         return levels
-    counts = _halved(known)
-    sums = _halved(levels * known)
-    coarse = _filled(_means(sums, counts), counts > 0)
-    return np.where(known, levels, _doubled(coarse, levels.shape))
+    own = _halved(weights)
+    sums = _halved(levels * weights)
+    coarse = _doubled(_filled(_means(sums, own), np.minimum(own, 1)), levels.shape)
+    return np.asarray(coarse + weights * (levels - coarse), dtype=np.float32)
 
 
 def _halved(values: npt.NDArray[Any]) -> _Levels:
@@ -78,8 +108,9 @@ def _halved(values: npt.NDArray[Any]) -> _Levels:
     return result
 
 
-def _means(sums: _Levels, counts: _Levels) -> _Levels:
-    return np.divide(sums, np.maximum(counts, 1), dtype=np.float32)
+def _means(sums: _Levels, weights: _Levels) -> _Levels:
+    """0 where nothing has weight."""
+    return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
 
 
 def _doubled(values: _Levels, shape: tuple[int, ...]) -> _Levels:

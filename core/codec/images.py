@@ -2,9 +2,10 @@
 
 What comes in: PNG, JPEG and WebP only, the first frame of an animation (of an APNG its static image), turned upright by
 its EXIF orientation. A PNG must have its end, all rows and correct checksums; a JPEG must have all data of its pixels
-(core.codec.reading.jpeg). Colours are converted to sRGB as browsers do: by PNG's cICP, an embedded ICC profile, or
-PNG's gAMA and cHRM, in this order; without any they are taken as sRGB, and a profile that is broken or for another kind
-of picture is ignored. HDR (PQ, HLG) is refused. All other metadata is dropped: nothing but pixels ever comes out.
+(core.codec.reading.jpeg). Metadata that is broken, or far larger than any, is as none. Colours are converted to sRGB as
+browsers do: by PNG's cICP, an embedded ICC profile, or PNG's gAMA and cHRM, in this order; without any they are taken
+as sRGB, and a profile that is broken or for another kind of picture is ignored. HDR (PQ, HLG) is refused. All other
+metadata is dropped: nothing but pixels ever comes out.
 
 Grey of 1 to 16 bits becomes one channel; anything with transparency becomes RGBA, unless it is opaque everywhere;
 everything else becomes RGB. 16-bit levels are divided by 257 and rounded, after the conversion to sRGB where it is by
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from core.codec.decode_cost import refuse_dear
-from core.codec.reading import jpeg, png, webp
+from core.codec.reading import jpeg, jpeg_segments, png, webp
 from core.codec.reading.colours import Statement, to_srgb
 from core.codec.reading.icc import read_profile
 from core.codec.reading.orientation import orientation_of, upright
@@ -127,14 +128,16 @@ def read_size(data: bytes, limits: ImageLimits | None = None) -> tuple[int, int]
 def _decoded(data: bytes, image: Image.Image) -> tuple[Raster, list[Statement | None], bytes | None]:
     """The samples, what is said of their colours (by precedence), and the EXIF block."""
     if image.format == "PNG":
-        _open(data).verify()  # load() neither looks at the checksums of pixels nor misses the file's end
+        png.check(data)
         found = png.first_chunks(data)
         ahead, behind = png.stated_numbers(found)
-        profile = None if ahead else read_profile(image.info.get("icc_profile"))
-        return png.load(data, image), [ahead, profile, behind], found.get(b"eXIf")
-    image = _open(webp.on_transparent_canvas(data) if image.format == "WEBP" else jpeg.whole(data))
-    raster = png.of_loaded(image)
-    return raster, [read_profile(image.info.get("icc_profile"))], image.info.get("exif")
+        profile = None if ahead else read_profile(png.profile_of(found))
+        return png.load(data), [ahead, profile, behind], found.get(b"eXIf")
+    if image.format == "JPEG":
+        raster = png.of_loaded(_open(jpeg.whole(data)))
+        return raster, [read_profile(jpeg_segments.profile_of(data))], jpeg_segments.exif_of(data)
+    image = _open(webp.on_transparent_canvas(data))
+    return png.of_loaded(image), [read_profile(image.info.get("icc_profile"))], image.info.get("exif")
 
 
 def _with_alpha(colour: Pixels, raster: Raster) -> Pixels:
@@ -150,13 +153,21 @@ def _with_alpha(colour: Pixels, raster: Raster) -> Pixels:
 def _open_checked(data: bytes, limits: ImageLimits) -> tuple[Image.Image, int]:
     """Pillow's, not loaded, and how often its pixels are gone over."""
     scans = refuse_dear(data, limits.max_pixels)
-    if data.startswith(jpeg.SOI):
-        jpeg.check_kind(data)
-    image = _open(data)
+    image = _open(_plain(data))
     if image.width < 1 or image.height < 1:
         raise DamagedImage(f"the image is {image.width}×{image.height}: both sides must be at least 1 pixel")
     limits.check(image.width, image.height)
     return image, scans
+
+
+def _plain(data: bytes) -> bytes:
+    """The file without what neither its size nor its pixels depend on."""
+    if data.startswith(png.SIGNATURE):
+        return png.plain(data)
+    if data.startswith(jpeg_segments.SOI):
+        jpeg.check_kind(data)
+        return jpeg_segments.header(data)
+    return data
 
 
 def _open(data: bytes) -> Image.Image:
@@ -166,7 +177,7 @@ def _open(data: bytes) -> Image.Image:
         except UnidentifiedImageError as error:
             if _looks_like_png_without_size(data):
                 raise DamagedImage("the image has a side of 0 pixels: both sides must be at least 1 pixel") from error
-            if data.startswith((png.SIGNATURE, b"\xff\xd8\xff")) or data[8:12] == b"WEBP":
+            if data.startswith((png.SIGNATURE, jpeg_segments.SOI)) or data[8:12] == b"WEBP":
                 raise
             raise UnsupportedImage("the file is not a PNG, JPEG or WebP image") from error
 

@@ -27,7 +27,7 @@ class PreparedPicture:
 def prepare(data: bytes, limits: ImageLimits) -> PreparedPicture:
     """Raises ImageError as core.codec.images.read_picture does.
 
-    Colours below alpha 0, which nobody sees, are not kept: others take their place (core.codec.alpha).
+    Of colours below alpha only what is seen is kept: others that look the same take their place (core.codec.alpha).
     """
     picture = with_hidden_filled(read_picture(data, limits))
     return PreparedPicture(

@@ -5,41 +5,37 @@ A marker proves nothing: half a file may end with EOI, and a whole one may lack 
 1. The scans together must be the whole picture: each component comes, and in a progressive file each coefficient to its
    last bit.
 2. libjpeg-turbo (simplejpeg, which raises on its warnings; Pillow says nothing of them) decodes the entropy-coded data
-   of all scans, at an eighth of the size, and must not run out of data, nor meet a marker or code in a wrong place.
+   of all scans, at an eighth of the size, and must not run out of data, nor meet a marker or code in a wrong place, nor
+   leave over more than some padding behind a scan, or some junk behind the last.
 3. Where its warning may hide another, or it does not know the file's subsampling, other bytes are put behind the data
-   and the pixels must stay as they are: they change where the decoder had wanted more. If bytes are left over, zeros at
-   the end are taken away before, for they are valid codes: what fills a hole must not have been needed.
+   of every scan and the pixels must stay as they are: they change where the decoder had wanted more. If bytes are left
+   over, zeros at the end are taken away before, for they are valid codes: what fills a hole must not have been needed.
 
-What stands between segments and after EOI does not matter, nor do bytes that are left over behind a scan's data. A file
-that lacks nothing but EOI is read as if it had one. Arithmetic coding lets an encoder drop zeros at the end (D.1.8), so
-that a decoder cannot tell what is missing: there the first rule holds, and EOI must be there.
+What stands between segments and after EOI does not matter. A file that lacks nothing but EOI is read as if it had one.
+
+There are limits: other bytes of about the right length in place of data may be valid codes of another picture, and pass
+all of this. Arithmetic coding lets an encoder drop zeros at the end (D.1.8), so that a decoder cannot tell what is
+missing: there the first rule holds, and EOI must be there.
 """
 
 from __future__ import annotations
 
 import io
 import re
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import simplejpeg
 from PIL import Image
 
+from core.codec.reading.jpeg_segments import DECODING, END, EOI, FRAMES, SCAN, SOI, segment, segments, tells_colour
 from core.errors import DamagedImage, UnsupportedImage
 
-SOI, EOI = b"\xff\xd8", b"\xff\xd9"
-_EOI, _SOS = 0xD9, 0xDA
-_STANDALONE = {0x01, *range(0xD0, 0xDA)}  # TEM, RST, SOI, EOI: no length follows
-_SOF = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _OTHER_DEPTHS = {*range(2, 17)} - {8}  # bits a sample
 _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}
 _PROGRESSIVE, _LOSSLESS, _ARITHMETIC = {0xC2, 0xCA}, {0xC3, 0xCB}, {0xC9, 0xCA, 0xCB}
-_DECODING = {0xC4, 0xCC, 0xDB, 0xDD, _SOS, *_SOF}  # tables, restart interval, scans, frame
-_MARKER = re.compile(rb"\xff([^\x00\xff])", re.DOTALL)
-_END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _LACKING = re.compile("(?i)premature end|bad huffman code|instead of RST|extraneous bytes before marker 0xd[0-7]")
-_LEFT_OVER = "extraneous bytes"
+_LEFT_OVER = re.compile("([0-9]+) extraneous bytes before marker 0x(..)")
+_PADDING, _JUNK_AT_END = 3, 64  # bytes that may be left over behind a scan, and behind the last one besides 0 and 0xFF
 _OTHER_BYTES = b"".join(bytes(range(1, 250)) + bytes([0xFF, marker]) for marker in range(0xD0, 0xD8))
 _ZEROS_OF_ITS_OWN = 2  # bytes of 0 that real data may end with
 
@@ -69,29 +65,37 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Parts:
-    """What is needed to decode the entropy-coded data, without EOI, and without anything of colours or metadata."""
+    """What is needed to decode the entropy-coded data, without EOI, and without anything of colours or metadata.
+
+    decoding: segments, and after each the data of its scan, empty if it begins none. colour: the segments that tell
+    YCbCr from RGB.
+    """
 
     frame: _Frame
     decoding: list[bytes]
+    colour: list[bytes]
     ended: bool
 
 
 def check_kind(data: bytes) -> None:
     """From the header. Raises UnsupportedImage for kinds of JPEG that no browser shows either."""
-    for marker, body, _ in _segments(data):
-        if marker in _SOF and body:
+    for marker, body, _ in segments(data, ahead=True):
+        if marker in FRAMES and body:
             if marker in _HIERARCHICAL:
                 raise UnsupportedImage(
                     "the image is a hierarchical JPEG, which is not supported: save it as a plain one"
                 )
             if body[0] in _OTHER_DEPTHS:
                 raise UnsupportedImage(f"the JPEG has {body[0]} bits a sample: only 8 are supported")
-        if marker in _SOF or marker == _SOS:
+        if marker in FRAMES:
             return
 
 
 def whole(data: bytes) -> bytes:
-    """The file with an EOI, which is all that may be missing. Raises DamagedImage where more is."""
+    """The file without metadata, and with an EOI, which is all that may be missing. Raises DamagedImage where more is.
+
+    A decoder gets nothing that it could stumble on: Pillow refuses a whole file for a JFIF segment that is too short.
+    """
     try:
         parts = _parts_of(data)
     except (LookupError, ValueError):
@@ -103,55 +107,35 @@ def whole(data: bytes) -> bytes:
             raise _damaged("its end is missing")
     else:
         _check_scans(parts)
-    return data if parts.ended else data + EOI
+    return b"".join([SOI, *parts.colour, *parts.decoding, EOI])
 
 
 def _damaged(why: str) -> DamagedImage:
     return DamagedImage(f"the image file is truncated or damaged: {why}")
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Markers, their segments without the length, and behind a scan's header its entropy-coded data.
-
-    A segment that the file's end cuts is empty: whoever needs it will miss it.
-    """
-    at = len(SOI)
-    while found := _MARKER.search(data, at):
-        marker, at = found[1][0], found.end()
-        body = scan = b""
-        if marker not in _STANDALONE:
-            length = int.from_bytes(data[at : at + 2])
-            body = data[at + 2 : at + length] if at + length <= len(data) else b""
-            at += max(length, 2)
-        if marker == _SOS:
-            end = _END_OF_SCAN.search(data, at)
-            scan = data[at : end.start() if end else len(data)]
-            at += len(scan)
-        yield marker, body, scan
-        if marker == _EOI:
-            return
-
-
 def _parts_of(data: bytes) -> _Parts:
     """Raises LookupError or ValueError where the structure makes no sense."""
-    frame, decoding, marker = None, [SOI], 0
-    for marker, body, scan in _segments(data):
-        if marker in _SOF:
+    frame, decoding, colour, marker = None, list[bytes](), list[bytes](), 0
+    for marker, body, scan in segments(data):
+        if marker in FRAMES:
             if frame is not None:
                 raise ValueError("a second frame")
             coefficients = 1 if marker in _LOSSLESS else 64
             frame = _Frame(marker, {body[6 + 3 * n]: [1] * coefficients for n in range(body[5])})
-        if marker == _SOS:
+        if marker == SCAN:
             if frame is None:
                 raise ValueError("a scan without a frame")
             frame.take(body)
             if frame.kind not in _PROGRESSIVE | _LOSSLESS:
                 body = body[: 1 + 2 * body[0]] + b"\x00\x3f\x00"  # some encoders write others, which decoders ignore
-        if marker in _DECODING:
-            decoding += [struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body, scan]
+        if marker in DECODING:
+            decoding += [segment(marker, body), scan]
+        if tells_colour(marker, body):
+            colour.append(segment(marker, body))
     if frame is None:
         raise ValueError("no frame")
-    return _Parts(frame, decoding, ended=marker == _EOI)
+    return _Parts(frame, decoding, colour, ended=marker == END)
 
 
 def _check_scans(parts: _Parts) -> None:
@@ -160,23 +144,36 @@ def _check_scans(parts: _Parts) -> None:
     if not warning:
         return
     *before, scan = parts.decoding
-    data = scan
-    if _LEFT_OVER in warning and scan.endswith(b"\0" * _ZEROS_OF_ITS_OWN):
-        data = scan.rstrip(b"\0") + bytes(_ZEROS_OF_ITS_OWN)
-    if _LACKING.search(warning) or _pixels(*before, scan) != _pixels(*before, data, _OTHER_BYTES):
+    if _LACKING.search(warning) or _misplaced(warning, scan):
         raise _damaged("data of its pixels is missing")
+    if _LEFT_OVER.search(warning) and scan.endswith(b"\0" * _ZEROS_OF_ITS_OWN):
+        scan = scan.rstrip(b"\0") + bytes(_ZEROS_OF_ITS_OWN)
+    others = [part + _OTHER_BYTES if at % 2 and part else part for at, part in enumerate([*before, scan])]
+    if _pixels(*parts.decoding) != _pixels(*others):
+        raise _damaged("data of its pixels is missing")
+
+
+def _misplaced(warning: str, last_scan: bytes) -> bool:
+    """Whether what is left over is so much that it is data which a decoder has lost its way to."""
+    found = _LEFT_OVER.search(warning)
+    if not found:
+        return False
+    count, marker = int(found[1]), int(found[2], 16)
+    if marker != END:
+        return count > _PADDING
+    return count - (len(last_scan) - len(last_scan.rstrip(b"\0\xff"))) > _JUNK_AT_END
 
 
 def _warning_of(parts: _Parts) -> str:
     """libjpeg-turbo's first warning or its error; "" for none."""
     space = "CMYK" if len(parts.frame.missing) == 4 else "GRAY"
     try:
-        simplejpeg.decode_jpeg(b"".join([*parts.decoding, EOI]), space, min_factor=8, strict=True)
+        simplejpeg.decode_jpeg(b"".join([SOI, *parts.decoding, EOI]), space, min_factor=8, strict=True)
     except ValueError as error:
         return str(error)
     return ""
 
 
 def _pixels(*decoding: bytes) -> bytes:
-    with Image.open(io.BytesIO(b"".join([*decoding, EOI])), formats=["JPEG"]) as image:
+    with Image.open(io.BytesIO(b"".join([SOI, *decoding, EOI])), formats=["JPEG"]) as image:
         return image.tobytes()

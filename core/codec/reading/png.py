@@ -1,5 +1,8 @@
 """PNG beyond what Pillow gives: 16-bit colour at its own depth, transparent keys, and the stated colours.
 
+Pillow sees nothing but header, palette and pixels (`plain`): it would refuse a whole file for a text or a physical size
+that it cannot read. What else counts is read here, and is as none where it is broken.
+
 After the W3C's "Portable Network Graphics (PNG) Specification (Third Edition)".
 """
 
@@ -24,18 +27,68 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 _UNPACKED_AT_A_TIME = 1 << 20  # bytes
 _HEADER = struct.Struct(">II5B")
 _HEADER_AT = 16
-_COLOUR_CHUNKS = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
+_COLOUR_CHUNKS = (b"cICP", b"iCCP", b"sRGB", b"gAMA", b"cHRM")
+_LARGEST_PROFILE = 4 << 20  # bytes: those with tables for screens and printers have up to two million
+_MOST_LEVELS = 256  # of a palette
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Names and bodies, up to IEND or the file's end, which may cut the last body."""
     at = len(SIGNATURE)
-    while at + 12 <= len(data):
+    while at + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         name = data[at + 4 : at + 8]
         yield name, data[at + 8 : at + 8 + length]
         if name == b"IEND":  # what follows is no part of the picture
             return
         at += 12 + length
+
+
+def check(data: bytes) -> None:
+    """Raises DamagedImage where a chunk is cut or has another checksum than its own, or where IEND is missing.
+
+    IEND's own checksum is not looked at: all is there without it.
+    """
+    at = len(SIGNATURE)
+    for name, body in _chunks(data):
+        if name == b"IEND":
+            return
+        at += 8 + len(body)
+        if data[at : at + 4] != struct.pack(">I", zlib.crc32(body, zlib.crc32(name))):
+            raise _damaged(f"the checksum of its chunk {ascii(name)[1:]} is wrong")
+        at += 4
+    raise _damaged("its end is missing")
+
+
+def _damaged(why: str) -> DamagedImage:
+    return DamagedImage(f"the image file is truncated or damaged: {why}")
+
+
+def plain(data: bytes) -> bytes:
+    """The file with nothing but header, palette with transparency, pixels and end: what Pillow needs of it.
+
+    Pixels that the file's end cuts are cut in what is returned, too.
+    """
+    kind = data[25] if len(data) > 25 else None
+    parts = [SIGNATURE]
+    for name, body in _chunks(data):
+        wanted = name in (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+        if wanted or (name == b"tRNS" and kind == _PALETTE and 0 < len(body) <= _MOST_LEVELS):
+            parts += [struct.pack(">I", len(body)), name, body, struct.pack(">I", zlib.crc32(body, zlib.crc32(name)))]
+    return b"".join(parts)
+
+
+def profile_of(found: dict[bytes, bytes]) -> bytes | None:
+    """The unpacked ICC profile; None without one, and for one that is broken or far larger than any that is in use."""
+    _, _, packed = found.get(b"iCCP", b"").partition(b"\0")
+    if packed[:1] != b"\0":
+        return None
+    unpacker = zlib.decompressobj()
+    try:
+        profile = unpacker.decompress(packed[1:], _LARGEST_PROFILE)
+    except zlib.error:
+        return None
+    return profile if unpacker.eof else None
 
 
 def first_chunks(data: bytes) -> dict[bytes, bytes]:
@@ -48,19 +101,21 @@ def first_chunks(data: bytes) -> dict[bytes, bytes]:
     return found
 
 
-def load(data: bytes, image: Image.Image) -> Raster:
-    """The samples of a PNG that Pillow has opened and not loaded, 16 bits where the file has 16.
+def load(data: bytes) -> Raster:
+    """The samples of a PNG, 16 bits where the file has 16.
 
     A key of tRNS is compared at the file's depth; bits of it above that depth are ignored (11.3.1.1). Raises
     DamagedImage where rows are missing or there are two headers, and what Pillow raises.
     """
     if [name for name, _ in _chunks(data)].count(b"IHDR") != 1 or data[12:16] != b"IHDR":
-        raise DamagedImage("the image file is truncated or damaged: it must begin with its only header")
+        raise _damaged("it must begin with its only header")
     depth, kind = data[24], data[25]
     _check_rows(data)
+    file = plain(data)
+    image = Image.open(io.BytesIO(file), formats=["PNG"])
     if kind == _PALETTE:
         return of_loaded(image)
-    samples = _samples_16(data, image, kind) if depth == 16 else _samples_8(image)
+    samples = _samples_16(file, image, kind) if depth == 16 else _samples_8(image)
     if kind in (_GREY_ALPHA, _RGBA):
         return Raster(samples[..., :-1], samples[..., -1])
     return Raster(samples, _keyed(samples, first_chunks(data).get(b"tRNS", b""), depth))
@@ -79,7 +134,7 @@ def _check_rows(data: bytes) -> None:
             needed -= len(unpacker.decompress(body, _UNPACKED_AT_A_TIME))
             body = unpacker.unconsumed_tail
     if needed > 0:
-        raise DamagedImage("the image file is truncated or damaged: rows of its pixels are missing")
+        raise _damaged("rows of its pixels are missing")
 
 
 def of_loaded(image: Image.Image) -> Raster:

@@ -1,4 +1,8 @@
-"""The first frame of an animated WebP on its canvas."""
+"""The first frame of an animated WebP on its canvas (RFC 9649).
+
+Whether data was overwritten cannot be told: WebP has no checksums, and to both of its codecs almost any bytes, zeros
+too, are valid data. A file that is cut is refused, by the lengths of its chunks.
+"""
 
 from __future__ import annotations
 

@@ -35,8 +35,9 @@ def test_C4_what_is_seen_stays_and_nothing_of_the_rest(height: int, width: int) 
     other = Picture(picture.pixels.copy())
     other.pixels[hidden, :3] = 77
     filled = with_hidden_filled(picture)
-    assert (filled.pixels[~hidden] == picture.pixels[~hidden]).all()
-    assert (filled.pixels[..., 3] == picture.pixels[..., 3]).all()
+    opaque = picture.pixels[..., 3] == 255
+    assert (filled.pixels[opaque] == picture.pixels[opaque]).all()
+    assert (seen(filled.pixels) == seen(picture.pixels)).all()
     assert (filled.pixels == with_hidden_filled(other).pixels).all(), "it does not depend on what was hidden"
     assert (with_hidden_filled(filled).pixels == filled.pixels).all()
 
@@ -55,9 +56,38 @@ def test_C4_the_fill_is_smooth_and_of_the_colours_around() -> None:
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_C4_pictures_that_hide_nothing_are_left_alone(channels: int) -> None:
     pixels = smooth_pixels(20, 30, channels)
-    pixels[..., -1] |= 1
+    pixels[..., -1] |= 255 * (channels == 4)
     picture = Picture(pixels)
     assert with_hidden_filled(picture) is picture
+
+
+def _variation(colours: np.ndarray) -> float:
+    """The mean of differences between neighbours, where both are there."""
+    return float(np.mean([np.nanmean(np.abs(np.diff(colours, axis=axis))) for axis in (0, 1)]))
+
+
+@pytest.mark.parametrize(("alpha", "share"), [(0, 0.1), (1, 0.4), (3, 0.65)])
+def test_C4_what_a_faint_alpha_hides_is_smooth(alpha: int, share: float) -> None:
+    """share: of the noise's variation that may be left. Alpha 1 shows whether a value is above 127, alpha 3 four
+    levels of it: these must stay."""
+    y, x = np.mgrid[0:40, 0:40]
+    faint = np.hypot(y - 20, x - 20) > 12
+    colours = smooth_pixels(40, 40)
+    colours[faint] = np.random.default_rng(4).integers(0, 256, (int(faint.sum()), 3))
+    picture = Picture(np.dstack([colours, np.where(faint, alpha, 255).astype(np.uint8)]))
+    filled = with_hidden_filled(picture)
+    assert (seen(filled.pixels) == seen(picture.pixels)).all()
+    assert (with_hidden_filled(filled).pixels == filled.pixels).all()
+    noise, left = (np.where(faint[..., None], some.pixels[..., :3].astype(float), np.nan) for some in (picture, filled))
+    assert _variation(left) < share * _variation(noise)
+
+
+def test_C4_every_value_below_every_alpha_is_seen_as_before() -> None:
+    value, alpha = np.meshgrid(np.arange(256, dtype=np.uint8), np.arange(256, dtype=np.uint8))
+    pixels = np.stack([value, value[:, ::-1], value, alpha], axis=-1)
+    filled = with_hidden_filled(Picture(pixels)).pixels
+    assert (seen(filled) == seen(pixels)).all()
+    assert np.abs(filled[200:].astype(int) - pixels[200:]).max() <= 1
 
 
 def test_C4_a_picture_of_which_nothing_is_seen() -> None:

@@ -16,7 +16,8 @@ from core.codec.report import Report, make_report
 from core.codec.settings import EncodeSettings
 from core.codec.source_format import SourceFormat
 from tests.bundles import random_bundle
-from tests.pictures import smooth_file, smooth_picture
+from tests.pictures import smooth_file, smooth_picture, smooth_pixels
+from tests.webp_files import animation
 
 PICTURE, BUNDLE = smooth_picture(60, 90), random_bundle(60, 90)
 
@@ -76,6 +77,9 @@ def test_E7_it_says_where_the_source_flatters_a_codec(report: Report) -> None:
         (smooth_file(9, 9, "JPEG"), "jpeg"),
         (smooth_file(9, 9, "WEBP"), "webp"),
         (smooth_file(9, 9, "WEBP", lossless=True), "webp-lossless"),
+        (smooth_file(9, 9, "WEBP", lossless=True, xmp=b"VP8 "), "webp-lossless"),
+        (smooth_file(9, 9, "WEBP", xmp=b"VP8L", exif=b"Exif\0\0VP8L"), "webp"),
+        (animation(smooth_pixels(8, 8), 0, 0, (9, 9)), "webp-lossless"),
     ],
 )
 def test_E7_a_picture_knows_what_file_it_was(data: bytes, kind: str) -> None:

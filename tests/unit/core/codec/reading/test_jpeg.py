@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 
 from core.codec.images import read_picture, read_size
-from core.codec.reading.jpeg import EOI
+from core.codec.reading.jpeg_segments import EOI
 from core.errors import DamagedImage, UnsupportedImage
+from tests.colour_profiles import P3_XY, rgb_profile
 from tests.pictures import image_file
 
 _FILES = {
@@ -155,3 +156,73 @@ def test_C8_the_first_picture_of_an_mpo_is_read() -> None:
     first, second = _textured(), Image.new("RGB", (56, 40))
     first.save(buffer, "MPO", save_all=True, append_images=[second], quality=85)
     assert np.abs(read_picture(buffer.getvalue()).pixels.astype(int) - np.asarray(first)).mean() < 12
+
+
+def _segment(marker: int, body: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(body) + 2).to_bytes(2) + body
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        pytest.param(_segment(0xE0, b"JFIF\0"), id="JFIF"),
+        pytest.param(_segment(0xE0, b"JFIF\0\1"), id="JFIF-6"),
+        pytest.param(_segment(0xEE, b"Adobe\0"), id="Adobe"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0"), id="ICC"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0\1"), id="ICC-13"),
+        pytest.param(_segment(0xE2, b"ICC_PROFILE\0\1\3"), id="ICC-1-of-3"),
+        pytest.param(_segment(0xE2, b"MPF\0MM\0*\xff\xff\xff\xff"), id="MPF"),
+        pytest.param(_segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08\xff\xff"), id="EXIF"),
+    ],
+)
+def test_C6_broken_metadata_is_as_none(segment: bytes) -> None:
+    data = _jpeg("baseline-420")
+    read = read_picture(data[:2] + segment + data[2:])
+    np.testing.assert_array_equal(read.pixels, read_picture(data).pixels)
+
+
+def test_C6_adobe_says_whether_the_samples_are_rgb() -> None:
+    picture = _textured()
+    data = image_file(picture, "JPEG", quality=95, keep_rgb=True, progressive=True)
+    assert np.abs(read_picture(data).pixels.astype(int) - np.asarray(picture)).mean() < 5
+
+
+def test_C6_a_profile_and_an_orientation_in_several_segments() -> None:
+    profile, exif = rgb_profile(P3_XY, 2.2), Image.Exif()
+    exif[0x0112] = 6
+    data = image_file(_textured(), "JPEG", exif=exif)
+    half = len(profile) // 2
+    parts = [b"ICC_PROFILE\0\2\2" + profile[half:], b"ICC_PROFILE\0\1\2" + profile[:half]]
+    read = read_picture(data[:2] + b"".join(_segment(0xE2, part) for part in parts) + data[2:])
+    assert (read.height, read.width) == (56, 40)
+    assert read.colours == "converted to sRGB from test pink"
+
+
+def _scans(data: bytes) -> list[tuple[int, int]]:
+    """Where the data of each scan begins and ends."""
+    found = [at.start() for at in re.finditer(rb"\xff[^\x00\xff\xd0-\xd7]", data)]
+    ends = [min(other for other in found if other > at) for at in found if data[at + 1] == 0xDA]
+    starts = [at + 2 + int.from_bytes(data[at + 2 : at + 4]) for at in found if data[at + 1] == 0xDA]
+    return list(zip(starts, ends, strict=True))
+
+
+def test_C3_a_hole_in_any_scan_of_a_progressive_file_is_damage() -> None:
+    """Of zeros, in the first three quarters of a scan that is long enough; a small hole may be another picture's data,
+    as valid."""
+    data = image_file(_textured().resize((336, 240)), "JPEG", quality=85, progressive=True)
+    for start, end in _scans(data):
+        size = (end - start) // 4
+        for at in range(start, end - size, size) if size > 100 else ():
+            with pytest.raises(DamagedImage):
+                read_picture(data[:at] + bytes(size) + data[at + size :])
+
+
+def test_C3_padding_behind_one_scan_does_not_hide_what_lacks_in_another() -> None:
+    data = _jpeg("progressive-444")
+    (_, first), *others = _scans(data)
+    padded = data[:first] + b"\x01\x02" + data[first:]
+    np.testing.assert_array_equal(read_picture(padded).pixels, read_picture(data).pixels)
+    for start, end in others:
+        if end - start > 4:
+            with pytest.raises(DamagedImage):
+                read_picture(data[:first] + b"\x01\x02" + data[first : (start + end) // 2] + data[end:])

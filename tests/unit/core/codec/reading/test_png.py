@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
+from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -123,3 +125,38 @@ def test_C3_a_row_that_is_missing_in_a_well_formed_png_is_damage(interlaced: boo
 def test_C6_what_follows_the_end_of_a_png_does_not_matter(trailer: bytes) -> None:
     data = smooth_file(16, 16)
     np.testing.assert_array_equal(read_picture(data + trailer).pixels, read_picture(data).pixels)
+
+
+_BOMB = zlib.compress(bytes(5_000_000))
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        (b"zTXt", b"Comment\0\0" + _BOMB),
+        (b"zTXt", b"Comment\0\1unknown method"),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + _BOMB),
+        (b"iCCP", b"profile\0\0" + _BOMB),
+        (b"iCCP", b"profile\0\0" + _BOMB[:99]),
+        (b"iCCP", b"profile\0\1"),
+        (b"iCCP", b""),
+        (b"tRNS", b""),
+        (b"acTL", struct.pack(">II", 2, 0)),
+        (b"fcTL", bytes(26)),
+        *((name, b"\0") for name in (b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"cICP", b"eXIf", b"acTL", b"fcTL", b"fdAT")),
+    ],
+)
+@pytest.mark.parametrize("kind", [RGB, PALETTE])
+def test_I5_broken_metadata_is_as_none(kind: int, name: bytes, body: bytes) -> None:
+    file = _file(kind, 8, interlaced=False, transparent=False)
+    pixels = read_picture(file.to_bytes()).pixels
+    for place in ("before", "after"):
+        read = read_picture(replace(file, **{place: chunk(name, body)}).to_bytes())
+        np.testing.assert_array_equal(read.pixels, pixels)
+
+
+def test_I3_a_wrong_checksum_of_metadata_is_damage() -> None:
+    text = chunk(b"tEXt", b"key\0value")
+    file = _file(RGB, 8, interlaced=False, transparent=False)
+    with pytest.raises(DamagedImage, match="checksum of its chunk 'tEXt'"):
+        read_picture(replace(file, before=text[:-1] + bytes([text[-1] ^ 1])).to_bytes())
