@@ -68,7 +68,9 @@ def submit(
         reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
     if effort is None and any(report["effort"] == Effort.DRAFT for report in reports):
         drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
-        complain(f"{counted(drafts, 'image')} got effort draft, being large: --effort standard takes longer for better")
+        complain(
+            f"{counted(drafts, 'image')} got effort draft: standard, by --effort standard, would take over a minute"
+        )
     if len(reports) < len(targets):
         raise ServerError(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
     if chosen.unreadable:
