@@ -8,15 +8,19 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from core.errors import DamagedImage, ImageError, ImageTooLarge, UnsupportedImage
 from core.names import is_noise
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _CENTRAL_ENTRY = b"PK\x01\x02"
-_CENTRAL = struct.Struct("<4s4xH18xHHH12x")
-"""Of an entry of the directory: its signature, flags, and the lengths of its name, extra field and comment."""
+_CENTRAL = struct.Struct("<4s4xH18xHHH8xL")
+"""Of an entry of the directory: its signature, flags, the lengths of its name, extra field and comment, and where its
+own header is."""
+_ZIP64_END = b"PK\x06\x06"
+_ZIP64_BYTES = 76
+"""Of ZIP64's own end record and its locator, which are between the directory and the end record."""
 _UTF_8 = 1 << 11
 """The flag that says what a name is written in; without it, it is code page 437 (APPNOTE.TXT, appendix D)."""
 
@@ -24,7 +28,7 @@ LONGEST_NAME = 255
 DIRECTORY_BYTES = 4 << 20
 """Of a ZIP's list of its files."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +97,34 @@ def images_in_zip(file: BinaryIO, limits: UploadLimits, budget: Budget) -> Itera
 
 def _check_directory(file: BinaryIO, most: int) -> None:
     """Before anything is made of its directory, of which every entry takes memory. Raises ImageTooLarge."""
-    # Private, but it is what ZipFile itself goes by, and so cannot be told otherwise.
-    end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
-    if end is not None:
-        entries, size = end[3], end[5]
-        if entries > 4 * most + 16 or size > DIRECTORY_BYTES:  # folders are entries too
+    directory, allowed = _directory_of(file), 4 * most + 16  # folders are entries too
+    if directory is not None:
+        if directory.entries > allowed or directory.size > DIRECTORY_BYTES:
             raise _too_many(most)
-        _count_entries(file, end, 4 * most + 16)
+        file.seek(directory.start)
+        if file.read(directory.size + 1).count(_CENTRAL_ENTRY) > allowed:  # whatever its record says
+            raise _too_many(most)
     file.seek(0)
 
 
-def _count_entries(file: BinaryIO, end: Sequence[int], most: int) -> None:
-    """The directory itself, whatever its record says of it. Raises ImageTooLarge."""
-    file.seek(max(0, end[9] - end[5]))
-    if file.read(end[5] + 1).count(_CENTRAL_ENTRY) > most:
-        raise _too_many(most)
+@dataclass(frozen=True, slots=True)
+class _Directory:
+    """start, size: in bytes. shift: what must be added to the places that it names. entries: that it says it has."""
+
+    start: int
+    size: int
+    shift: int
+    entries: int
+
+
+def _directory_of(file: BinaryIO) -> _Directory | None:
+    """Where a ZIP's list of its files is. None where it has none, and so is no ZIP."""
+    # Private, but it is what ZipFile itself goes by, and so cannot be told otherwise.
+    end: Sequence[Any] | None = zipfile._EndRecData(file)  # type: ignore[attr-defined]
+    if end is None:
+        return None
+    start = max(0, end[9] - end[5] - (_ZIP64_BYTES if end[0] == _ZIP64_END else 0))
+    return _Directory(start, end[5], start - end[6], end[3])
 
 
 def _too_many(most: int) -> ImageTooLarge:
@@ -121,25 +138,26 @@ class _Lenient:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        end = zipfile._EndRecData(file)  # type: ignore[attr-defined]
-        self._file, self._start, self._directory = file, 0, bytearray()
-        if end is not None:
-            self._start = max(0, end[9] - end[5])
-            file.seek(self._start)
-            self._directory = bytearray(file.read(end[5]))
+        found = _directory_of(file) or _Directory(0, 0, 0, 0)
+        file.seek(found.start)
+        self._file, self._start, self._directory = file, found.start, bytearray(file.read(found.size))
+        self._headers = set[int]()
         place = 0
         while place + _CENTRAL.size <= len(self._directory):
-            signature, flags, name, extra, comment = _CENTRAL.unpack_from(self._directory, place)
+            signature, flags, name, extra, comment, header = _CENTRAL.unpack_from(self._directory, place)
             if signature != _CENTRAL_ENTRY:
                 break
             if flags & _UTF_8 and not _is_utf_8(self._directory[place + _CENTRAL.size :][:name]):
                 self._directory[place + 9] &= ~(_UTF_8 >> 8)
+                self._headers.add(header + found.shift)
             place += _CENTRAL.size + name + extra + comment
         file.seek(0)
 
     def read(self, size: int = -1) -> bytes:
         at = self._file.tell()
         data = bytearray(self._file.read(size))
+        if at in self._headers and len(data) > 7:  # the entry's own, which says the same once more
+            data[7] &= ~(_UTF_8 >> 8)
         low, high = max(at, self._start), min(at + len(data), self._start + len(self._directory))
         if low < high:
             data[low - at : high - at] = self._directory[low - self._start : high - self._start]

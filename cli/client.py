@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cli.console import complain
 from core.errors import InvalidSettings, RegrowError
 
 PATIENCE_SECONDS = 300.0
@@ -191,11 +192,37 @@ def _connect(server: str, headers: Mapping[str, str]) -> httpx.Client:
     except httpx.InvalidURL as error:
         raise ServerError(f"{server} is no address: {error}") from error
     local = is_loopback(url.host)
+    if not local:
+        _leave_out_unusable_exceptions()
     try:
         return httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=not local)
     except (httpx.InvalidURL, ValueError, ImportError, OSError) as error:  # what httpx raises for what it read there
         named = ", ".join(name for name in sorted(os.environ) if name.lower() in ENVIRONMENT and os.environ[name])
         raise InvalidSettings(f"{named}: one of these settings of the environment cannot be used: {error}") from error
+
+
+def _leave_out_unusable_exceptions() -> None:
+    """What NO_PROXY lists and httpx takes for no address, networks in IPv6 among it: httpx would not start at all."""
+    for name in ("no_proxy", "NO_PROXY"):
+        entries = os.environ.get(name, "").split(",")
+        unusable = [entry for entry in entries if not _is_usable_exception(entry.strip())]
+        if unusable:
+            complain(f"{name}: left out, as no address that can be used: {', '.join(unusable)}")
+            os.environ[name] = ",".join(entry for entry in entries if entry not in unusable)
+
+
+def _is_usable_exception(entry: str) -> bool:
+    """Whether httpx makes an address of it, in the way that it does."""
+    try:
+        ipaddress.IPv6Address(entry.partition("/")[0])
+        entry = f"[{entry}]"
+    except ValueError:
+        entry = f"*{entry}"
+    try:
+        httpx.URL(entry[1:] if "://" in entry else f"all://{entry}")
+    except httpx.InvalidURL:
+        return False
+    return True
 
 
 def is_loopback(host: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -15,6 +16,12 @@ console = Console(stderr=True)
 def complain(text: str) -> None:
     """A line on stderr, whatever names are in it."""
     print(printable(f"regrow: {text}"), file=sys.stderr)
+
+
+def complain_of(image: Path, error: Exception) -> None:
+    """A line on stderr of what is wrong with an image."""
+    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+    complain(text if text.startswith(f"{image}: ") else f"{image}: {text}")
 
 
 def progress_bar() -> Progress:

@@ -41,7 +41,7 @@ def decode(
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     picture = decoded.picture
-    write_whole(target, picture.to_png())
+    write_whole(target, picture.to_png(), force=force)
     if decoded.damaged:
         numbers = ", ".join(map(str, decoded.damaged))
         complain(f"{bundle}: filled damaged patches from their neighbours: {numbers}")

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 from rich.progress import Progress, TaskID
 
-from cli.console import complain, progress_bar
-from cli.files import Force, read_image, refuse_unwritable, words_for, write_whole
+from cli.console import complain, complain_of, progress_bar
+from cli.files import STDIN, Force, Images, descriptor_of, is_stream, refuse_unwritable, words_for, write_whole
 from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
 from cli.pictures import Chosen, Recursive, choose
 from core.codec.budget import refuse_impossible
@@ -24,7 +24,7 @@ from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.errors import BudgetTooSmall, ImageError, InvalidSettings, RegrowError
+from core.errors import ImageError, InvalidSettings, RegrowError
 from core.names import printable
 
 if TYPE_CHECKING:
@@ -39,10 +39,17 @@ LAST_SHARE = 0.02
 
 
 def encode(
-    images: Annotated[list[Path], typer.Argument(help="PNG, JPEG or WebP files, or folders of them")],
+    images: Annotated[
+        list[Path], typer.Argument(help="PNG, JPEG or WebP files (- for standard input), or folders of them")
+    ],
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", help="The bundle (- for standard output), or a folder for several"),
+        str | None,  # a path would lose the slash at its end
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            help="The bundle (- for standard output); a folder for several, for folders, or if it ends in /",
+        ),
     ] = None,
     preset: Annotated[
         Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
@@ -81,23 +88,24 @@ def encode(
     chosen = choose(images, recursive=recursive)
     chosen.tell()
     targets = _targets(chosen, output)
-    ready = _checked(targets, asked, force=force)  # all are looked at before the first is trained
+    files = Images()
+    ready = _checked(targets, files, asked, force=force)  # all are looked at before the first is trained
     failed = len(targets) - len(ready) + len(chosen.unreadable)
     with progress_bar() as bars:
         for image in ready:
             try:
-                picture, original_bytes = read_image(image)
+                picture, original_bytes = files.read(image)
             except (ImageError, OSError) as error:  # it was changed meanwhile
-                complain(_what_is_wrong(image, error))
+                complain_of(image, error)
                 failed += 1
                 continue
             settings = asked.settings_for(picture)
             if effort is None:
                 complain(f"{image}: {advice(picture, settings)}")
             try:
-                report = _encode_one(image, picture, original_bytes, settings, targets[image], bars)
-            except BudgetTooSmall as error:
-                complain(_what_is_wrong(image, error))
+                report = _encode_one(image, picture, original_bytes, settings, targets[image], bars, force=force)
+            except (RegrowError, OSError) as error:
+                complain_of(image, error)
                 failed += 1
                 continue
             _tell(image, targets[image], report, as_json=as_json)
@@ -116,35 +124,35 @@ class Asked:
         return self.settings if self.effort is not None else with_default_effort(picture, self.settings)
 
 
-def _targets(chosen: Chosen, output: Path | None) -> dict[Path, Path]:
-    """Where the bundle of each picture goes. Raises InvalidSettings where several would go into one file."""
-    if output is not None and not output.is_dir():
-        if len(chosen.files) > 1:
-            raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
-        return dict.fromkeys(chosen.files, output)
-    return chosen.targets(output)
+def _targets(chosen: Chosen, output: str | None) -> dict[Path, Path]:
+    """Where the bundle of each picture goes; a folder that is meant is made. Raises InvalidSettings."""
+    if output is None:
+        for image in chosen.files:
+            if image == STDIN or descriptor_of(image) is not None:
+                raise InvalidSettings(f"{image} has no name for its bundle: say with -o where it goes")
+        return chosen.targets(None)
+    target = Path(output)
+    if not (target.is_dir() or chosen.are_of_a_folder or len(chosen.files) > 1 or output.endswith("/")):
+        return dict.fromkeys(chosen.files, target)
+    if is_stream(target) or target.is_file():
+        raise InvalidSettings(f"{output} is not a folder: several images need one to put their bundles in")
+    return chosen.targets(target)
 
 
-def _checked(targets: Mapping[Path, Path], asked: Asked, *, force: bool) -> list[Path]:
+def _checked(targets: Mapping[Path, Path], files: Images, asked: Asked, *, force: bool) -> list[Path]:
     """The images that can be encoded, and a line for each of the others."""
     ready: dict[Path, Path] = {}  # by the bundle that they become
     for image, target in targets.items():
         try:
             refuse_unwritable(target, force=force)
-            picture, _ = read_image(image)
+            picture, _ = files.read(image)
             refuse_impossible(picture, asked.settings_for(picture))
             other = ready.setdefault(target.resolve(), image)
             if other is not image:
                 raise InvalidSettings(f"{other} and {image} would both become {target}: encode one of them elsewhere")
         except (RegrowError, OSError) as error:
-            complain(_what_is_wrong(image, error))
+            complain_of(image, error)
     return list(ready.values())
-
-
-def _what_is_wrong(image: Path, error: Exception) -> str:
-    """In words that name the image."""
-    text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
-    return text if str(image) in text else f"{image}: {text}"
 
 
 def _tell(image: Path, target: Path, report: Report, *, as_json: bool) -> None:
@@ -176,7 +184,14 @@ def _show_others(report: Report, stream: TextIO) -> None:
 
 
 def _encode_one(
-    image: Path, picture: Picture, original_bytes: int, settings: EncodeSettings, target: Path, bars: Progress
+    image: Path,
+    picture: Picture,
+    original_bytes: int,
+    settings: EncodeSettings,
+    target: Path,
+    bars: Progress,
+    *,
+    force: bool,
 ) -> Report:
     from core.codec.codec import assemble, grid_of  # numba's kernels take seconds to load
     from core.codec.encoder import encode_patches
@@ -197,7 +212,7 @@ def _encode_one(
         iterations += encoded.patch_iterations
     bars.update(bar, note="assembling")
     result = assemble(picture, settings, candidates)
-    write_whole(target, result.bundle)
+    write_whole(target, result.bundle, force=force)
     elapsed = time.monotonic() - start
     bars.update(bar, note="comparing")
     report = make_report(

@@ -32,7 +32,7 @@ def grow(
     refuse_unwritable(target, force=force)
     try:
         parsed = read_bundle(bundle.read_bytes())
-        write_whole(target, write_animation(parsed, kind, scale=scale))
+        write_whole(target, write_animation(parsed, kind, scale=scale), force=force)
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     header = parsed.header

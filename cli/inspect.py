@@ -37,18 +37,18 @@ def inspect(
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     if map_file is not None:
-        _write_map(parsed, map_file, original)
+        _write_map(parsed, map_file, original, force=force)
     if as_json:
         print(json.dumps(facts), file=words_for(map_file))
     else:
         _show(facts, words_for(map_file))
 
 
-def _write_map(bundle: Bundle, target: Path, original: Path | None) -> None:
+def _write_map(bundle: Bundle, target: Path, original: Path | None, *, force: bool) -> None:
     from cli.inspect_map import draw_map
 
     picture = None if original is None else read_image(original)[0]
-    write_whole(target, draw_map(bundle, picture).to_png())
+    write_whole(target, draw_map(bundle, picture).to_png(), force=force)
 
 
 def _show(facts: Facts, stream: TextIO) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,12 +25,14 @@ Recursive = Annotated[bool, typer.Option("-r", "--recursive", help="Go into the 
 
 @dataclass(slots=True)
 class Chosen:
-    """files: each picture, once, and its path below the folder that was named, which `-o` keeps.
+    """files: each picture, once, and its path below the folder that was named, which `-o` keeps. are_of_a_folder:
+    whether one was named.
 
     The rest is what a folder has beside them, and what could not be read.
     """
 
     files: dict[Path, Path] = field(default_factory=dict)
+    are_of_a_folder: bool = False
     hidden: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
@@ -42,7 +45,8 @@ class Chosen:
         }
         if output is not None:
             for folder in {target.parent for target in targets.values()}:
-                folder.mkdir(parents=True, exist_ok=True)
+                with contextlib.suppress(OSError):  # refuse_unwritable says so of each picture
+                    folder.mkdir(parents=True, exist_ok=True)
         return targets
 
     def tell(self) -> None:
@@ -64,7 +68,8 @@ def choose(paths: Sequence[Path], *, recursive: bool) -> Chosen:
     """
     chosen = Chosen()
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112  # pathlib's raises for names that are too long
+            chosen.are_of_a_folder = True
             _look_into(path, chosen, recursive=recursive)
         else:
             chosen.files.setdefault(path, Path(path.name))

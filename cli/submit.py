@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,14 +12,14 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client, ServerError
-from cli.console import complain, progress_bar
+from cli.console import complain, complain_of, progress_bar
 from cli.files import STDOUT, Force, refuse_unwritable, write_whole
 from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
 from cli.pictures import Recursive, choose, counted
 from cli.sending import Options, Sent, look, send
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
-from core.errors import InvalidSettings
+from core.errors import InvalidSettings, RegrowError
 from core.jobs.model import Priority
 from core.names import printable
 
@@ -64,16 +65,20 @@ def submit(
     options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
     reports: list[dict[str, Any]] = []
     if files:
-        reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json)
+        reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
     if effort is None and any(report["effort"] == Effort.DRAFT for report in reports):
         drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
-        complain(f"{counted(drafts, 'image')} got effort draft, being large: --effort standard takes longer for better")
-    if len(reports) < len(targets) or chosen.unreadable:
+        complain(
+            f"{counted(drafts, 'image')} got effort draft: standard, by --effort standard, would take over a minute"
+        )
+    if len(reports) < len(targets):
         raise ServerError(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
+    if chosen.unreadable:
+        raise typer.Exit(1)
 
 
 def _encode(
-    server: str, key: str | None, targets: Mapping[Path, Path], options: Options, *, as_json: bool
+    server: str, key: str | None, targets: Mapping[Path, Path], options: Options, *, as_json: bool, force: bool
 ) -> list[dict[str, Any]]:
     """Send them, wait, and write their bundles; the reports of those that there are."""
     files, reports = list(targets), list[dict[str, Any]]()
@@ -85,7 +90,7 @@ def _encode(
             for file, image in list(waiting.items()):
                 if image.has_ended:
                     del waiting[file]
-                    reports += _fetch(client, file, targets[file], image, as_json=as_json)
+                    reports += _fetch(client, file, targets[file], image, as_json=as_json, force=force)
                 progress[file] = 1.0 if image.has_ended else image.progress
             note = f"{len(files) - len(waiting)} of {len(files)} images"
             bars.update(bar, description="encoding", completed=sum(progress.values()), note=note)
@@ -97,7 +102,7 @@ def _encode(
 
 def _to_do(targets: dict[Path, Path], *, force: bool) -> dict[Path, Path]:
     """Those that have no bundle yet."""
-    done = [] if force else [file for file, target in targets.items() if target.is_file()]
+    done = [] if force else [file for file, target in targets.items() if os.path.isfile(target)]  # noqa: PTH113
     if done:
         complain(f"left out {counted(len(done), 'image')} whose bundle is there already: --force makes it again")
     return {file: target for file, target in targets.items() if file not in done}
@@ -113,19 +118,28 @@ def _refuse(targets: Mapping[Path, Path]) -> set[Path]:
             other = first.setdefault(target.resolve(), file)
             if other is not file:
                 raise InvalidSettings(f"{other} and {file} would both become {target}: rename one of them")
-        except InvalidSettings as error:
-            complain(str(error))
+        except (InvalidSettings, OSError) as error:
+            complain_of(file, error)
             refused.add(file)
     return refused
 
 
-def _fetch(client: Client, file: Path, target: Path, image: Sent, *, as_json: bool) -> list[dict[str, Any]]:
+def _fetch(
+    client: Client, file: Path, target: Path, image: Sent, *, as_json: bool, force: bool
+) -> list[dict[str, Any]]:
     """Write the bundle of a job that has ended; its report, if there is one."""
     if image.job_id is None or image.state != "succeeded":
         complain(f"{file}: {image.reason or image.state}")
         return []
-    write_whole(target, client.fetch(f"/jobs/{image.job_id}/bundle"))
-    report = json.loads(client.fetch(f"/jobs/{image.job_id}/report"))
+    try:
+        bundle = client.fetch(f"/jobs/{image.job_id}/bundle")
+        report = json.loads(client.fetch(f"/jobs/{image.job_id}/report"))
+        write_whole(target, bundle, force=force)
+    except (RegrowError, OSError) as error:
+        if isinstance(error, ServerError) and not error.problem:  # nobody answers: nor for the others
+            raise
+        complain_of(file, error)
+        return []
     if as_json:
         print(json.dumps({"image": printable(file), "bundle": printable(target), "job": image.job_id, **report}))
     else:

@@ -7,10 +7,10 @@ import re
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp")
 """In lower case: what files are called that may be pictures."""
 
-_BY_SYSTEMS = ("thumbs.db", "desktop.ini")
-_MACOS_FOLDER = "__MACOSX"
+_BY_SYSTEMS = ("thumbs.db", "desktop.ini", "__macosx")
 _UNSENDABLE = re.compile("[\ud800-\udc7f\udd00-\udfff]")
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""U+202A to U+202E and U+2066 to U+2069 turn the direction of writing: `exe.png` may then be shown for `gnp.exe`."""
 
 
 def printable(name: object) -> str:
@@ -30,10 +30,9 @@ def looks_like_picture(name: str) -> bool:
 
 def is_hidden(name: str) -> bool:
     """Whether a file or folder is one that people do not see: `._x.jpg` is macOS's companion of `x.jpg`."""
-    return name.startswith(".") or name.lower() in _BY_SYSTEMS
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _BY_SYSTEMS
 
 
 def is_noise(path: str) -> bool:
-    """Whether a file of an archive, by its path in it, was added by an operating system."""
-    folder, *_ = parts = path.split("/")
-    return folder == _MACOS_FOLDER or is_hidden(parts[-1])
+    """Whether a file of an archive, by its path in it, is hidden, or in a folder that is. Windows may write `\\`."""
+    return any(map(is_hidden, path.replace("\\", "/").split("/")))

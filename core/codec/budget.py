@@ -70,14 +70,19 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
     return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
 
 
-def patch_cost(picture: Sized, settings: EncodeSettings) -> float:
+def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Preset.HUGE) -> float:
     """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
+
+    largest: that is tried where several are.
 
     A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
     double precision and on the CPU, which makes one as long as about four of training.
     """
     schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
-    shapes = [preset.shape(picture.channels) for preset in presets_of(picture, settings)]
+    presets, ladder = presets_of(picture, settings), list(Preset)
+    if settings.searches:
+        presets = [preset for preset in presets if ladder.index(preset) <= ladder.index(largest)]
+    shapes = [preset.shape(picture.channels) for preset in presets]
     iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
     return sum(
         schedule.work(shape, len(levels)) * iteration * shape.parameters

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -10,7 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli import submit
 from cli.client import Client, ServerError
+from cli.files import write_whole
 from cli.main import app
 from core.codec.decoder import decode
 from core.errors import InvalidSettings
@@ -85,6 +88,35 @@ def test_D5_companions_and_bad_names_do_not_end_the_run(
     (tmp_path / "gone.png").symlink_to("nowhere")
     with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
         _submit(fleet, tmp_path, tmp_path / "gone.png")
+
+
+@pytest.mark.parametrize("fault", ["deleted", "full"])
+def test_D5_a_bundle_that_cannot_be_fetched_or_written_costs_a_line(
+    fault: str, fleet: Fleet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(smooth_file(20, 20, seed=60 + ord(name) + len(fault)))
+    fetch, failed = Client.fetch, list[str]()
+
+    def delete_first(client: Client, path: str) -> bytes:
+        if path.endswith("/report") and not failed:
+            failed.append(path)
+            assert fleet.client.delete(path.removesuffix("/report")).is_success
+        return fetch(client, path)
+
+    def fail_first(path: Path, data: bytes, *, force: bool) -> None:
+        if not failed:
+            failed.append(path.name)
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_whole(path, data, force=force)
+
+    if fault == "deleted":
+        monkeypatch.setattr(Client, "fetch", delete_first)
+    else:
+        monkeypatch.setattr(submit, "write_whole", fail_first)
+    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+        _submit(fleet, tmp_path)
+    assert len(failed) == len(list(tmp_path.glob("*.gnca"))) == 1
 
 
 def test_bad_images_are_told_and_the_others_done(

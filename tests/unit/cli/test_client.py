@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import httpx
 import pytest
@@ -65,7 +66,6 @@ def test_a_key_with_a_line_end_is_refused() -> None:
     [
         ("ALL_PROXY", "socks://127.0.0.1:1080"),
         ("all_proxy", "socks5://user:secret@proxy:1080"),
-        ("NO_PROXY", "localhost,fd00::/8"),
         ("HTTPS_PROXY", "http://proxy:port"),
         ("SSL_CERT_FILE", "/nowhere"),
     ],
@@ -83,6 +83,22 @@ def test_D3_settings_of_the_environment_are_named_and_do_not_matter_here(
     for server in ("http://127.0.0.1:8000", "http://localhost:8000", "http://[::1]:8000"):
         with Client(server):
             pass
+
+
+def test_D3_an_exception_that_is_no_address_costs_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for other in ENVIRONMENT:
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.upper(), raising=False)
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:8080")
+    monkeypatch.setenv("NO_PROXY", "localhost, fe80::/10,[::1]:80,10.0.0.0/8,.example,http://a.example,fd00::1,a:b")
+    with Client("https://regrow.example"):
+        pass
+    assert os.environ["NO_PROXY"] == "localhost,10.0.0.0/8,.example,http://a.example,fd00::1"
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("regrow: NO_PROXY: left out")
+    assert "fe80::/10" in line
 
 
 @pytest.mark.parametrize("server", ["http://[::1", "http://host:port"])

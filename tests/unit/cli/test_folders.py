@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli import encode
 from cli.files import STDOUT, refuse_unwritable, write_whole
 from cli.main import app
 from cli.options import unused
@@ -77,6 +79,46 @@ def test_D5_one_bad_file_costs_a_line(tmp_path: Path) -> None:
     assert done.stdout.startswith(f"{tmp_path}/good.gnca: ")
 
 
+@pytest.mark.parametrize("failing", ["assemble", "write"])
+def test_D5_one_failing_write_costs_a_line(failing: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(path: Path, data: bytes, *, force: bool) -> None:
+        if path.name == "a.gnca":
+            raise OSError(errno.ENOSPC, "No space left on device") if failing == "write" else InvalidSettings("no")
+        write_whole(path, data, force=force)
+
+    monkeypatch.setattr(encode, "write_whole", write)
+    _photo(tmp_path / "a.png")
+    _photo(tmp_path / "b.png")
+    done = _encode(tmp_path, "--effort", "draft")
+    assert done.exit_code == 1
+    assert f"regrow: {tmp_path}/a.png: " in done.stderr
+    assert (tmp_path / "b.gnca").exists()
+
+
+def test_D5_a_folder_is_made_where_one_is_meant(tmp_path: Path) -> None:
+    photo = _photo(tmp_path / "photos" / "in" / "a.png")
+    done = _encode(tmp_path / "photos", "-r", "--effort", "draft", "-o", tmp_path / "bundles")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "bundles/in/a.gnca").is_file()
+    assert _encode(photo, "--effort", "draft", "-o", f"{tmp_path}/slash/").exit_code == 0
+    assert (tmp_path / "slash/a.gnca").is_file()
+    assert _encode(photo, "--effort", "draft", "-o", tmp_path / "file").exit_code == 0
+    assert (tmp_path / "file").is_file()
+    for target in (tmp_path / "file", STDOUT, "/dev/stdout"):
+        refused = _encode(tmp_path / "photos", "-r", "-o", target)
+        assert (refused.exit_code, type(refused.exception)) == (1, InvalidSettings)
+
+
+def test_D5_pictures_come_from_standard_input(tmp_path: Path) -> None:
+    words = ["encode", "-", "--preset", "micro", "--effort", "draft", "-o", str(tmp_path / "a.gnca")]
+    done = CliRunner().invoke(app, words, input=smooth_file(8, 8))
+    assert done.exit_code == 0, done.stderr
+    assert read_bundle((tmp_path / "a.gnca").read_bytes()).header.width == 8
+    for name in ("-", "/dev/stdin"):
+        refused = CliRunner().invoke(app, ["encode", name], input=smooth_file(8, 8))
+        assert "say with -o" in str(refused.exception)
+
+
 def test_D1_names_that_are_no_utf_8_go_through(tmp_path: Path) -> None:
     """In a process of its own: ASCII streams, no UTF-8 mode."""
     folder = os.fsencode(tmp_path)
@@ -118,25 +160,25 @@ def test_D2_links_devices_and_modes_stay_what_they_are(tmp_path: Path) -> None:
     secret, link, new = tmp_path / "secret", tmp_path / "link", tmp_path / "new"
     secret.touch(0o600)
     link.symlink_to("secret")
-    write_whole(link, b"1")
+    write_whole(link, b"1", force=True)
     assert link.is_symlink()
     assert (secret.read_bytes(), stat.S_IMODE(secret.stat().st_mode)) == (b"1", 0o600)
     dangling = tmp_path / "dangling"
     dangling.symlink_to("made")
-    write_whole(dangling, b"2")
+    write_whole(dangling, b"2", force=False)
     assert (dangling.is_symlink(), (tmp_path / "made").read_bytes()) == (True, b"2")
     umask = os.umask(0o027)
-    write_whole(new, b"3")
+    write_whole(new, b"3", force=False)
     os.umask(umask)
     assert stat.S_IMODE(new.stat().st_mode) == 0o640
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     refuse_unwritable(pipe, force=False)
-    write_whole(pipe, b"4")
+    write_whole(pipe, b"4", force=False)
     assert (os.read(reader, 9), stat.S_ISFIFO(pipe.stat().st_mode)) == (b"4", True)
     os.close(reader)
-    write_whole(Path(os.devnull), b"5")
+    write_whole(Path(os.devnull), b"5", force=False)
     assert stat.S_ISCHR(os.stat(os.devnull).st_mode)  # noqa: PTH116
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
         ["secret", "link", "made", "dangling", "new", "pipe"]
@@ -168,9 +210,11 @@ def test_E1_the_effort_is_chosen_and_told(tmp_path: Path) -> None:
 
 
 def test_E8_what_a_target_leaves_over_is_told(tmp_path: Path) -> None:
-    done = _encode(_photo(tmp_path / "a.png"), "--effort", "draft", "--max-bytes", "5000", "--json", preset=False)
+    done = _encode(_photo(tmp_path / "a.png"), "--effort", "draft", "--max-bytes", "150", "--json", preset=False)
     report = json.loads(done.stdout)
-    assert report["next_bytes"] is None
-    assert f"{report['bytes']} of 5000 bytes used: nothing better was found" in done.stderr
+    words = unused(report["bytes"], 150, report["next_bytes"])
+    assert words
+    assert words in done.stderr
+    assert unused(188, 300, None) == "188 of 300 bytes used: nothing better was found"
     assert unused(188, 300, 320) == "188 of 300 bytes used: the next better file would take 320"
     assert unused(290, 300, 320) is None

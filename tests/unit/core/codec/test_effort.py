@@ -22,6 +22,8 @@ def _picture(side: int) -> Picture:
         (512, EncodeSettings(), Effort.DRAFT),
         (120, EncodeSettings(Preset.HUGE), Effort.DRAFT),
         (40, EncodeSettings(Preset.LARGE), Effort.STANDARD),
+        (40, EncodeSettings(target_psnr=32.0), Effort.STANDARD),
+        (40, EncodeSettings(max_bytes=200), Effort.STANDARD),
         (120, EncodeSettings(target_psnr=40.0), Effort.DRAFT),
         (400, EncodeSettings(Preset.MICRO), Effort.STANDARD),
     ],
@@ -37,4 +39,9 @@ def test_E1_what_more_would_give_is_told() -> None:
     assert advice(picture, EncodeSettings(effort=Effort.DRAFT)) == (
         "effort draft, about 3 min on two cores; --effort standard: about 16 min, for about 4 dB more"
     )
-    assert advice(picture, EncodeSettings(target_psnr=30.0)).endswith(" h, for a smaller file")
+    assert advice(_picture(40), EncodeSettings(target_psnr=32.0, effort=Effort.STANDARD)) == (
+        "effort standard, about 38 s, at most 3 min on two cores; "
+        "--effort thorough: about 92 s, at most 6 min, for a smaller file"
+    )
+    assert "effort standard, at most " in advice(_picture(40), EncodeSettings(max_bytes=200, effort=Effort.STANDARD))
+    assert advice(_picture(40), EncodeSettings(effort=Effort.STANDARD)).endswith(", for a little more")
