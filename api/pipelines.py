@@ -10,17 +10,21 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from api.lingering import MOST_BYTES
 from api.slow_clients import BoundedProtocol, Patience
 
+MOST_HELD = 256 * 1024
+"""Bytes that wait for the answer to a POST. With more the connection ends with that answer, and the client, to whom
+its end says so, sends them again."""
+
 
 class BoundedPipelines(BoundedProtocol):
-    """Closes after the answer to a POST where another request came behind it; all that wait hear of the client's going.
+    """Notices that a client has gone, whatever it sent behind a POST, and tells all of its requests.
 
-    uvicorn reads no more while a second request waits, and so would not notice that the client has gone. What is behind
-    a POST is read and thrown away instead: its client, to whom the connection's end says so, sends it again.
+    uvicorn reads no more while a second request waits, and so would not hear of it; and it tells the latest only.
     """
 
     def __init__(self, patience: Patience, **server: Any) -> None:
         super().__init__(patience, **server)
         self._answered_now: RequestResponseCycle | None = None
+        self._held = bytearray()
         self._ends, self._ignored = False, 0
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -31,27 +35,44 @@ class BoundedPipelines(BoundedProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._ends:
+        if self._ends:
+            self._ignore(data)
+        elif self._holds() or self._held:
+            self._held += data
+            if len(self._held) > MOST_HELD and self._answered_now:
+                self._answered_now.keep_alive, self._ends = False, True
+                self._held.clear()
+        else:
             super().data_received(data)
-            return
-        self._ignored += len(data)
-        if self._ignored > MOST_BYTES:
-            self.transport.abort()
+            if self._holds():
+                self.flow.resume_reading()
 
-    def on_headers_complete(self) -> None:
-        if not self._is_idle() and self.cycle.scope["method"] == "POST":
-            self.cycle.keep_alive, self._ends = False, True
-            self._done()
-            raise ValueError("another request behind a POST")  # which ends the parsing: see send_400_response
-        super().on_headers_complete()
-
-    def send_400_response(self, msg: str) -> None:
-        if not self._ends:
-            super().send_400_response(msg)
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._held and not self._holds() and not self.transport.is_closing():
+            held, self._held = bytes(self._held), bytearray()
+            self.data_received(held)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
         self._answered_now = cycle
         super()._start_asgi_task(cycle, app)
 
+    def _holds(self) -> bool:
+        """Whether a request waits for the answer to a POST."""
+        now = self._answered_now
+        return bool(self.pipeline) and now is not None and not now.response_complete and now.scope["method"] == "POST"
+
+    def _ignore(self, data: bytes) -> None:
+        self._ignored += len(data)
+        if self._ignored > MOST_BYTES:
+            self.transport.abort()
+
+    def _check(self) -> None:
+        """Who is not read is not late."""
+        if self._ends or self._holds():
+            self._timer = self.loop.call_later(self._patience.stall, self._check)
+        else:
+            super()._check()
+
     def _is_receiving(self) -> bool:
-        return self._ends or super()._is_receiving()
+        return self._ends or bool(self._held) or super()._is_receiving()
