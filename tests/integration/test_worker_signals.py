@@ -31,7 +31,7 @@ def test_A5_A8_a_worker_without_redis_stops_in_lines_and_heeds_no_ignored_signal
     environment = {**os.environ, "REGROW_REDIS_URL": f"redis://127.0.0.1:{port}/0"}
 
     def waits_for_redis() -> bool:
-        return "Trying again" in log.read_text() or worker.poll() is not None
+        return "waiting for it" in log.read_text() or worker.poll() is not None
 
     with log.open("wb") as output, subprocess.Popen(command, env=environment, stdout=output, stderr=output) as worker:
         try:
