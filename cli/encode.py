@@ -24,7 +24,7 @@ from core.codec.presets import Effort, Preset
 from core.codec.report import Report, make_report
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.errors import ImageError, InvalidSettings, RegrowError
+from core.errors import InvalidSettings, RegrowError
 from core.names import printable
 
 if TYPE_CHECKING:
@@ -94,21 +94,12 @@ def encode(
     with progress_bar() as bars:
         for image in ready:
             try:
-                picture, original_bytes = files.read(image)
-            except (ImageError, OSError) as error:  # it was changed meanwhile
-                complain_of(image, error)
-                failed += 1
-                continue
-            settings = asked.settings_for(picture)
-            if effort is None:
-                complain(f"{image}: {advice(picture, settings)}")
-            try:
-                report = _encode_one(image, picture, original_bytes, settings, targets[image], bars, force=force)
+                report = _encode_one(image, files, asked, targets[image], bars, force=force)
             except (RegrowError, OSError) as error:
                 complain_of(image, error)
                 failed += 1
-                continue
-            _tell(image, targets[image], report, as_json=as_json)
+            else:
+                _tell(image, targets[image], report, as_json=as_json)
     if failed:
         raise typer.Exit(1)
 
@@ -183,22 +174,18 @@ def _show_others(report: Report, stream: TextIO) -> None:
         print(f"  note: {report.others_note}", file=stream)
 
 
-def _encode_one(
-    image: Path,
-    picture: Picture,
-    original_bytes: int,
-    settings: EncodeSettings,
-    target: Path,
-    bars: Progress,
-    *,
-    force: bool,
-) -> Report:
+def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
+    """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
     from core.codec.codec import assemble, grid_of  # numba's kernels take seconds to load
     from core.codec.encoder import encode_patches
     from core.codec.engines import make_engine
     from core.codec.fit import fit
     from core.codec.fit_task import FitHooks
 
+    picture, original_bytes = files.read(image)
+    settings = asked.settings_for(picture)
+    if asked.effort is None:
+        complain(f"{image}: {advice(picture, settings)}")
     engine, start = make_engine(), time.monotonic()
     total = grid_of(picture).count
     bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
