@@ -41,7 +41,7 @@ class Events:
             redis_url,
             decode_responses=True,
             max_connections=most + SPARE_CONNECTIONS,
-            socket_connect_timeout=1,
+            socket_connect_timeout=5,  # when all followers come back at once, the last have waited for the others
             socket_timeout=LONGEST_WAIT + 5,  # a read that waits is no outage
         )
         self._most, self._followers = most, Counter[str]()

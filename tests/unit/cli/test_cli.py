@@ -82,6 +82,7 @@ def test_bad_images_are_one_line_and_exit_1(tmp_path: Path, name: str, data: byt
 def test_several_images_need_a_folder(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         (tmp_path / name).write_bytes(smooth_file(8, 8))
+    (tmp_path / "c").write_bytes(b"a file")
     _assert_one_line(_regrow("encode", tmp_path / "a.png", tmp_path / "b.png", "-o", tmp_path / "c"), "not a folder")
 
 
