@@ -149,6 +149,16 @@ def between(left, matrix, right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
+def keep_diagonal(matrix):  # type: ignore[no-untyped-def]
+    """Zero what is beside the diagonal: in the bases made of it a gradient has nothing there but rounding errors, which
+    differ from processor to processor, and of which Adam would make steps."""
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            if i != j:
+                matrix[i, j] = np.float32(0.0)
+
+
+@njit(nogil=True, error_model="numpy")
 def transposed(matrix):  # type: ignore[no-untyped-def]
     out = np.empty((matrix.shape[1], matrix.shape[0]), dtype=np.float32)
     _transpose(matrix, out)

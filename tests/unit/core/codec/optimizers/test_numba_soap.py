@@ -73,9 +73,8 @@ def test_follows_a_plain_reimplementation() -> None:
         soap.step(weights, gradient, rates(1, 1.0))
         moved, tensors = split(before - weights, shape), split(gradient, shape)
         expected = plain.direction(np.column_stack((tensors.w1[0], tensors.b1[0])).astype(np.float64))
-        # In its own basis the first gradient is diagonal but for rounding, of which Adam makes a few percent of a step.
-        tolerance = 0.1 if step == 0 else 2e-3
-        np.testing.assert_allclose(np.column_stack((moved.w1[0], moved.b1[0])), expected, atol=tolerance)
+        # The reference keeps what rounding leaves beside the diagonal of the first gradient in its own basis: in float64.
+        np.testing.assert_allclose(np.column_stack((moved.w1[0], moved.b1[0])), expected, atol=2e-3)
 
 
 def test_decreases_a_quadratic() -> None:
@@ -116,7 +115,7 @@ def test_rounding_errors_are_not_blown_up_to_steps() -> None:
     NumbaSoap(shape, 1).step(weights, gradient, rates(1, 1.0))
     along = -(weights * gradient).sum() / np.linalg.norm(gradient)
     assert along == pytest.approx(1.0, abs=1e-3)
-    assert np.linalg.norm(weights) < 1.05
+    assert np.linalg.norm(weights) < 1.001
 
 
 def test_a_tensor_without_gradient_starts_later() -> None:

@@ -23,8 +23,6 @@ from core.codec.trainers import Training, make_trainer
 from core.codec.trainers.device import DeviceTrainer
 from core.codec.trainers.host import HostTrainer
 
-pytestmark = pytest.mark.exact
-
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 
