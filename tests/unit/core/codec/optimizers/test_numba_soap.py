@@ -67,13 +67,13 @@ def test_follows_a_plain_reimplementation() -> None:
     rng = np.random.default_rng(0)
     soap, plain = NumbaSoap(shape, 1), PlainSoap()
     weights = np.zeros((1, shape.parameters), dtype=np.float32)
-    for step in range(12):
+    for _ in range(12):
         gradient = rng.normal(size=(1, shape.parameters)).astype(np.float32)
         before = weights.copy()
         soap.step(weights, gradient, rates(1, 1.0))
         moved, tensors = split(before - weights, shape), split(gradient, shape)
         expected = plain.direction(np.column_stack((tensors.w1[0], tensors.b1[0])).astype(np.float64))
-        # The reference keeps what rounding leaves beside the diagonal of the first gradient in its own basis: in float64.
+        # The reference keeps what rounding leaves beside the first gradient's diagonal, but works in float64.
         np.testing.assert_allclose(np.column_stack((moved.w1[0], moved.b1[0])), expected, atol=2e-3)
 
 
