@@ -145,9 +145,10 @@ class Fleet:
         return self.client.get(path + "/bundle").raise_for_status().content
 
     def files(self, path: str) -> list[str]:
-        """What the blob folder has of a job."""
+        """What the blob folder has of a job; not what a killed process was writing, which goes when it is old enough."""
         folder = self.folder / "blobs" / path.lstrip("/")
-        return sorted(str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file())
+        found = [each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".tmp-")]
+        return sorted(str(each.relative_to(folder)) for each in found)
 
     def _broker_answers(self) -> bool:
         assert self.broker.poll() is None, self.log("cli.broker")
