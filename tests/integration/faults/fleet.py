@@ -145,7 +145,7 @@ class Fleet:
         return self.client.get(path + "/bundle").raise_for_status().content
 
     def files(self, path: str) -> list[str]:
-        """What the blob folder has of a job; not what a killed process was writing, which goes when it is old enough."""
+        """What the blob folder has of a job; not what a killed process was writing, which goes when it is old."""
         folder = self.folder / "blobs" / path.lstrip("/")
         found = [each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".tmp-")]
         return sorted(str(each.relative_to(folder)) for each in found)
