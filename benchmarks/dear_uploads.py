@@ -40,7 +40,11 @@ def bench_dear_uploads() -> dict[str, Any]:
     with ServiceStack() as stack, stack.server() as server:
         alone = _seconds(server, small.getvalue())
         rows = [_row(server, name, data, small.getvalue(), alone) for name, data in meanwhile.items()]
-    return {"machine": machine(), "small_alone_seconds": alone[0], "rows": rows}
+    return {
+        "machine": machine() | {"command": "python -m benchmarks.dear_uploads"},
+        "small_alone_seconds": alone[0],
+        "rows": rows,
+    }
 
 
 def _row(server: Server, name: str, data: bytes, small: bytes, alone: tuple[float, float]) -> dict[str, Any]:
