@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help demo test test-paths test-avx2 test-plain warm fuzz check format setup clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
 	@$(BIN)/python -m cli.demo
