@@ -12,19 +12,19 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
-from api.floods import hold_back_floods
+from api.asgi.prefix import ProxyHeaders
+from api.connections.floods import hold_back_floods
+from api.connections.open_files import may_open, plan
+from api.connections.protocol import Protocol
+from api.connections.slow_clients import Patience
 from api.loopback import is_loopback
-from api.open_files import may_open, plan
-from api.prefix import ProxyHeaders
-from api.protocol import Protocol
 from api.settings import ApiSettings
-from api.slow_clients import Patience
 from core.access.keys import KeyStore
 from core.errors import ServiceUnavailable, told_in_one_line
-from core.jobs.blobs import make_blob_store
-from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
+from core.settings import warn_of_unknown_settings
 from core.stopping import heeded
+from core.stores import make_blob_store
 
 log = logging.getLogger("regrow.api")
 

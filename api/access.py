@@ -14,10 +14,10 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
+from api.asgi.hosts import is_answered
 from api.dependencies import Service, ServiceDependency
-from api.hosts import is_answered
+from core.access.key_cache import ANYBODY
 from core.access.principal import Principal
-from core.access.ring import ANYBODY
 from core.errors import Forbidden, JobNotFound, NotAuthenticated
 from core.jobs.model import is_job_id
 

@@ -9,10 +9,10 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
+from api.asgi.app import MeasuredApp
+from api.asgi.head_requests import HeadAsGet
 from api.dependencies import make_service
 from api.errors import install_error_handlers
-from api.head import HeadAsGet
-from api.measured import MeasuredApp
 from api.openapi import install_openapi
 from api.routes import admin, decode, docs, encode, events, groups, health, jobs, metrics, problems, webhooks
 from api.settings import ApiSettings

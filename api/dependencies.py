@@ -7,26 +7,26 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api.asgi.metrics import CacheCollector, FleetCollector, Metrics
 from api.loopback import is_loopback
-from api.metrics import CacheCollector, FleetCollector, Metrics
 from api.pictures import Pictures
-from api.preparing import Preparing
 from api.settings import ApiSettings
-from api.slots import Slots
+from api.submit.concurrency import Slots
+from api.submit.preparing import Preparing
 from api.warm_up import WarmUp
+from core.access.key_cache import KeyRing
 from core.access.keys import KeyStore
 from core.access.principal import Principal
-from core.access.ring import KeyRing
-from core.jobs.blobs import make_blob_store
 from core.jobs.counters import Counters
 from core.jobs.events import Events
 from core.jobs.groups import Groups
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.processes import ProcessRegistry
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
 from core.jobs.workers import WorkerRegistry
+from core.stores import make_blob_store
+from core.stores.redis import connect
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from api.prefix import below_prefix
-from api.schemas import Problem
+from api.asgi.prefix import below_prefix
+from api.bodies.jobs import Problem
 from core import errors
 
 log = logging.getLogger("regrow.api")

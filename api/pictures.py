@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from prometheus_client import Histogram
 
 from api.cache import ByteCache
-from core.codec.animation import AnimationKind, write_animation
-from core.codec.bundle import Bundle, read_bundle
+from core.codec.decode.animation import AnimationKind, write_animation
+from core.codec.decode.view import View, render
+from core.codec.format.bundle import Bundle, read_bundle
 from core.codec.images import ImageLimits
 from core.codec.picture_files import FileKind, write_picture
-from core.codec.view import View, render
 from core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
 from core.jobs.documents import JobKeys, OutcomeDocument
 from core.jobs.lifecycle import Jobs

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from api.archive import UploadLimits
-from api.hosts import host_name
-from api.prefix import parse_prefix
-from api.preparing import PreparingLimits
+from api.asgi.hosts import host_name
+from api.asgi.prefix import parse_prefix
+from api.submit.archive import UploadLimits
+from api.submit.preparing import PreparingLimits
 from core.codec.images import ImageLimits
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import Limits

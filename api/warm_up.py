@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from core.codec.decoder import warm_up
+from core.codec.decode.decoder import warm_up
 from core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.api")

@@ -17,15 +17,16 @@ from PIL import Image
 
 from benchmarks.decode_cold import api_import_seconds, cold_decode
 from benchmarks.machine import best_seconds, machine, sgemm_gflops
-from core.codec.bundle import BundleHeader, read_bundle, write_bundle
-from core.codec.decoder import decode_bundle, fast_grower
-from core.codec.engines.base import Rollout
-from core.codec.engines.numba_integer import grow_batch
-from core.codec.fixed_point import IntegerRule, Integers, Scales, integer_seed
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode_bundle, fast_grower
+from core.codec.decode.growers.compiled import grow_batch
+from core.codec.format.bundle import BundleHeader, read_bundle, write_bundle
+from core.codec.format.fixed_point import IntegerRule, Integers, Scales, integer_seed
+from core.codec.format.payload import write_payload
 from core.codec.images import Picture
-from core.codec.payload import Coder, write_payload
 from core.codec.picture_files import FileKind, write_picture
 from core.codec.presets import PATCH_SIZE, Preset
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS, SeedKind
 

@@ -13,18 +13,19 @@ import torch
 from benchmarks.machine import best_seconds, machine, sgemm_gflops
 from benchmarks.paper_loop import BATCH, ITERATIONS, STEPS, PaperLoop
 from benchmarks.pictures import SIDE, targets_of
-from core.codec.engines import make_engine
-from core.codec.engines.base import Engine, Rollout, Targets
-from core.codec.engines.torch_engine import TorchEngine
-from core.codec.fit import fit
-from core.codec.fit_task import FitTask
-from core.codec.fit_training import train
+from core.codec.fit.engines import make_engine
+from core.codec.fit.engines.base import Engine, Targets
+from core.codec.fit.engines.torch.engine import TorchEngine
+from core.codec.fit.fitting import fit
+from core.codec.fit.task import FitTask
+from core.codec.fit.trainers import Training, make_trainer
+from core.codec.fit.training import train
 from core.codec.images import Picture
 from core.codec.presets import Preset, Schedule
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS as SEED_STEPS
 from core.codec.seeds import SeedKind
-from core.codec.trainers import Training, make_trainer
 
 PAPER_PSNR = 28.06
 """GNCA-small at 40×40, the paper's Table II."""

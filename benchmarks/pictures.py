@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from core.codec.engines.base import Targets
+from core.codec.fit.engines.base import Targets
 from core.codec.images import Picture
 from core.errors import InvalidSettings
 

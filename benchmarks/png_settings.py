@@ -16,10 +16,10 @@ from PIL import Image, features
 from benchmarks.decode import random_bundle
 from benchmarks.machine import machine
 from benchmarks.pictures import load_pictures
-from core.codec.bundle import read_bundle
+from core.codec.decode.view import View, render
+from core.codec.format.bundle import read_bundle
 from core.codec.images import Picture
 from core.codec.picture_files import image_of
-from core.codec.view import View, render
 
 LEVELS = range(10)
 STRATEGIES = {

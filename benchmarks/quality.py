@@ -10,18 +10,19 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.pictures import SIDE, targets_of
-from core.codec.bundle import BundleHeader, write_bundle
-from core.codec.drafts import RoundedRule
-from core.codec.engines import make_engine
-from core.codec.engines.base import Rollout
-from core.codec.fit_task import FitTask
-from core.codec.fit_training import train
+from core.codec.coder import Coder
+from core.codec.fit.engines import make_engine
+from core.codec.fit.partly_rounded import RoundedRule
+from core.codec.fit.rounding import round_rules
+from core.codec.fit.stages import Journal
+from core.codec.fit.task import FitTask
+from core.codec.fit.training import train
+from core.codec.format.bundle import BundleHeader, write_bundle
+from core.codec.format.payload import write_payload
 from core.codec.images import Picture
-from core.codec.journal import Journal
-from core.codec.metrics import psnr_from_mse
-from core.codec.payload import Coder, write_payload
 from core.codec.presets import SCHEDULES, Effort, Preset
-from core.codec.rounding import round_rules
+from core.codec.quality import psnr_from_mse
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import STEPS, SeedKind
 

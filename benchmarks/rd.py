@@ -13,10 +13,10 @@ from benchmarks.machine import machine
 from benchmarks.rd_codecs import CODECS, codec_curves
 from benchmarks.rd_curve import Curve
 from benchmarks.rd_rules import USUAL, PresetFit, fit_preset, hull_curve, levels_of, preset_curve
-from core.codec.engines import make_engine
+from core.codec.encode.other_codecs import JPEG_444, Codec
+from core.codec.fit.engines import make_engine
+from core.codec.format.payload import HEAD_BYTES
 from core.codec.images import Picture
-from core.codec.other_codecs import JPEG_444, Codec
-from core.codec.payload import HEAD_BYTES
 from core.codec.presets import Effort, Preset
 from core.codec.settings import EncodeSettings
 

@@ -10,20 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
-from core.codec.allocation import Candidate
-from core.codec.budget import grid_of, rollout_of
-from core.codec.codec import assemble, candidates_of
-from core.codec.engines import make_engine
-from core.codec.engines.base import Engine, Targets
-from core.codec.fit import Fitted
-from core.codec.fit_task import FitTask
-from core.codec.fit_training import train
+from core.codec.encode.assemble import assemble
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.patch_fits import candidates_of
+from core.codec.encode.plan import grid_of, rollout_of
+from core.codec.fit.engines import make_engine
+from core.codec.fit.engines.base import Engine, Targets
+from core.codec.fit.fitting import Fitted
+from core.codec.fit.rounding import round_rules
+from core.codec.fit.stages import Journal
+from core.codec.fit.task import FitTask
+from core.codec.fit.training import train
 from core.codec.images import Picture
-from core.codec.journal import Journal
-from core.codec.metrics import psnr_from_mse
 from core.codec.patches import cut
 from core.codec.presets import SCHEDULES, Preset
-from core.codec.rounding import round_rules
+from core.codec.quality import psnr_from_mse
 from core.codec.settings import EncodeSettings
 
 USUAL = 1.0
@@ -102,7 +103,7 @@ def _task(
 
 
 def _timed_fit(engine: Engine, task: FitTask) -> tuple[Fitted, float, float]:
-    """core.codec.fit.fit, and the seconds that its two halves take."""
+    """core.codec.fit.fitting.fit, and the seconds that its two halves take."""
     journal, start = Journal(engine, task), time.perf_counter()
     trained = train(engine, task, journal)
     between = time.perf_counter()

@@ -18,14 +18,14 @@ from redis import Redis
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import ServiceUnavailable
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobDocument
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import JobState, new_job_id
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
 from core.jobs.workers import WorkerRegistry
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from core.times import now_ms
 
 START_SECONDS = 120
@@ -61,12 +61,12 @@ class ScaleStack:
             "REGROW_MAX_PATCHES_PER_OWNER": "0",
             "REGROW_MAX_PATCHES": "0",
         }
-        self._start("cli.broker", str(folder / "valkey"), str(folder / "valkey.sock"))
+        self._start("cli.embedded_valkey", str(folder / "valkey"), str(folder / "valkey.sock"))
         self.redis: Redis = self._stack.enter_context(connect(self.redis_url))
         blobs = FilesBlobStore(folder / "blobs")
         self.jobs = Jobs(JobStore(self.redis), blobs, Sender(make_celery(self.redis_url)))
         wait_for(lambda: _answers(self.jobs.store), "Valkey")
-        self._start("worker.sweep")
+        self._start("sweeper.__main__")
         self._start("api")
         self.url = f"http://127.0.0.1:{port}"
         wait_for(lambda: api_answers(self.url), "the API")

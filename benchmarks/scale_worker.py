@@ -11,15 +11,15 @@ import time
 
 import numpy as np
 
-from core.codec.allocation import Candidate
-from core.codec.checkpoint import Checkpoints
-from core.codec.encoded import Encoded
-from core.codec.encoder import EncodedPatches
-from core.codec.fit_task import FitHooks
-from core.codec.flat import flat_candidate
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.encoded import Encoded
+from core.codec.encode.encoder import EncodedPatches
+from core.codec.encode.flat import flat_candidate
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.task import FitHooks
 from core.codec.images import Picture
-from core.codec.metrics import Quality
 from core.codec.presets import Preset
+from core.codec.quality import Quality
 from core.codec.settings import EncodeSettings
 from worker import encode_job
 from worker.__main__ import main

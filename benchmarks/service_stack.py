@@ -14,7 +14,7 @@ from benchmarks.decode import random_bundle
 from benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_port, wait_for
 from benchmarks.service_app import FOLDER, MOUNT
 from benchmarks.service_load import Plan, Seen
-from core.codec.decoder import decode
+from core.codec.decode.decoder import decode
 from core.codec.picture_files import FileKind, write_picture
 from core.codec.presets import PATCH_SIZE, Effort, Preset
 from core.codec.seeds import SeedKind

@@ -9,12 +9,12 @@ import numpy as np
 
 from benchmarks.machine import machine
 from benchmarks.pictures import targets_of
-from core.codec.engines import make_engine
-from core.codec.engines.base import Rollout
-from core.codec.fit_task import FitTask
-from core.codec.fit_training import train
+from core.codec.fit.engines import make_engine
+from core.codec.fit.task import FitTask
+from core.codec.fit.training import train
 from core.codec.images import Picture
 from core.codec.presets import Preset, Schedule
+from core.codec.rollout import Rollout
 from core.codec.seeds import SeedKind
 
 TRIED = {SeedKind.SCAFFOLD: (6, 8, 12, 16, 24), SeedKind.PIXEL: (24, 32, 40, 56)}

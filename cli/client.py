@@ -46,7 +46,7 @@ class ServerError(RegrowError):
 
 
 class RemoteJob(BaseModel):
-    """A job as the server tells it (api.schemas.JobBody); unknown fields are left aside."""
+    """A job as the server tells it (api.bodies.jobs.JobBody); unknown fields are left aside."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -64,7 +64,7 @@ class RemoteJob(BaseModel):
 
 
 class RemoteItem(BaseModel):
-    """An image of a group (api.group_schemas.GroupItem)."""
+    """An image of a group (api.bodies.groups.GroupItem)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -83,7 +83,7 @@ class RemoteItem(BaseModel):
 
 
 class RemoteGroup(BaseModel):
-    """A group as the server tells it (api.group_schemas.GroupBody)."""
+    """A group as the server tells it (api.bodies.groups.GroupBody)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

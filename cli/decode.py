@@ -10,9 +10,9 @@ import typer
 
 from cli.console import complain
 from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
-from core.codec import decoder
-from core.codec.bundle import read_bundle
-from core.codec.view import LARGEST_SCALE, View, parse_box, render
+from core.codec.decode import decoder
+from core.codec.decode.view import LARGEST_SCALE, View, parse_box, render
+from core.codec.format.bundle import read_bundle
 from core.errors import BundleError, InvalidSettings
 from core.names import printable
 

@@ -17,10 +17,10 @@ from skimage import data as samples
 
 from cli.console import progress_bar
 from cli.stack import Stack
+from core.codec.encode.other_codecs import OtherFile
+from core.codec.encode.report import Report
 from core.codec.images import Picture, read_picture
-from core.codec.metrics import compression_ratio, measure
-from core.codec.other_codecs import OtherFile
-from core.codec.report import Report
+from core.codec.quality import compression_ratio, measure
 from core.errors import RegrowError
 from core.stopping import on_stop
 

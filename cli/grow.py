@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
-from core.codec.animation import AnimationKind, write_animation
-from core.codec.bundle import read_bundle
-from core.codec.view import LARGEST_SCALE
+from core.codec.decode.animation import AnimationKind, write_animation
+from core.codec.decode.view import LARGEST_SCALE
+from core.codec.format.bundle import read_bundle
 from core.errors import BundleError, InvalidSettings
 from core.names import printable
 

@@ -10,7 +10,7 @@ import typer
 
 from cli.files import Force, is_stream, read_image, refuse_unwritable, words_for, write_whole
 from cli.inspect_facts import Facts, facts_of
-from core.codec.bundle import Bundle, read_bundle
+from core.codec.format.bundle import Bundle, read_bundle
 from core.errors import BundleError, InvalidSettings
 
 

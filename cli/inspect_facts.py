@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.bundle import VERSION, Bundle, BundleHeader, bundle_size
-from core.codec.entropy_coding import bits_of
-from core.codec.payload import HEAD_BYTES, Coder
+from core.codec.coder import Coder
+from core.codec.format.bundle import VERSION, Bundle, BundleHeader, bundle_size
+from core.codec.format.entropy_coding import bits_of
+from core.codec.format.payload import HEAD_BYTES
 from core.codec.presets import Preset
 from core.codec.rule import RuleShape, tensor_slices
 

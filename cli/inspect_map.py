@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from core.codec.bundle import Bundle
-from core.codec.decoder import decode_bundle
+from core.codec.decode.decoder import decode_bundle
+from core.codec.format.bundle import Bundle
 from core.codec.images import Picture, Pixels
-from core.codec.metrics import psnr_from_mse
+from core.codec.quality import psnr_from_mse
 from core.errors import InvalidSettings
 
 Values = npt.NDArray[np.float64]

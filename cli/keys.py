@@ -15,8 +15,8 @@ from rich.table import Table
 from core.access.keys import KeyDocument, KeyStore
 from core.access.principal import Role
 from core.errors import InvalidSettings
-from core.jobs.blobs import make_blob_store
-from core.jobs.settings import BlobSettings
+from core.stores import make_blob_store
+from core.stores.settings import BlobSettings
 from core.times import iso, now_ms
 
 app = typer.Typer(

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from core.errors import InvalidSettings
-from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
+from core.settings import warn_of_unknown_settings
 from core.stopping import on_stop
 
 

@@ -19,16 +19,16 @@ from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cli import broker
+from cli import embedded_valkey
 from cli.supervisor import Child, StackError, Supervisor, python
 from core.errors import ServiceUnavailable
 from core.jobs.processes import ProcessRecord, ProcessRegistry
-from core.jobs.scripts import connect
 from core.jobs.settings import ServiceSettings
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
 from core.setting_kinds import unknown_settings
-from worker.sweep import sweep
+from core.stores.redis import connect
+from sweeper.sweep import sweep
 
 START_SECONDS = 60
 POLL_SECONDS = 0.05
@@ -123,8 +123,8 @@ class Stack:
         self._redis = redis = connect(redis_url)
         store, registry = JobStore(redis), WorkerRegistry(redis)
         folder = self.data / "valkey"
-        log = str(folder / broker.LOG)
-        self._spawn("Valkey", environment, "cli.broker", str(folder), str(path), messages=log)
+        log = str(folder / embedded_valkey.LOG)
+        self._spawn("Valkey", environment, "cli.embedded_valkey", str(folder), str(path), messages=log)
         self._until(lambda: _answers(store.check), "Valkey")
         workers = {self._spawn(f"worker {number}", environment, "worker") for number in range(self.workers)}
         self._spawn("API", environment, "api")

@@ -16,7 +16,7 @@ from cli.console import complain, complain_of, progress_bar
 from cli.files import STDOUT, Force, refuse_unwritable, write_whole
 from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
 from cli.pictures import Recursive, choose, counted
-from cli.sending import Options, Sent, look, send
+from cli.uploads import Options, Sent, look, send
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import InvalidSettings, RegrowError

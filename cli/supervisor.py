@@ -40,7 +40,7 @@ class Child:
     due: float = 0.0
 
     def start(self) -> int:
-        tethered = [*python("cli.tether"), str(os.getpid()), *self.command]
+        tethered = [*python("cli.die_with_parent"), str(os.getpid()), *self.command]
         # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
         self.process = subprocess.Popen(tethered, env=self.environment, start_new_session=True)
         self.started, self.since = time.monotonic(), iso(now_ms())

@@ -7,6 +7,7 @@ COPY pyproject.toml constraints.txt README.md ./
 COPY core core
 COPY api api
 COPY worker worker
+COPY sweeper sweeper
 COPY cli cli
 COPY benchmarks benchmarks
 RUN pip install --constraint constraints.txt .

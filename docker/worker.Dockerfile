@@ -7,6 +7,7 @@ COPY pyproject.toml constraints.txt README.md ./
 COPY core core
 COPY api api
 COPY worker worker
+COPY sweeper sweeper
 COPY cli cli
 COPY benchmarks benchmarks
 # The CPU build of PyTorch: the registry's default brings several GB of CUDA packages.

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.codec.bundle import BundleHeader, write_bundle
-from core.codec.engines.base import Rollout
-from core.codec.fixed_point import IntegerRule, Scales
-from core.codec.payload import Coder, write_payload
+from core.codec.coder import Coder
+from core.codec.format.bundle import BundleHeader, write_bundle
+from core.codec.format.fixed_point import IntegerRule, Scales
+from core.codec.format.payload import write_payload
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 

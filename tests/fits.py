@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.engines.base import Rollout, Targets
-from core.codec.fit_task import FitTask
+from core.codec.fit.engines.base import Targets
+from core.codec.fit.task import FitTask
 from core.codec.presets import Schedule
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from tests.pictures import smooth_pixels

@@ -142,8 +142,8 @@ def seaweedfs(folder: Path) -> Iterator[S3]:
 
 def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
     from core.errors import ServiceUnavailable
-    from core.jobs.blobs.s3 import S3BlobStore
-    from core.jobs.settings import BlobSettings
+    from core.stores.s3 import S3BlobStore
+    from core.stores.settings import BlobSettings
 
     if child.poll() is not None:
         raise RuntimeError(f"SeaweedFS ended with status {child.returncode}: see weed.log")

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import told_in_one_line
-from core.jobs.settings import warn_of_unknown_settings
 from core.logs import configure_logging
+from core.settings import warn_of_unknown_settings
 from core.stopping import on_stop
 from worker.settings import WorkerSettings
 

@@ -12,31 +12,31 @@ from typing import Any
 
 from celery import Celery, bootsteps, signals
 
-from core.codec.checkpoint import Checkpoints
-from core.codec.encoder import EncodedPatches, encode_patches
-from core.codec.engines import make_engine
-from core.codec.fit_task import FitHooks
+from core.codec.encode.encoder import EncodedPatches, encode_patches
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.engines import make_engine
+from core.codec.fit.task import FitHooks
+from core.codec.fit.trial import try_out
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
-from core.codec.trial import try_out
 from core.errors import ServiceUnavailable, UnfitStore
-from core.jobs.blobs import make_blob_store
-from core.jobs.blobs.base import BlobStore
 from core.jobs.counters import Counters
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRegistry
 from core.stopping import STOPS, heeded
+from core.stores import make_blob_store
+from core.stores.blobs import BlobStore
+from core.stores.redis import connect
 from worker.consumer import patient_consumer
 from worker.encode_job import EncodeJob, PatchEncoder
-from worker.gather import FitGatherer
 from worker.heartbeat import Heartbeat
+from worker.joint_fit import FitGatherer
 from worker.leases import Leases
 from worker.settings import WorkerSettings
-from worker.sources import Sources
+from worker.source_cache import Sources
 from worker.speed import Speed
 from worker.tasks import StepRunner, register_task
 from worker.trial import prove

@@ -14,17 +14,16 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from core.codec.allocation import Candidate
-from core.codec.checkpoint import Checkpoints
-from core.codec.codec import assemble
-from core.codec.encoder import EncodedPatches
-from core.codec.fit_task import FitHooks
-from core.codec.flat import flat_candidate
+from core.codec.encode.assemble import assemble
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.encoder import EncodedPatches
+from core.codec.encode.flat import flat_candidate
+from core.codec.encode.report import make_report
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.task import FitHooks
 from core.codec.images import Picture
-from core.codec.report import make_report
 from core.codec.settings import EncodeSettings
 from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
-from core.jobs.blobs.base import BlobStore
 from core.jobs.counters import Counters
 from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
 from core.jobs.lifecycle import Jobs
@@ -32,10 +31,11 @@ from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from core.jobs.queue import MOST_TRIES
 from core.jobs.steps import StepKind
 from core.logs import log_context
+from core.stores.blobs import BlobStore
 from worker.leases import Hold, Leases
-from worker.sources import Source, Sources
+from worker.source_cache import Source, Sources
 from worker.speed import Speed
-from worker.watch import Watch
+from worker.step_hooks import Watch
 
 log = logging.getLogger("regrow.worker")
 
@@ -44,7 +44,7 @@ READERS, READ_AT_ONCE = 16, 256
 """Threads that read parts, and how many parts between two signs of life."""
 
 PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints[bytes]], EncodedPatches]
-"""As core.codec.encoder.encode_patches, on this worker's device."""
+"""As core.codec.encode.encoder.encode_patches, on this worker's device."""
 
 
 @dataclass(frozen=True, slots=True)

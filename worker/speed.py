@@ -6,7 +6,7 @@ import os
 import threading
 
 FIRST_GUESS = {"cuda": 1e13, "numba": 5e10 * (os.cpu_count() or 1), "torch": 5e9 * (os.cpu_count() or 1)}
-"""Cost (core.codec.budget.patch_cost) a second, by engine, before anything was measured."""
+"""Cost (core.codec.encode.plan.patch_cost) a second, by engine, before anything was measured."""
 
 FORGETTING = 0.3
 """Weight of a new, lower measurement: one small batch says little about what a device can do."""

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 
 from api.access import admin
+from api.bodies.jobs import Problem, ProcessList, WorkerList
 from api.dependencies import ServiceDependency
-from api.schemas import Problem, ProcessList, WorkerList
 from api.static_files import STATIC
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])

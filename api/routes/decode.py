@@ -11,15 +11,15 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from api.access import JobId, caller
+from api.bodies.jobs import Problem
 from api.conditional import answer, is_known
 from api.dependencies import Service, ServiceDependency
 from api.negotiation import preferred_kind
 from api.pictures import DECODER, Kind, StoredBundle
-from api.schemas import Problem
-from core.codec.animation import AnimationKind
+from core.codec.decode.animation import AnimationKind
+from core.codec.decode.view import LARGEST_SCALE, View, parse_box
 from core.codec.picture_files import FileKind
 from core.codec.rule import MOST_STEPS
-from core.codec.view import LARGEST_SCALE, View, parse_box
 from core.errors import InvalidSettings
 
 router = APIRouter(tags=["decode"])

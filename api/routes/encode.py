@@ -14,14 +14,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.access import Caller
+from api.asgi.prefix import below_prefix
+from api.bodies.jobs import JobBody, Problem
 from api.dependencies import Service, ServiceDependency
-from api.gone import while_connected
-from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
-from api.prefix import below_prefix
-from api.preparing import is_large
 from api.routes.jobs import POLL_SECONDS
-from api.schemas import JobBody, Problem
-from api.submission import look_at, submit
+from api.submit.gone import while_connected
+from api.submit.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
+from api.submit.preparing import is_large
+from api.submit.submission import look_at, submit
 from core.errors import ServiceUnavailable, UnsupportedImage
 from core.jobs.model import FINAL_STATES, Job
 

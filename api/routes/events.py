@@ -13,8 +13,8 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from api.access import Caller, JobId, who
+from api.bodies.jobs import JobBody, Problem
 from api.dependencies import Service, ServiceDependency
-from api.schemas import JobBody, Problem
 from core.access.principal import Principal
 from core.errors import JobNotFound, ServiceUnavailable
 from core.jobs.events import JobEvent, milliseconds_of

@@ -17,16 +17,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from api.access import Caller
+from api.asgi.prefix import below_prefix
+from api.bodies.groups import GroupBody, manifest_csv, manifest_rows
+from api.bodies.jobs import Problem
 from api.dependencies import ServiceDependency
 from api.errors import NOTHING_ACCEPTED, TABLE, problem
-from api.gone import Gone, while_connected
-from api.group_schemas import GroupBody, manifest_csv, manifest_rows
-from api.group_submission import UploadedFile, submit_group
-from api.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
-from api.prefix import below_prefix
 from api.routes.jobs import POLL_SECONDS
-from api.schemas import Problem
 from api.settings import ApiSettings
+from api.submit.gone import Gone, while_connected
+from api.submit.group import UploadedFile, submit_group
+from api.submit.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
 from core.errors import GroupNotFound, TooBusy, UnsupportedImage
 from core.jobs.groups import GroupDocument
 from core.jobs.model import is_job_id

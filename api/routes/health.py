@@ -9,9 +9,9 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from api.bodies.jobs import Health, Problem, Readiness, ReadinessWarning
 from api.dependencies import Service, ServiceDependency
 from api.errors import Kind, problem
-from api.schemas import Health, Problem, Readiness, ReadinessWarning
 from core.errors import RegrowError
 
 router = APIRouter(tags=["health"])

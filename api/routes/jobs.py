@@ -9,11 +9,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from api.access import Caller, JobId
+from api.asgi.prefix import below_prefix
+from api.bodies.jobs import JobBody, JobList, Problem
 from api.conditional import answer, answer_ranges
 from api.dependencies import ServiceDependency
-from api.prefix import below_prefix
-from api.schemas import JobBody, JobList, Problem
-from core.codec.report import Report
+from core.codec.encode.report import Report
 from core.errors import JobEnded
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobState

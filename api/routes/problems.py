@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 
+from api.bodies.jobs import Problem, ProblemKind
 from api.openapi import problem_kinds
-from api.schemas import Problem, ProblemKind
 
 router = APIRouter(tags=["problems"])
 

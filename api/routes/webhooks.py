@@ -8,8 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from api.access import Caller
+from api.bodies.jobs import DeliveryBody, DeliveryList, Problem, WebhookSecret
 from api.dependencies import ServiceDependency
-from api.schemas import DeliveryBody, DeliveryList, Problem, WebhookSecret
 from core.errors import DeliveryNotFound
 from core.webhooks.model import DeliveryDocument, is_delivery_id
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from core.access.principal import Principal, Role, check_owner
 from core.errors import BlobNotFound, KeyNotFound
-from core.jobs.blobs.base import BlobStore
+from core.stores.blobs import BlobStore
 from core.times import now_ms
 
 log = logging.getLogger("regrow.access")

@@ -44,3 +44,7 @@ def check_owner(name: str) -> str:
             f"{name!r} cannot be an owner: 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first"
         )
     return name
+
+
+LOCAL = "local"
+"""The owner of every job of a service without keys."""

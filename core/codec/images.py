@@ -25,13 +25,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from core.codec.decode_cost import refuse_dear
 from core.codec.reading import jpeg, jpeg_segments, png, webp
 from core.codec.reading.colours import Statement, to_srgb
+from core.codec.reading.decode_cost import refuse_dear
 from core.codec.reading.icc import read_profile
 from core.codec.reading.orientation import orientation_of, upright
 from core.codec.reading.raster import Raster, eight_bits
-from core.codec.source_format import SourceFormat, format_of
+from core.codec.reading.source_format import SourceFormat, format_of
 from core.errors import DamagedImage, ImageTooLarge, RegrowError, UnsupportedImage
 
 FORMATS = ("PNG", "JPEG", "WEBP")

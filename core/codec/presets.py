@@ -58,7 +58,7 @@ class Schedule:
 
     iterations, noisy_iterations: at most so many of each. learning_rate: its peak in both phases. decays: after a short
     warm-up, along a cosine to zero; otherwise it is constant. steps: of the rollout, where the effort and not the seed
-    decides them. groups: of weights that are rounded together (core.codec.rounding), 0 for rounding to nearest.
+    decides them. groups: of weights that are rounded together (core.codec.fit.rounding), 0 for rounding to nearest.
     tuning_iterations: between two groups.
     """
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.payload import Coder
+from core.codec.coder import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.errors import InvalidSettings

@@ -13,7 +13,7 @@ from redis import Redis
 
 from core.errors import RegrowError
 from core.jobs.model import FINAL_STATES, JobState, Priority
-from core.jobs.scripts import redis_errors
+from core.stores.redis import redis_errors
 
 BATCH_BOUNDS = ("0.5", "1.0", "2.0", "5.0", "10.0", "20.0", "30.0", "45.0", "60.0", "120.0", "300.0", "600.0", "+Inf")
 """Seconds, each the upper bound of a bucket, as text. A worker aims at 30 s."""

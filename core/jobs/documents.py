@@ -6,18 +6,17 @@ import base64
 
 from pydantic import BaseModel, ConfigDict
 
-from core.codec.allocation import Candidate
-from core.codec.payload import Coder
+from core.access.principal import LOCAL
+from core.codec.coder import Coder
+from core.codec.encode.candidate import Candidate
 from core.codec.presets import Effort, Preset
+from core.codec.reading.source_format import SourceFormat
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
-from core.codec.source_format import SourceFormat
 from core.jobs.model import JobState, OnFailure, Priority
 
 DOCUMENT_VERSION = 2
-LOCAL = "local"
-"""The owner of every job of a service without keys."""
 
 
 class Document(BaseModel):
@@ -31,7 +30,7 @@ class Document(BaseModel):
 class JobDocument(Document):
     """`job.json`: what was asked for.
 
-    source_bytes: size of the file that was uploaded. patch_cost: of fitting one patch (core.codec.budget.patch_cost).
+    source_bytes: size of the file that was uploaded. patch_cost: of one patch (core.codec.encode.plan.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
     colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
@@ -83,7 +82,7 @@ class JobDocument(Document):
 
 
 class CandidateDocument(Document):
-    """One encoding of a patch (core.codec.allocation.Candidate). payload: base64."""
+    """One encoding of a patch (core.codec.encode.allocation.Candidate). payload: base64."""
 
     channels: int
     hidden: int

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from core.errors import ServiceUnavailable
 from core.jobs.model import JobState
-from core.jobs.scripts import redis_errors
+from core.stores.redis import redis_errors
 
 MOST_FOLLOWERS = 256
 """At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""

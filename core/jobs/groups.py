@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, GroupNotFound, JobNotFound
-from core.jobs.blobs.base import delete_all
 from core.jobs.documents import Document
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, Job, JobState, created_ms
+from core.stores.blobs import delete_all
 from core.times import now_ms
 
 GROUPS = "groups/"

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
-from core.jobs.blobs.base import BlobStore
 from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import new_job_id
+from core.stores.blobs import BlobStore
 from core.times import iso, now_ms
 
 IN_FLIGHT_MS = 60_000

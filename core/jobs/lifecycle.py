@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
-from core.jobs.announce import announce_job
-from core.jobs.blobs.base import BlobStore, delete_all
 from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
+from core.jobs.job_webhook import announce_job
 from core.jobs.messages import Sender
 from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
 from core.jobs.store import JobStore, Limits
+from core.stores.blobs import BlobStore, delete_all
 from core.times import now_ms
 from core.webhooks.deliveries import Deliveries
 

@@ -15,8 +15,9 @@ from redis import Redis
 from core.errors import VersionSkew
 from core.jobs.messages import PROTOCOL, QueueName
 from core.jobs.model import JobFailure
-from core.jobs.scripts import load_script, redis_errors
+from core.jobs.scripts import load_script
 from core.jobs.steps import Step
+from core.stores.redis import redis_errors
 from core.version import VERSION
 
 MOST_PATCHES = 4096
@@ -48,7 +49,7 @@ class StepQueue:
         }
 
     def claim(self, most_cost: float, workers: int = 1) -> Claim | None:
-        """The next step, or None. most_cost: what the worker does in one batch (core.codec.budget.patch_cost).
+        """The next step, or None. most_cost: what the worker does in one batch (core.codec.encode.plan.patch_cost).
 
         Raises VersionSkew where the service speaks a later protocol than this worker.
         """

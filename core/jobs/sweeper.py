@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 
 from core.errors import BlobNotFound, GroupNotFound, JobNotFound, ServiceUnavailable
-from core.jobs.blobs.base import delete_all
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
 from core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
 from core.jobs.idempotency import days
 from core.jobs.lifecycle import Jobs
 from core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
 from core.jobs.queue import StepQueue
+from core.stores.blobs import delete_all
 
 log = logging.getLogger("regrow.sweeper")
 

@@ -10,7 +10,7 @@ from redis import Redis
 
 from core.errors import VersionSkew
 from core.jobs.messages import PROTOCOL
-from core.jobs.scripts import redis_errors
+from core.stores.redis import redis_errors
 from core.version import VERSION
 
 _WORKERS = "regrow:workers"

@@ -15,8 +15,8 @@ from typing import Any
 from redis import Redis
 
 from core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
-from core.jobs.blobs.base import BlobStore
-from core.jobs.scripts import redis_errors
+from core.stores.blobs import BlobStore
+from core.stores.redis import redis_errors
 from core.times import iso
 from core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, queued_again
 from core.webhooks.secrets import SecretStore

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from core.errors import BlobNotFound
-from core.jobs.blobs.base import BlobStore
+from core.stores.blobs import BlobStore
 from core.webhooks.model import FormerSecret, SecretDocument
 from core.webhooks.signature import new_secret
 

@@ -13,15 +13,15 @@ from playwright.sync_api import Page, Route, expect, sync_playwright
 
 from core.access.keys import KeyStore
 from core.access.principal import Role
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.model import JobFailure, JobState
 from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.steps import Step
 from core.jobs.store import JobStore
 from core.jobs.workers import WorkerRecord, WorkerRegistry
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests import services
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file

@@ -13,8 +13,8 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["core.codec"]):
-    from core.codec.bundle import read_bundle
-    from core.codec.decoder import decode, reference_grower
+    from core.codec.decode.decoder import decode, reference_grower
+    from core.codec.format.bundle import read_bundle
     from core.errors import BundleError
 
 from tests.format.make_golden import FOLDER

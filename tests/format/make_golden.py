@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from core.codec.bundle import BundleHeader, write_bundle
-from core.codec.decoder import decode, reference_grower
-from core.codec.engines.base import Rollout
-from core.codec.entropy_coding import encode_symbols
-from core.codec.fixed_point import Scales
-from core.codec.payload import HEAD_BYTES, Coder
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode, reference_grower
+from core.codec.format.bundle import BundleHeader, write_bundle
+from core.codec.format.entropy_coding import encode_symbols
+from core.codec.format.fixed_point import Scales
+from core.codec.format.payload import HEAD_BYTES
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 from core.codec.seeds import SeedKind
 from tests.bundles import random_bundle

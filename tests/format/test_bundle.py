@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.bundle import bundle_size, read_bundle, write_bundle
-from core.codec.decoder import decode, reference_grower
-from core.codec.engines.base import Rollout
-from core.codec.payload import Coder
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode, reference_grower
+from core.codec.format.bundle import bundle_size, read_bundle, write_bundle
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from core.errors import BundleError, DamagedBundle, InvalidSettings, NotABundle, UnsupportedBundle
@@ -198,7 +198,7 @@ def test_b5_changed_headers_with_right_checksums_crash_nothing(changes: list[tup
 
 _LIMITED = """
 import resource, struct, sys, zlib
-from core.codec.bundle import read_bundle
+from core.codec.format.bundle import read_bundle
 from core.errors import BundleError
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20),) * 2)

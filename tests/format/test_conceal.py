@@ -7,11 +7,11 @@ import time
 import numpy as np
 import pytest
 
-from core.codec.bundle import read_bundle, write_bundle
-from core.codec.conceal import conceal
-from core.codec.decoder import decode
-from core.codec.engines.base import Rollout
+from core.codec.decode.conceal import conceal
+from core.codec.decode.decoder import decode
+from core.codec.format.bundle import read_bundle, write_bundle
 from core.codec.patches import PatchGrid
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.errors import BundleError, DamagedBundle
 from tests.bundles import random_bundle

@@ -11,16 +11,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.bundle import read_bundle, write_bundle
-from core.codec.decoder import Grower, decode, decode_bundle, reference_grower
-from core.codec.engines import numba_integer, torch_integer
-from core.codec.engines.base import Rollout
+from core.codec.coder import Coder
+from core.codec.decode.decoder import Grower, decode, decode_bundle, reference_grower
+from core.codec.decode.growers import compiled
+from core.codec.format.bundle import read_bundle, write_bundle
 from core.codec.images import read_picture
-from core.codec.payload import Coder
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 from tests.bundles import random_bundle
-from tests.format import independent_decoder
+from tests.format import independent_decoder, torch_grower
 from tests.format.make_golden import FOLDER, golden_bundles
 
 pytestmark = pytest.mark.exact
@@ -28,9 +28,9 @@ pytestmark = pytest.mark.exact
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 GROWERS: dict[str, Grower] = {
     "numpy": reference_grower,
-    "numba": numba_integer.grow_batch,
-    "numba-portable": functools.partial(numba_integer.grow_batch, portable=True),
-    **{f"torch-{device}": functools.partial(torch_integer.grow_batch, device=device) for device in DEVICES},
+    "numba": compiled.grow_batch,
+    "numba-portable": functools.partial(compiled.grow_batch, portable=True),
+    **{f"torch-{device}": functools.partial(torch_grower.grow_batch, device=device) for device in DEVICES},
 }
 FILES = sorted(FOLDER.glob("*.gnca"))
 

@@ -11,10 +11,10 @@ import pytest
 
 from api.app import create_app
 from api.openapi import OPEN_TO_ALL
+from core.access.key_cache import FRESH_SECONDS
 from core.access.keys import KeyStore
 from core.access.principal import Role
-from core.access.ring import FRESH_SECONDS
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 from core.times import now_ms
 from tests import services
 from tests.pictures import smooth_file

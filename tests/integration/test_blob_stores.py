@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from core.errors import BlobNotFound, ServiceUnavailable, UnfitStore
-from core.jobs.blobs import make_blob_store
-from core.jobs.blobs.base import BlobStore, delete_all
-from core.jobs.settings import BlobSettings
+from core.stores import make_blob_store
+from core.stores.blobs import BlobStore, delete_all
+from core.stores.settings import BlobSettings
 from core.times import now_ms
 from tests.services import S3, free_ports
 

@@ -9,8 +9,8 @@ from core.errors import ServiceUnavailable
 from core.jobs.counters import BATCH_BOUNDS, Counters
 from core.jobs.model import JobFailure, JobState, Priority
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore
+from core.stores.redis import connect
 from tests.jobs import job_document
 from tests.services import free_ports
 

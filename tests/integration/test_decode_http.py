@@ -13,18 +13,18 @@ import pytest
 from PIL import Image
 
 from api.app import create_app
-from core.codec.animation import frames
-from core.codec.bundle import read_bundle
-from core.codec.decoder import at_step, decode, decode_bundle
+from core.codec.decode.animation import frames
+from core.codec.decode.decoder import at_step, decode, decode_bundle
+from core.codec.format.bundle import read_bundle
 from core.codec.images import Picture
 from core.codec.rule import RuleShape
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import JobState
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests.bundles import random_bundle
 from tests.jobs import job_document
 

@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.codec import assemble
-from core.codec.decoder import decode
-from core.codec.encoder import encode_patches
-from core.codec.engines import make_engine
-from core.codec.fit import fit
-from core.codec.fit_task import FitHooks
+from core.codec.decode.decoder import decode
+from core.codec.encode.assemble import assemble
+from core.codec.encode.encoder import encode_patches
+from core.codec.fit.engines import make_engine
+from core.codec.fit.fitting import fit
+from core.codec.fit.task import FitHooks
 from core.codec.images import read_picture
 from core.codec.settings import EncodeSettings
 from tests import services
@@ -39,7 +39,7 @@ def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempP
         **seaweedfs.environment(),
     }
     with contextlib.ExitStack() as running:
-        running.enter_context(services.process("worker.sweep", environment, folder / "sweeper.log"))
+        running.enter_context(services.process("sweeper.__main__", environment, folder / "sweeper.log"))
         for number in range(2):
             running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
         server = running.enter_context(services.api(environment, folder))

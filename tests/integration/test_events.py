@@ -13,14 +13,14 @@ import httpx
 import pytest
 from redis import Redis
 
-from core.access.ring import ANYBODY
-from core.jobs.blobs.files import FilesBlobStore
+from core.access.key_cache import ANYBODY
 from core.jobs.events import MOST_FOLLOWERS, Events
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests.pictures import smooth_file
 
 FOLLOWERS = MOST_FOLLOWERS // 2

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.slots import Slots
+from api.submit.concurrency import Slots
 from core.errors import TooManyRequests
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests import services
 from tests.archives import encrypted_zip, zip_of
 from tests.bundles import random_bundle

@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from core.jobs.messages import PROTOCOL
-from core.jobs.scripts import connect
 from core.jobs.workers import WorkerRecord, WorkerRegistry
+from core.stores.redis import connect
 from core.version import VERSION
 from tests.pictures import png_header_only, smooth_file
 

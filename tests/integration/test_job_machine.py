@@ -27,32 +27,32 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core.codec.allocation import Candidate
-from core.codec.checkpoint import Checkpoints
-from core.codec.decoder import decode
-from core.codec.encoder import EncodedPatches
-from core.codec.fit_task import FitHooks
-from core.codec.flat import flat_candidate
+from core.codec.decode.decoder import decode
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.encoder import EncodedPatches
+from core.codec.encode.flat import flat_candidate
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.task import FitHooks
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped, JobNotFound, JobNotRetryable
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.counters import Counters
 from core.jobs.documents import OPEN, JobKeys, OutcomeDocument
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.steps import Step, StepKind
 from core.jobs.store import JobStore, Limits
 from core.jobs.sweeper import Sweeper
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests.jobs import job_document
 from tests.pictures import smooth_picture
 from tests.recount import check_counts
 from worker.encode_job import EncodeJob
 from worker.leases import Hold, Leases
-from worker.sources import Sources
+from worker.source_cache import Sources
 from worker.speed import Speed
 
 

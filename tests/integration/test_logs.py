@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.access.keys import KeyStore
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 from tests.integration.faults.fleet import Fleet
 from tests.pictures import smooth_file
 from tests.services import wait_until

@@ -11,25 +11,25 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
-from api import metrics
 from api.app import create_app
-from api.metrics import Metrics
-from core.codec.checkpoint import Checkpoints
-from core.codec.encoder import EncodedPatches
-from core.codec.engines import ENGINES
-from core.codec.fit_task import FitHooks
-from core.codec.flat import flat_candidate
+from api.asgi import metrics
+from api.asgi.metrics import Metrics
+from core.codec.encode.encoder import EncodedPatches
+from core.codec.encode.flat import flat_candidate
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.engines import ENGINES
+from core.codec.fit.task import FitHooks
 from core.codec.images import Picture
 from core.codec.settings import EncodeSettings
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.counters import Counters
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import JobFailure, new_job_id
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
 from core.jobs.workers import WorkerRecord, WorkerRegistry
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from tests import services
 from tests.bundles import random_bundle
 from tests.jobs import job_document
@@ -38,7 +38,7 @@ from tests.scrapes import families, fleet_grown, grown, scrape
 from tests.services import wait_until
 from worker.encode_job import EncodeJob
 from worker.leases import Leases
-from worker.sources import Sources
+from worker.source_cache import Sources
 from worker.speed import Speed
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import ServiceUnavailable
 from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
-from core.jobs.scripts import connect
+from core.stores.redis import connect
 from tests.services import free_ports, wait_until
 
 RECORD = ProcessRecord(

@@ -12,9 +12,9 @@ from core.errors import VersionSkew
 from core.jobs.messages import PROTOCOL
 from core.jobs.model import JobFailure, JobState, Priority
 from core.jobs.queue import MOST_TRIES, Claim, StepQueue
-from core.jobs.scripts import connect
 from core.jobs.steps import Step, StepKind
 from core.jobs.store import JobStore
+from core.stores.redis import connect
 from tests.jobs import job_document
 
 BROKEN = JobFailure("internal-error", "it broke")

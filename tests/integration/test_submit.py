@@ -15,7 +15,7 @@ from cli import submit
 from cli.client import Client, ServerError
 from cli.files import write_whole
 from cli.main import app
-from core.codec.decoder import decode
+from core.codec.decode.decoder import decode
 from core.errors import InvalidSettings
 from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cli import broker
+from cli import embedded_valkey as broker
 from cli.stack import Stack
 from cli.supervisor import StackError, Supervisor
 from tests import services
@@ -136,7 +136,7 @@ def test_a_process_that_cannot_start_is_not_tried_again(tmp_path: Path) -> None:
 def test_two_valkeys_never_write_to_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is held by Valkey itself, for as long as it lives and no longer."""
     monkeypatch.setattr(broker, "LOCK_SECONDS", 0.1)
-    command = [sys.executable, "-m", "cli.broker", str(tmp_path), str(tmp_path / "socket")]
+    command = [sys.executable, "-m", "cli.embedded_valkey", str(tmp_path), str(tmp_path / "socket")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     for _ in range(2):  # what a killed one leaves behind does not matter to the next
         valkey = subprocess.Popen(command, env=environment)

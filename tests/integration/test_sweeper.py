@@ -11,16 +11,16 @@ import pytest
 from redis import Redis
 
 from core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavailable, StorageFull, TooBusy
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
 from core.jobs.idempotency import days, reserve
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.model import JobState
 from core.jobs.queue import StepQueue
-from core.jobs.scripts import connect
 from core.jobs.store import JobStore, Limits
 from core.jobs.sweeper import Sweeper
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from core.times import now_ms
 from tests.jobs import job_document
 

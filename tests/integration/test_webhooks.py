@@ -19,8 +19,8 @@ import pytest
 from redis import Redis
 
 from core.errors import DeliveryNotFound
-from core.jobs.blobs.files import FilesBlobStore
-from core.jobs.scripts import connect
+from core.stores.files import FilesBlobStore
+from core.stores.redis import connect
 from core.times import now_ms
 from core.webhooks import dispatcher
 from core.webhooks.address import Networks
@@ -125,7 +125,7 @@ def test_the_sweepers_process_sends(deliveries: Deliveries, redis_url: str, tmp_
         "REGROW_BLOB_FOLDER": str(tmp_path),
         "REGROW_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
     }
-    with receiving() as receiver, process("worker.sweep", environment, tmp_path / "sweep.log"):
+    with receiving() as receiver, process("sweeper", environment, tmp_path / "sweep.log"):
         deliveries.enqueue("msg_1", "ann", receiver.url, "job.succeeded", DATA)
         assert receiver.next().headers["webhook-id"] == "msg_1"
         assert _ended(deliveries, "msg_1").state is DeliveryState.DELIVERED

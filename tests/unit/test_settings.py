@@ -31,7 +31,7 @@ def _run(module: str, *arguments: str, **settings: str) -> subprocess.CompletedP
         (["api"], {"REGROW_TRUSTED_PROXIES": '["10.0.0.1"'}, "REGROW_TRUSTED_PROXIES: '[\"10.0.0.1\"' is not a list"),
         (["worker"], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
         (["worker"], {"REGROW_ENGINE": "abacus"}, "choose one of cuda, numba, torch"),
-        (["worker.sweep"], {"REGROW_RESULT_TTL": "-PT1S"}, "REGROW_RESULT_TTL: "),
+        (["sweeper.__main__"], {"REGROW_RESULT_TTL": "-PT1S"}, "REGROW_RESULT_TTL: "),
         (["cli.main", "keys", "list"], {"REGROW_BLOB_STORE": "attic"}, "REGROW_BLOB_STORE: "),
         (["cli.main", "serve"], {"REGROW_MAX_SIDE": "99999"}, "REGROW_MAX_SIDE: "),
     ],

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from core.codec.checkpoint import Checkpoints
-from core.codec.encoder import EncodedPatches
-from core.codec.fit_task import FitHooks
-from core.codec.flat import flat_candidate
+from core.codec.encode.encoder import EncodedPatches
+from core.codec.encode.flat import flat_candidate
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.task import FitHooks
 from core.codec.images import Picture
 from core.codec.patches import PatchGrid
 from core.codec.settings import EncodeSettings

@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from core.jobs.scripts import connect
 from core.jobs.workers import WorkerRecord, WorkerRegistry
+from core.stores.redis import connect
 from tests.services import S3, free_ports, wait_until
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -85,7 +85,7 @@ class Fleet:
         return (self.folder / f"{module}.log").read_text()
 
     def start_broker(self) -> None:
-        self.broker = self.start("cli.broker", str(self.folder / "valkey"), str(self._socket))
+        self.broker = self.start("cli.embedded_valkey", str(self.folder / "valkey"), str(self._socket))
         wait_until(self._broker_answers, "Valkey's start")
 
     def start_api(self, module: str = "api", **settings: str) -> None:
@@ -95,7 +95,7 @@ class Fleet:
         wait_until(self._api_answers, "the API's start")
 
     def start_sweeper(self) -> subprocess.Popen[bytes]:
-        return self.start("worker.sweep")
+        return self.start("sweeper.__main__")
 
     def start_workers(self, count: int, module: str = "worker", **settings: str) -> list[subprocess.Popen[bytes]]:
         """Ready ones."""
@@ -151,7 +151,7 @@ class Fleet:
         return sorted(str(each.relative_to(folder)) for each in found)
 
     def _broker_answers(self) -> bool:
-        assert self.broker.poll() is None, self.log("cli.broker")
+        assert self.broker.poll() is None, self.log("cli.embedded_valkey")
         with contextlib.suppress(Exception), connect(self.redis_url) as redis:
             return bool(redis.ping())
         return False

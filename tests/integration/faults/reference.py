@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from core.codec.budget import grid_of
-from core.codec.codec import assemble
-from core.codec.encoder import encode_patches
-from core.codec.engines import make_engine
-from core.codec.fit import fit
-from core.codec.fit_task import FitHooks
+from core.codec.encode.assemble import assemble
+from core.codec.encode.encoder import encode_patches
+from core.codec.encode.plan import grid_of
+from core.codec.fit.engines import make_engine
+from core.codec.fit.fitting import fit
+from core.codec.fit.task import FitHooks
 from core.codec.images import read_picture
 from core.codec.settings import EncodeSettings
 

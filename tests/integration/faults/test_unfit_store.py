@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from core.errors import ServiceUnavailable, UnfitStore
-from core.jobs.blobs.s3 import S3BlobStore
+from core.stores.s3 import S3BlobStore
 from tests import services
 from tests.integration.faults.unfit_store import settings_of, unfit_store
 from tests.pictures import smooth_file

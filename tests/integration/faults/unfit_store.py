@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from core.jobs.blobs.s3 import S3BlobStore
-from core.jobs.settings import BlobSettings
+from core.stores.s3 import S3BlobStore
+from core.stores.settings import BlobSettings
 from tests.services import S3
 
 _INCOMPLETE = b"<Error><Code>IncompleteBody</Code><Message>fewer bytes than were announced</Message></Error>"

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from api.archive import Budget, UploadLimits, images_in_zip, is_zip, plain_name
+from api.submit.archive import Budget, UploadLimits, images_in_zip, is_zip, plain_name
 from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 from tests.archives import encrypted_zip, lying_zip, zip_of
 

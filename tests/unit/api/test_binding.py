@@ -11,7 +11,7 @@ from api.__main__ import why_not
 from api.loopback import is_loopback
 from api.settings import ApiSettings
 from core.access.keys import KeyStore
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.hosts import host_name, is_answered
+from api.asgi.hosts import host_name, is_answered
 from api.settings import ApiSettings
 from core.errors import InvalidSettings
 

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from api.lingering import LingeringTransport
+from api.connections.lingering import LingeringTransport
 
 
 @pytest.fixture

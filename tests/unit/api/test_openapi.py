@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api import group_schemas, schemas
 from api.app import create_app
+from api.bodies import groups as group_schemas
+from api.bodies import jobs as schemas
+from api.bodies.examples import EXAMPLES
 from api.errors import TABLE
-from api.examples import EXAMPLES
 from api.openapi import MEDIA_TYPE, OPEN_TO_ALL, problem_kinds
-from core.codec.report import Report
+from core.codec.encode.report import Report
 
 APP = create_app()
 DOCUMENT = APP.openapi()

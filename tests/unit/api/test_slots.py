@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from api.slots import Turns
+from api.submit.concurrency import Turns
 
 pytestmark = pytest.mark.anyio
 

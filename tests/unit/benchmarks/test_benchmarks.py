@@ -15,9 +15,9 @@ from benchmarks.engine import gradient_flops
 from benchmarks.paper_loop import PaperLoop
 from benchmarks.pictures import load_pictures, targets_of
 from cli.bench import app
-from core.codec.engines.base import Rollout
-from core.codec.engines.torch_engine import TorchEngine
+from core.codec.fit.engines.torch.engine import TorchEngine
 from core.codec.presets import Effort, Preset, Schedule
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind, make_seed
 

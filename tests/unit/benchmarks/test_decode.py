@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from benchmarks import decode, pictures
 from benchmarks.decode_cold import ColdDecode
 from cli import bench
-from core.codec.bundle import read_bundle
-from core.codec.decoder import decode as decode_picture
+from core.codec.decode.decoder import decode as decode_picture
+from core.codec.format.bundle import read_bundle
 from core.codec.presets import Preset
 from core.codec.seeds import SeedKind
 from tests.pictures import smooth_picture

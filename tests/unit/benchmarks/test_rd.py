@@ -16,14 +16,14 @@ from benchmarks.rd_codecs import CODECS, codec_curves
 from benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
 from benchmarks.rd_rules import cheapest, fit_preset, hull_curve, preset_curve
 from cli.bench import app
-from core.codec.allocation import Candidate
-from core.codec.codec import assemble
-from core.codec.encoder import encode_patches
-from core.codec.engines import make_engine
-from core.codec.fit import fit
-from core.codec.fit_task import FitHooks
-from core.codec.metrics import Quality, psnr_from_mse
+from core.codec.encode.assemble import assemble
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.encoder import encode_patches
+from core.codec.fit.engines import make_engine
+from core.codec.fit.fitting import fit
+from core.codec.fit.task import FitHooks
 from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
+from core.codec.quality import Quality, psnr_from_mse
 from core.codec.settings import EncodeSettings
 from tests.pictures import smooth_picture
 

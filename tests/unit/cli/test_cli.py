@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.main import app
-from core.codec.decoder import decode
+from core.codec.decode.decoder import decode
 from core.codec.images import read_picture
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file

@@ -18,7 +18,7 @@ from cli.files import STDOUT, refuse_unwritable, write_whole
 from cli.main import app
 from cli.options import unused
 from cli.pictures import choose
-from core.codec.bundle import read_bundle
+from core.codec.format.bundle import read_bundle
 from core.codec.presets import SCHEDULES, Effort, Schedule
 from core.errors import InvalidSettings
 from tests.pictures import smooth_file

@@ -10,9 +10,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from cli.main import app
-from core.codec.animation import frames
-from core.codec.bundle import read_bundle
-from core.codec.decoder import decode
+from core.codec.decode.animation import frames
+from core.codec.decode.decoder import decode
+from core.codec.format.bundle import read_bundle
 from core.codec.rule import RuleShape
 from core.errors import BundleError, InvalidSettings
 from tests.bundles import random_bundle

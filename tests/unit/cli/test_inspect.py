@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 from cli.inspect_facts import facts_of
 from cli.inspect_map import draw_map, psnrs_of, sizes_of
 from cli.main import app
-from core.codec.bundle import read_bundle
-from core.codec.decoder import decode
-from core.codec.engines.base import Rollout
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode
+from core.codec.format.bundle import read_bundle
 from core.codec.images import Picture
-from core.codec.metrics import PSNR_OF_EQUAL_PICTURES
-from core.codec.payload import Coder
 from core.codec.presets import Preset
+from core.codec.quality import PSNR_OF_EQUAL_PICTURES
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.errors import BundleError, InvalidSettings, RegrowError, UnsupportedImage
 from tests.bundles import SHAPE, random_bundle

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.access.keys import KeyStore, key_id_of
 from core.errors import InvalidSettings
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 
 
 def _keys(*arguments: object) -> str:

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from cli.stack import Stack
-from core.jobs.scripts import connect
+from core.stores.redis import connect
 
 
 def test_A4_no_answer_of_the_broker_ends_the_service(tmp_path: Path) -> None:

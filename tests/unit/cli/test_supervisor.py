@@ -151,7 +151,7 @@ time.sleep(600)
 def test_the_tether_starts_nothing_for_a_parent_that_is_gone(tmp_path: Path) -> None:
     touch = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w').close()", str(tmp_path / "started")]
     for parent, status in ((str(os.getpid()), 0), ("999999999", 1)):
-        done = subprocess.run([sys.executable, "-m", "cli.tether", parent, *touch], cwd=ROOT, check=False)
+        done = subprocess.run([sys.executable, "-m", "cli.die_with_parent", parent, *touch], cwd=ROOT, check=False)
         assert done.returncode == status
         assert (tmp_path / "started").exists() == (status == 0)
         (tmp_path / "started").unlink(missing_ok=True)
@@ -162,7 +162,7 @@ def test_the_tether_starts_nothing_for_a_parent_that_is_gone(tmp_path: Path) -> 
     [
         ("worker", [], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
         ("api", [], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
-        ("cli.broker", ["gone", "socket"], {}, "gone"),
+        ("cli.embedded_valkey", ["gone", "socket"], {}, "gone"),
     ],
 )
 def test_A7_nothing_is_imported_from_the_current_folder(
@@ -176,7 +176,17 @@ def test_A7_nothing_is_imported_from_the_current_folder(
 ) -> None:
     """Children that end at once, for a reason of their own, in a folder with modules of the same names."""
     mark = tmp_path / "mark"
-    for name in ("worker", "api", "core", "cli", "cli/tether", "cli/broker", "redis", "random", "sitecustomize"):
+    for name in (
+        "worker",
+        "api",
+        "core",
+        "cli",
+        "cli/die_with_parent",
+        "cli/embedded_valkey",
+        "redis",
+        "random",
+        "sitecustomize",
+    ):
         hostile = tmp_path / f"{name}.py"
         hostile.parent.mkdir(exist_ok=True)
         hostile.write_text(f"open({str(mark)!r}, 'w')\n")

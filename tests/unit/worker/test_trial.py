@@ -11,9 +11,9 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from core.codec import trial
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.trial import TrialFailed, try_out
+from core.codec.fit import trial
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.trial import TrialFailed, try_out
 from worker import celery_app
 from worker.__main__ import _stop_early
 from worker.celery_app import Worker

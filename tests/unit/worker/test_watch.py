@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.codec.fit_task import FitProgress
+from core.codec.fit.task import FitProgress
 from core.errors import ServiceUnavailable
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import JobKeys
 from core.jobs.queue import MOST_TRIES
 from core.jobs.steps import Step, StepKind
-from worker import watch as module
+from core.stores.files import FilesBlobStore
+from worker import step_hooks as module
 from worker.leases import Hold, Leases
-from worker.watch import Watch
+from worker.step_hooks import Watch
 
 STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
 KEY = JobKeys(STEP.job_id).checkpoint(STEP.patches)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.access.key_cache import ANYBODY, KeyRing
 from core.access.keys import KeyStore, key_id_of
 from core.access.principal import Role
-from core.access.ring import ANYBODY, KeyRing
 from core.errors import InvalidSettings, KeyNotFound, ServiceUnavailable
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_nobody_waits_for_a_list_that_hangs(store: KeyStore, monkeypatch: pytest
         return set(), True
 
     monkeypatch.setattr(store, "ids", hang)
-    monkeypatch.setattr("core.access.ring.FRESH_SECONDS", -1.0)
-    monkeypatch.setattr("core.access.ring.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("core.access.key_cache.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("core.access.key_cache.PATIENCE_SECONDS", 0.01)
     ring._known = dataclasses.replace(ring._known, fresh_until=0.0)  # type: ignore[type-var]
     ring.refresh_soon()
     assert asked.wait(10)

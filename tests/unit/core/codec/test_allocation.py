@@ -5,15 +5,17 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from core.codec.allocation import Candidate, allocate, front
-from core.codec.budget import presets_of, refuse_impossible
-from core.codec.codec import assemble
-from core.codec.encoder import encode_patches
-from core.codec.engines import make_engine
-from core.codec.fit import fit
-from core.codec.fit_task import FitHooks, FitProgress
+from core.codec.coder import Coder
+from core.codec.encode.allocation import allocate, front
+from core.codec.encode.assemble import assemble
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.encoder import encode_patches
+from core.codec.encode.plan import presets_of, refuse_impossible
+from core.codec.fit.engines import make_engine
+from core.codec.fit.fitting import fit
+from core.codec.fit.task import FitHooks, FitProgress
+from core.codec.format.payload import write_payload
 from core.codec.images import Picture
-from core.codec.payload import Coder, write_payload
 from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
 from core.codec.rule import RuleShape
 from core.codec.settings import EncodeSettings

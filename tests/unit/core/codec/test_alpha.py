@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from core.codec.alpha import seen, with_hidden_filled
-from core.codec.codec import assemble, candidates_of, fit_task
-from core.codec.decoder import decode
-from core.codec.drafts import RoundedRule
-from core.codec.fit import Fitted
+from core.codec.decode.decoder import decode
+from core.codec.encode.assemble import assemble
+from core.codec.encode.patch_fits import candidates_of, fit_task
+from core.codec.fit.fitting import Fitted
+from core.codec.fit.partly_rounded import RoundedRule
 from core.codec.images import ImageLimits, Picture, read_picture
-from core.codec.metrics import measure, squared_error
-from core.codec.prepare import prepare
 from core.codec.presets import Preset
+from core.codec.quality import measure, squared_error
+from core.codec.reading.prepare import prepare
 from core.codec.settings import EncodeSettings
 from tests.bundles import random_rule
 from tests.pictures import smooth_pixels

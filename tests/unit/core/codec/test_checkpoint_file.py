@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.checkpoint_file import pack, unpack
+from core.codec.fit.checkpoint_file import pack, unpack
 from core.errors import DamagedCheckpoint
 
 ARRAYS = {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear
 from core.codec.images import ImageLimits, read_picture, read_size
+from core.codec.reading.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear
 from core.errors import DamagedImage, ImageTooLarge
 from tests.pictures import image_file, smooth_file, with_scans
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.codec.effort import ENOUGH_SECONDS, advice, encode_seconds, with_default_effort
+from core.codec.encode.effort import ENOUGH_SECONDS, advice, encode_seconds, with_default_effort
 from core.codec.images import Picture
 from core.codec.presets import Effort, Preset
 from core.codec.settings import EncodeSettings

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.entropy_coding import (
+from core.codec.format.entropy_coding import (
     SCALE_CODES,
     best_scale_code,
     bits_of,

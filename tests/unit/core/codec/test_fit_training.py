@@ -9,14 +9,14 @@ import numba
 import numpy as np
 import pytest
 
-from core.codec.budget import rollout_of
-from core.codec.engines import make_engine
-from core.codec.engines.base import Array, LossAndGradients
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.fit_phase import Phase
-from core.codec.fit_task import FitHooks, FitProgress, FitTask
-from core.codec.fit_training import Trained, train
-from core.codec.journal import Journal
+from core.codec.encode.plan import rollout_of
+from core.codec.fit.engines import make_engine
+from core.codec.fit.engines.base import Array, LossAndGradients
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.phase import Phase
+from core.codec.fit.stages import Journal
+from core.codec.fit.task import FitHooks, FitProgress, FitTask
+from core.codec.fit.training import Trained, train
 from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings

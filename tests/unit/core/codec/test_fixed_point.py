@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.engines.base import Rollout
 from core.codec.fire import fire_mask
-from core.codec.fixed_point import (
+from core.codec.format.fixed_point import (
     MANTISSAS,
     IntegerRule,
     Scales,
@@ -19,6 +18,7 @@ from core.codec.fixed_point import (
     stacked_symbols,
     visible_pixels,
 )
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind, make_seed
 from core.errors import DamagedBundle

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from core.codec.codec import assemble
-from core.codec.decoder import decode
-from core.codec.flat import flat_candidate
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode
+from core.codec.encode.assemble import assemble
+from core.codec.encode.flat import flat_candidate
 from core.codec.images import Picture
-from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.engines.base import Rollout
-from core.codec.quantization import integer_rule, one_byte_steps, usual_steps
+from core.codec.fit.quantization import integer_rule, one_byte_steps, usual_steps
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 from core.codec.seeds import SeedKind, make_seed
 

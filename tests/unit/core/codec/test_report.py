@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from core.codec.decoder import decode
-from core.codec.encoded import Encoded
+from core.codec.decode.decoder import decode
+from core.codec.encode.encoded import Encoded
+from core.codec.encode.other_codecs import best_files
+from core.codec.encode.report import Report, make_report
 from core.codec.images import ImageLimits, read_picture
-from core.codec.metrics import measure
-from core.codec.other_codecs import best_files
-from core.codec.prepare import prepare
-from core.codec.report import Report, make_report
+from core.codec.quality import measure
+from core.codec.reading.prepare import prepare
+from core.codec.reading.source_format import SourceFormat
 from core.codec.settings import EncodeSettings
-from core.codec.source_format import SourceFormat
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file, smooth_picture, smooth_pixels
 from tests.webp_files import animation

@@ -7,22 +7,23 @@ import numpy as np
 import pytest
 from skimage import data
 
-from core.codec.budget import rollout_of
-from core.codec.codec import assemble, candidates_of, fit_task
-from core.codec.decoder import decode
-from core.codec.engines import make_engine
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.entropy_coding import best_scale_code, bits_of
-from core.codec.fit import Fitted, fit
-from core.codec.fit_task import FitHooks, FitProgress, FitTask
-from core.codec.fit_training import train
+from core.codec.coder import Coder
+from core.codec.decode.decoder import decode
+from core.codec.encode.assemble import assemble
+from core.codec.encode.patch_fits import candidates_of, fit_task
+from core.codec.encode.plan import rollout_of
+from core.codec.fit.engines import make_engine
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.fitting import Fitted, fit
+from core.codec.fit.nearest_plane import nearest_plane
+from core.codec.fit.rounding import round_rules
+from core.codec.fit.stages import Journal
+from core.codec.fit.task import FitHooks, FitProgress, FitTask
+from core.codec.fit.training import train
+from core.codec.format.entropy_coding import best_scale_code, bits_of
 from core.codec.images import Picture
-from core.codec.journal import Journal
-from core.codec.metrics import measure, squared_error
-from core.codec.optimizers.numba_babai import nearest_plane
-from core.codec.payload import Coder
 from core.codec.presets import Effort, Preset, Schedule
-from core.codec.rounding import round_rules
+from core.codec.quality import measure, squared_error
 from core.codec.seeds import SeedKind
 from core.codec.settings import EncodeSettings
 from core.errors import FitStopped

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.documents import IdempotencyDocument
 from core.jobs.idempotency import Reservation
+from core.stores.files import FilesBlobStore
 from tests.services import wait_until
 
 

@@ -8,7 +8,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError, ResponseError
 
 from core.errors import ServiceUnavailable, StorageFull
-from core.jobs.scripts import redis_errors
+from core.stores.redis import redis_errors
 
 
 def _sent(text: str) -> RedisError:

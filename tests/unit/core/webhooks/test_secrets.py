@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs.blobs.files import FilesBlobStore
+from core.stores.files import FilesBlobStore
 from core.webhooks.secrets import MOST_FORMER, SecretStore
 
 DAY_MS = 24 * 3600 * 1000

@@ -10,10 +10,10 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 
-from core.codec.engines import cuda_engine
-from core.codec.engines.base import Rollout
-from core.codec.engines.cuda_engine import CudaEngine, gram
-from core.codec.engines.torch_engine import TorchEngine
+from core.codec.fit.engines.gpu import engine as cuda_engine
+from core.codec.fit.engines.gpu.engine import CudaEngine, gram
+from core.codec.fit.engines.torch.engine import TorchEngine
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 from tests.unit.core.codec.engines.test_cuda_engine import DEVICE, ORACLE, Case, cases
 

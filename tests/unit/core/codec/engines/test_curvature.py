@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.engines.base import Rollout
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.engines.torch_engine import TorchEngine
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.engines.torch.engine import TorchEngine
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 
 pytestmark = pytest.mark.exact

@@ -12,25 +12,27 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.engines import numba_integer, numba_integer_layout, torch_integer
-from core.codec.engines.base import Rollout
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
+from core.codec.decode.growers import compiled
+from core.codec.decode.growers import layout as layouts
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 from core.codec.seeds import SeedKind
+from tests.format import torch_grower
 
 pytestmark = pytest.mark.exact
 
 DEVICES = ["cpu"] + ["cuda"] * torch.cuda.is_available()
 STATES: list[Callable[..., Integers]] = [
-    numba_integer.grow_states,
-    partial(numba_integer.grow_states, portable=True),
-    *(partial(torch_integer.grow_states, device=device) for device in DEVICES),
+    compiled.grow_states,
+    partial(compiled.grow_states, portable=True),
+    *(partial(torch_grower.grow_states, device=device) for device in DEVICES),
 ]
 PIXELS: list[Callable[..., np.ndarray]] = [
-    numba_integer.grow_batch,
-    partial(numba_integer.grow_batch, portable=True),
-    *(partial(torch_integer.grow_batch, device=device) for device in DEVICES),
+    compiled.grow_batch,
+    partial(compiled.grow_batch, portable=True),
+    *(partial(torch_grower.grow_batch, device=device) for device in DEVICES),
 ]
 
 
@@ -141,17 +143,17 @@ def test_no_rules_grow_nothing(grown: Callable[..., np.ndarray]) -> None:
 
 def test_threads_change_nothing_and_calls_may_come_from_several() -> None:
     case = small_case(40)
-    expected = case.run(numba_integer.grow_batch, threads=1)
+    expected = case.run(compiled.grow_batch, threads=1)
     with ThreadPoolExecutor(3) as pool:
-        runs = [pool.submit(case.run, numba_integer.grow_batch, threads=threads) for threads in (None, 2, 5)]
+        runs = [pool.submit(case.run, compiled.grow_batch, threads=threads) for threads in (None, 2, 5)]
     for run in runs:
         np.testing.assert_array_equal(run.result(), expected)
 
 
 def test_torch_works_in_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch_integer, "_CHUNK", 2)
+    monkeypatch.setattr(torch_grower, "_CHUNK", 2)
     case = small_case(5)
-    np.testing.assert_array_equal(case.run(torch_integer.grow_states), case.expected())
+    np.testing.assert_array_equal(case.run(torch_grower.grow_states), case.expected())
 
 
 @pytest.mark.parametrize("states", STATES)
@@ -163,11 +165,11 @@ def test_rules_of_another_shape_are_refused(states: Callable[..., Integers]) -> 
 
 
 def test_planes_come_back_as_they_went_in() -> None:
-    layout = numba_integer_layout.plan(RuleShape(5, 3), 4, 6)
+    layout = layouts.plan(RuleShape(5, 3), 4, 6)
     state = np.random.default_rng(0).integers(-(2**30), 2**30, (5, 4, 6)).astype(np.int32)
-    planes = numba_integer_layout.planes_of(layout, state)
+    planes = layouts.planes_of(layout, state)
     assert np.count_nonzero(planes) == state.size
-    np.testing.assert_array_equal(numba_integer_layout.cells_of(layout, planes[None])[0], state)
+    np.testing.assert_array_equal(layouts.cells_of(layout, planes[None])[0], state)
 
 
 @pytest.mark.parametrize("fire_rate", [0.0, 0.5])
@@ -187,7 +189,7 @@ def test_integers_follow_the_floats_of_training(fire_rate: float) -> None:
     floats = NumbaEngine().rollout(
         shape, weights[None].astype(np.float32), (seed[None] / 65536).astype(np.float32), rollout
     )[0]
-    states = numba_integer.grow_states(shape, [IntegerRule(symbols, numbers)], seed, rollout)[0]
+    states = compiled.grow_states(shape, [IntegerRule(symbols, numbers)], seed, rollout)[0]
     assert np.abs(floats - seed / 65536).max() > 0.3
     assert np.abs(floats).max() < 8  # beyond, perception would be clamped
     assert np.sqrt(np.square(states / 65536 - floats).mean()) < 2e-4

@@ -17,10 +17,10 @@ import numba
 import pytest
 
 import core
-from core.codec.engines.numba_cache import cached
+from core.codec.simd.cache import cached
 
 SOURCE = """
-from core.codec.engines.numba_cache import cached
+from core.codec.simd.cache import cached
 
 @cached(nogil=True, error_model="numpy")
 def double(x):
@@ -145,9 +145,9 @@ def test_A2_a_user_without_a_home_leaves_nothing_in_the_current_folder(
 def test_A2_the_engines_load_where_no_folder_can_be_written(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(CORE, copy / "core", ignore=shutil.ignore_patterns("__pycache__"))
-    for folder in ("engines", "optimizers"):
+    for folder in ("decode/growers", "fit/engines/cpu", "fit/optimizers", "fit"):
         _no_folder_beside(copy / "core" / "codec" / folder / "any.py")
-    modules = ("engines.numba_engine", "engines.numba_integer", "optimizers.numba_soap", "optimizers.numba_babai")
+    modules = ("fit.engines.cpu.engine", "decode.growers.compiled", "fit.optimizers.numba_soap", "fit.nearest_plane")
     code = "import core; print(core.__path__[0])" + "".join(f"; import core.codec.{name}" for name in modules)
     environment = {**os.environ, "PYTHONPATH": str(copy), "HOME": "/dev/null/nobody", "TMPDIR": "/dev/null"}
     for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):

@@ -11,10 +11,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.engines.base import Array, LossAndGradients, Rollout, Targets
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.engines.torch_engine import TorchEngine, perceive
 from core.codec.fire import fire_masks
+from core.codec.fit.engines.base import Array, LossAndGradients, Targets
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.engines.torch.engine import TorchEngine, perceive
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape, tensor_slices
 
 pytestmark = pytest.mark.exact

@@ -10,23 +10,23 @@ import sys
 import numpy as np
 import pytest
 
-from core.codec.engines.base import Rollout
-from core.codec.engines.numba_integer_products import pair_instruction_for
-from core.codec.engines.numba_target import features_of
-from core.codec.engines.numba_vectors import tile_for
-from core.codec.fixed_point import IntegerRule, Scales, grow, integer_seed, visible_pixels
+from core.codec.decode.growers.products import pair_instruction_for
+from core.codec.format.fixed_point import IntegerRule, Scales, grow, integer_seed, visible_pixels
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
+from core.codec.simd.target import features_of
+from core.codec.simd.vectors import tile_for
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 
 PIXELS = """
 import hashlib
 import numpy as np
-from core.codec.decoder import fast_grower
-from core.codec.engines.base import Rollout
-from core.codec.engines.numba_vectors import LANES
-from core.codec.fixed_point import IntegerRule, Scales, integer_seed
+from core.codec.decode.decoder import fast_grower
+from core.codec.rollout import Rollout
+from core.codec.simd.vectors import LANES
+from core.codec.format.fixed_point import IntegerRule, Scales, integer_seed
 from core.codec.rule import RuleShape
 from core.codec.seeds import SeedKind
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.engines.base import Rollout, Targets
-from core.codec.engines.torch_engine import TorchEngine
+from core.codec.fit.engines.base import Targets
+from core.codec.fit.engines.torch.engine import TorchEngine
+from core.codec.rollout import Rollout
 from core.codec.rule import VISIBLE_OFFSET, RuleShape
 
 pytestmark = pytest.mark.exact

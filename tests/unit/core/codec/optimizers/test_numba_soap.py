@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.optimizers.numba_soap import EPSILON, NumbaSoap
+from core.codec.fit.optimizers.numba_soap import EPSILON, NumbaSoap
 from core.codec.rule import RuleShape, split
 
 pytestmark = pytest.mark.exact

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.optimizers.torch_matrix import EPSILON
-from core.codec.optimizers.torch_orthonormal import orthonormalise
-from core.codec.optimizers.torch_soap import TorchSoap
+from core.codec.fit.optimizers.torch_matrix import EPSILON
+from core.codec.fit.optimizers.torch_orthonormal import orthonormalise
+from core.codec.fit.optimizers.torch_soap import TorchSoap
 from core.codec.rule import RuleShape, split
 
 pytestmark = pytest.mark.exact

@@ -12,16 +12,17 @@ pytest.importorskip("triton", reason="Triton comes with Linux only")
 
 import torch
 
-from core.codec.engines.base import Engine, Rollout, Targets
-from core.codec.engines.cuda_engine import CudaEngine
-from core.codec.engines.numba_engine import NumbaEngine
-from core.codec.engines.torch_engine import TorchEngine
-from core.codec.noise import rule_keys
+from core.codec.fit.engines.base import Engine, Targets
+from core.codec.fit.engines.cpu.engine import NumbaEngine
+from core.codec.fit.engines.gpu.engine import CudaEngine
+from core.codec.fit.engines.torch.engine import TorchEngine
+from core.codec.fit.noise import rule_keys
+from core.codec.fit.trainers import Training, make_trainer
+from core.codec.fit.trainers.device import DeviceTrainer
+from core.codec.fit.trainers.host import HostTrainer
 from core.codec.presets import OptimizerName
+from core.codec.rollout import Rollout
 from core.codec.rule import RuleShape
-from core.codec.trainers import Training, make_trainer
-from core.codec.trainers.device import DeviceTrainer
-from core.codec.trainers.host import HostTrainer
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 

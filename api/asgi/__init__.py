@@ -1,0 +1,1 @@
+"""What surrounds the routes: limits, headers, log and metrics."""

@@ -1,0 +1,1 @@
+"""Connections: uvicorn's HTTP/1 protocol, and what it leaves to others."""

@@ -1,0 +1,11 @@
+"""How this service speaks HTTP/1: uvicorn's protocol, and what it leaves to others."""
+
+from __future__ import annotations
+
+from api.connections.old_clients import PlainAnswers
+from api.connections.pipelines import BoundedPipelines
+from api.connections.upgrades import NoUpgrades
+
+
+class Protocol(NoUpgrades, PlainAnswers, BoundedPipelines):
+    """The first sees a request first."""

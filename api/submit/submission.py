@@ -1,0 +1,146 @@
+"""Taking an image in: validated before anything is stored, stored before it is queued, removed if queueing fails."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from api.dependencies import Service
+from api.submit.gone import Gone
+from core.access.principal import Principal
+from core.codec.encode.effort import with_default_effort
+from core.codec.encode.plan import count_of, grid_of, patch_cost
+from core.codec.images import Head, read_head
+from core.codec.reading.prepare import PreparedPicture
+from core.codec.settings import EncodeSettings
+from core.errors import ImageError, TooBusy
+from core.jobs.documents import JobDocument
+from core.jobs.idempotency import reserve
+from core.jobs.model import Job, OnFailure, Priority
+from core.logs import current_context
+from core.times import now_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked for beside the picture. chooses_effort: that of the settings stands in for what suits the picture.
+    timeout: seconds; idempotency_key: None for none; group: that the job belongs to; webhook: where to tell that it has
+    ended."""
+
+    settings: EncodeSettings
+    chooses_effort: bool = True
+    priority: Priority = Priority.NORMAL
+    on_failure: OnFailure = OnFailure.FAIL
+    timeout: float | None = None
+    webhook: str | None = None
+    idempotency_key: str | None = None
+    group: str | None = None
+
+
+def look_at(service: Service, data: bytes) -> Head | None:
+    """What is known of an image file before it is decoded; None where it is refused, as `submit` will say."""
+    try:
+        return read_head(data, service.settings.image_limits)
+    except ImageError:
+        return None
+
+
+def submit(
+    service: Service,
+    principal: Principal,
+    data: bytes,
+    order: Order,
+    gone: Gone | None = None,
+    head: Head | None = None,
+) -> tuple[Job, bool]:
+    """Make a job of an image file's bytes; the job, and whether an earlier request with the same key had made it.
+
+    head: of the file, where it is known already.
+
+    Raises ImageError where the file is bad, BudgetTooSmall where no bundle can be as small, TooBusy where too much is
+    outstanding, IdempotencyConflict and IdempotencyInFlight, VersionSkew, ServiceUnavailable where the broker or the
+    blob store is down, ClientDisconnect where the client goes while its image is decoded. In all cases nothing is
+    queued or stored, but for a request with an Idempotency-Key that an outage of the broker meets: its job is made all
+    the same, and the same request sent again gets it.
+    """
+    jobs, limits = service.jobs, service.limits_of(principal)
+    reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
+    if reservation.done:
+        return jobs.get(reservation.job_id), True
+    try:
+        with reservation.kept(jobs.blobs):
+            picture = _checked(service, principal, data, gone, head)
+            settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+            document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
+            jobs.write(document, picture.png)
+    except BaseException:
+        reservation.free(jobs.blobs)
+        raise
+    try:
+        jobs.enter(document, limits, keep=reservation.blob is not None)
+        return jobs.get(document.id), False
+    except TooBusy:
+        reservation.free(jobs.blobs)
+        raise
+    except Exception:
+        if reservation.blob is None:
+            jobs.undo(document.id)
+        raise
+
+
+def _checked(
+    service: Service, principal: Principal, data: bytes, gone: Gone | None, head: Head | None
+) -> PreparedPicture:
+    """The picture; what is refused is so at the least expense."""
+    limits = service.limits_of(principal)
+    head = head or read_head(data, service.settings.image_limits)
+    service.workers.check_skew()
+    service.jobs.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
+    return service.preparing.prepare(data, head, principal.owner, gone)
+
+
+def _document(
+    job_id: str, owner: str, picture: PreparedPicture, source_bytes: int, settings: EncodeSettings, order: Order
+) -> JobDocument:
+    """settings: with the effort that was chosen, if the order left it open. Raises BudgetTooSmall."""
+    return JobDocument(
+        id=job_id,
+        owner=owner,
+        created_ms=now_ms(),
+        width=picture.width,
+        height=picture.height,
+        channels=picture.channels,
+        colours=picture.colours,
+        source_format=picture.source_format,
+        source_bytes=source_bytes,
+        patches=grid_of(picture).count,
+        patch_cost=patch_cost(picture, settings),
+        priority=order.priority,
+        on_failure=order.on_failure,
+        timeout=order.timeout,
+        group=order.group,
+        webhook=order.webhook,
+        request_id=current_context().get("request_id"),
+        preset=settings.preset,
+        effort=settings.effort,
+        seed=settings.seed,
+        seed_number=settings.seed_number,
+        coder=settings.coder,
+        target_psnr=settings.target_psnr,
+        max_bytes=settings.max_bytes,
+    )
+
+
+def fingerprint(data: bytes, order: Order) -> str:
+    """Of what was asked for, as far as it is not what everybody gets: a new option leaves it as it is."""
+    settings = _unlike(order.settings, EncodeSettings())
+    asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None, "group": None}
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode() + b"\n" + data).hexdigest()
+
+
+def _unlike(value: Any, plain: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as in another."""
+    usual = asdict(plain)
+    return {name: field for name, field in asdict(value).items() if field != usual[name]}

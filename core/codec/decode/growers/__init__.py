@@ -1,0 +1,1 @@
+"""The exact integer rollout, compiled."""

@@ -1,0 +1,1 @@
+"""Encoding: from a picture to a bundle."""

@@ -1,0 +1,19 @@
+"""The result of an encode."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.codec.quality import Quality
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """bundle: the file. presets: how many patches use which. target_met: None where there was no target. next_bytes:
+    where a number of bytes was the target, of the smallest better file that has more; None if there is none."""
+
+    bundle: bytes
+    quality: Quality
+    presets: dict[str, int]
+    target_met: bool | None
+    next_bytes: int | None = None

@@ -1,0 +1,52 @@
+"""The flat patch: what stands in for a patch that cannot be fitted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.codec.decode.growers.compiled import grow_batch
+from core.codec.encode.candidate import Candidate
+from core.codec.encode.plan import grid_of, presets_of, rollout_of
+from core.codec.fit.engines.base import Array
+from core.codec.fit.quantization import integer_rule, one_byte_steps
+from core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
+from core.codec.format.payload import write_payload
+from core.codec.images import Picture
+from core.codec.patches import cut, to_bytes
+from core.codec.presets import PATCH_SIZE
+from core.codec.quality import squared_error
+from core.codec.rule import VISIBLE_OFFSET, split
+from core.codec.seeds import make_seed
+from core.codec.settings import EncodeSettings
+
+_BIAS = 0.02
+
+
+def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Candidate:
+    """A rule that grows patch number `index` in the mean colour of what is seen of it: one hidden unit that is always
+    on, and adds to each visible channel its share at every step."""
+    shape, rollout = presets_of(picture, settings)[0].shape(picture.channels), rollout_of(settings)
+    grid = grid_of(picture)
+    rows, columns = grid.extent(index)
+    pixels = cut(picture, grid, [index])[0]
+    inside = pixels[:, :rows, :columns]
+    weights = np.zeros((1, shape.parameters), dtype=np.float32)
+    tensors = split(weights, shape)
+    tensors.b1[0, 0] = _BIAS
+    updates = rollout.steps * (1 - rollout.fire_rate)
+    tensors.w2[0, : shape.visible, 0] = (_mean_colour(inside) - VISIBLE_OFFSET) / (updates * _BIAS)
+    steps = one_byte_steps(weights[0], shape)
+    symbols = np.rint(weights[0] / steps.per_weight(shape)).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
+    rule = integer_rule(symbols, steps, shape, make_seed(settings.seed, shape, PATCH_SIZE), rollout)
+    grown = grow_batch(shape, [rule], integer_seed(settings.seed, shape, PATCH_SIZE), rollout, threads=1)[0]
+    error = squared_error(to_bytes(inside), grown[:, :rows, :columns].transpose(1, 2, 0))
+    return Candidate(shape, write_payload(shape, rule, settings.coder, 0), error)
+
+
+def _mean_colour(pixels: Array) -> Array:
+    """Of float32 (channels, height, width); float32 (channels,). Colours count as much as their alpha shows them."""
+    if len(pixels) < 4 or not pixels[3].any():
+        return np.asarray(pixels.mean(axis=(1, 2)))
+    weights = np.ones_like(pixels)
+    weights[:3] = pixels[3]
+    return np.asarray((pixels * weights).sum(axis=(1, 2)) / weights.sum(axis=(1, 2)))

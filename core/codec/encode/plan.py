@@ -1,0 +1,96 @@
+"""What an encode comes down to before anything is trained: its patches, how they grow, which presets are tried."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from core.codec.format.bundle import bundle_size, encodable_fire_rate
+from core.codec.format.payload import HEAD_BYTES
+from core.codec.patches import PatchGrid
+from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
+from core.codec.rollout import Rollout
+from core.codec.seeds import STEPS
+from core.codec.settings import EncodeSettings
+from core.errors import BudgetTooSmall
+
+SEARCH_LEVELS = (0.7, 1.2, 2.0)
+"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
+
+FEWEST_BITS = 3.5
+"""Bits a weight costs at the coarsest level, about; tells which presets are too large for a budget."""
+
+
+class Sized(Protocol):
+    """A picture, of which only its size in pixels and the number of its channels matter."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+
+
+def grid_of(picture: Sized) -> PatchGrid:
+    """The patches that a picture is cut into."""
+    return PatchGrid(picture.height, picture.width, PATCH_SIZE)
+
+
+def count_of(width: int, height: int) -> int:
+    """How many patches a picture of this size is cut into."""
+    return PatchGrid(height, width, PATCH_SIZE).count
+
+
+def rollout_of(settings: EncodeSettings) -> Rollout:
+    """How patches are grown."""
+    steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]
+    return Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF)
+
+
+def refuse_impossible(picture: Sized, settings: EncodeSettings) -> None:
+    """Raises BudgetTooSmall where no bundle of so many patches can be as small as is asked for."""
+    presets_of(picture, settings)
+
+
+def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
+    """The presets that are tried for a patch, smaller ones first. Raises BudgetTooSmall."""
+    if not settings.searches:
+        return [settings.preset]
+    ladder = list(Preset)
+    if settings.max_bytes is None:
+        return ladder
+    patches = grid_of(picture).count
+    smallest = bundle_size([HEAD_BYTES + 1] * patches, 1, rollout_of(settings))
+    if settings.max_bytes < smallest:
+        raise BudgetTooSmall(
+            f"{settings.max_bytes} bytes are too few for {patches} patches: no bundle is under {smallest}"
+        )
+    # Four times a patch's even share: more than that is rarely worth taking away from the others.
+    share = 4 * settings.max_bytes / patches
+    return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
+
+
+def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Preset.HUGE) -> float:
+    """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
+
+    largest: that is tried where several are.
+
+    A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
+    double precision and on the CPU, which makes one as long as about four of training.
+    """
+    schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
+    presets, ladder = presets_of(picture, settings), list(Preset)
+    if settings.searches:
+        presets = [preset for preset in presets if ladder.index(preset) <= ladder.index(largest)]
+    shapes = [preset.shape(picture.channels) for preset in presets]
+    iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
+    return sum(
+        schedule.work(shape, len(levels)) * iteration * shape.parameters
+        + 4 * schedule.rounding_flops(shape, len(levels))
+        for shape in shapes
+    )
+
+
+def levels_of(settings: EncodeSettings) -> tuple[float, ...]:
+    """How coarse each rule is rounded, over the usual quantisation steps."""
+    return SEARCH_LEVELS if settings.searches else (1.0,)

@@ -1,0 +1,1 @@
+"""Fitting: from patches to rules, rounded."""

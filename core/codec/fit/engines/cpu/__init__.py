@@ -1,0 +1,1 @@
+"""Rollouts and gradients on CPUs, compiled by numba."""

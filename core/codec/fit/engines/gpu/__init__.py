@@ -1,0 +1,1 @@
+"""Rollouts and gradients on NVIDIA GPUs, compiled by Triton."""

@@ -1,0 +1,43 @@
+"""Fitting: from patches to rules that a bundle can hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.fit.engines.base import Array, Engine
+from core.codec.fit.partly_rounded import RoundedRule
+from core.codec.fit.rounding import round_rules
+from core.codec.fit.stages import Journal
+from core.codec.fit.task import FitHooks, FitTask
+from core.codec.fit.training import train
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """rules: for each of the G patches, its rule rounded at each level asked for.
+
+    float_mse: float32 (G,), the best loss of training, before noise and rounding, brightness in [0, 1]. iterations:
+    int64 (G,), of training and of the fine-tuning between roundings.
+    """
+
+    rules: tuple[tuple[RoundedRule, ...], ...]
+    float_mse: Array
+    iterations: npt.NDArray[np.int64]
+
+    def part(self, which: slice) -> Fitted:
+        """Some of the patches."""
+        return Fitted(self.rules[which], self.float_mse[which], self.iterations[which])
+
+
+def fit(engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> Fitted:
+    """Train and round one rule per target, or go on with the hooks' checkpoint.
+
+    Raises FitStopped when the hooks ask for it, DamagedCheckpoint where their checkpoint is not of such a fit.
+    """
+    journal = Journal(engine, task, hooks)
+    trained = train(engine, task, journal)
+    rules = round_rules(engine, task, trained.weights, journal)
+    return Fitted(rules, trained.float_mse, trained.iterations + task.schedule.tuning * len(task.levels))

@@ -1,0 +1,104 @@
+"""Rules that are being rounded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.fit.checkpoint import Arrays, require_like
+from core.codec.fit.quantization import Steps
+from core.codec.format.fixed_point import IntegerRule, Scales
+
+
+@dataclass(frozen=True, slots=True)
+class RoundedRule:
+    """error: sum of squared errors, in 8-bit levels, of the counted pixels as the integer decoder grows them."""
+
+    rule: IntegerRule
+    error: int
+
+
+@dataclass(slots=True)
+class Draft:
+    """A rule on its way: weights (parameters,) float64, of which `frozen` are rounded. best: its best rounding.
+
+    groups: how many groups are rounded. tuned: for which group the rule was tuned last, the first being 0.
+    """
+
+    steps: Steps
+    weights: npt.NDArray[np.float64]
+    frozen: npt.NDArray[np.bool_]
+    damping: float
+    best: RoundedRule
+    groups: int = 0
+    tuned: int = 0
+
+
+def drafts_to_arrays(drafts: Mapping[int, Sequence[Draft]], count: int, levels: int, parameters: int) -> Arrays:
+    """For a checkpoint: the drafts of each level, by the number of their rule; (count, levels, ...) each.
+
+    A rule without drafts has rows of zeros.
+    """
+
+    def zeros(kind: type, *size: int) -> npt.NDArray[np.generic]:
+        return np.zeros((count, levels, *size), dtype=kind)
+
+    arrays: Arrays = {
+        "steps": zeros(np.float64, 3),
+        "weights": zeros(np.float64, parameters),
+        "frozen": zeros(np.bool_, parameters),
+        "damping": zeros(np.float64),
+        "symbols": zeros(np.int8, parameters),
+        "scales": zeros(np.int64, 4),
+        "error": zeros(np.int64),
+        "groups": zeros(np.int64),
+        "tuned": zeros(np.int64),
+    }
+    for rule, some in drafts.items():
+        for level, draft in enumerate(some):
+            for name, value in _fields(draft).items():
+                arrays[name][rule, level] = value
+    return arrays
+
+
+def drafts_from_arrays(arrays: Arrays, levels: int, parameters: int) -> dict[int, list[Draft]]:
+    """The opposite. Raises DamagedCheckpoint, or what a rule raises that no bundle can hold."""
+    count = len(arrays["groups"])
+    require_like(arrays, drafts_to_arrays({}, count, levels, parameters))
+    return {
+        rule: [_draft({name: array[rule, level] for name, array in arrays.items()}) for level in range(levels)]
+        for rule in range(count)
+        if arrays["groups"][rule, 0]
+    }
+
+
+def _fields(draft: Draft) -> dict[str, object]:
+    scales, steps = draft.best.rule.scales, draft.steps
+    return {
+        "steps": (steps.w1, steps.gain, steps.bias_octave),
+        "weights": draft.weights,
+        "frozen": draft.frozen,
+        "damping": draft.damping,
+        "symbols": draft.best.rule.symbols,
+        "scales": (scales.gain, scales.precision, scales.bias_shift, scales.hidden_shift),
+        "error": draft.best.error,
+        "groups": draft.groups,
+        "tuned": draft.tuned,
+    }
+
+
+def _draft(fields: Arrays) -> Draft:
+    w1, gain, bias_octave = fields["steps"]
+    best = IntegerRule(fields["symbols"].copy(), Scales(*map(int, fields["scales"])))
+    return Draft(
+        steps=Steps(float(w1), int(gain), int(bias_octave)),
+        weights=fields["weights"].copy(),
+        frozen=fields["frozen"].copy(),
+        damping=float(fields["damping"]),
+        best=RoundedRule(best, int(fields["error"])),
+        groups=int(fields["groups"]),
+        tuned=int(fields["tuned"]),
+    )

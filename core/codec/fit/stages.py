@@ -1,0 +1,94 @@
+"""A fit's journal: its stages one after the other, what each has made, and what an earlier fit left of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.fit.checkpoint import Arrays, FitCheckpoint, pick, spread
+from core.codec.fit.engines.base import Engine
+from core.codec.fit.task import FitHooks, FitTask
+from core.errors import DamagedCheckpoint, FitStopped
+
+
+class Journal:
+    """Of one fit. Raises DamagedCheckpoint where the hooks' checkpoint is not of such a fit."""
+
+    def __init__(self, engine: Engine, task: FitTask, hooks: FitHooks | None = None) -> None:
+        self.hooks = hooks or FitHooks()
+        self.count = len(task.identities)
+        self._engine = engine.name
+        self._finished: dict[str, Arrays] = {}
+        self._left: dict[str, Arrays] = {}
+        found = self.hooks.checkpoints.resume
+        if found is not None:
+            if found.engine != engine.name:
+                raise DamagedCheckpoint(f"it is of the engine {found.engine}, not {engine.name}")
+            if any(len(array) != self.count for arrays in found.stages.values() for array in arrays.values()):
+                raise DamagedCheckpoint(f"it is not of {self.count} rules")
+            self._finished = {name: arrays for name, arrays in found.stages.items() if name != found.running}
+            self._left = {found.running: found.stages[found.running]}
+
+    def stage(self, name: str, rules: npt.NDArray[np.intp] | None = None) -> Stage:
+        """The stage of this name, which concerns all rules or these."""
+        return Stage(self, name, np.arange(self.count) if rules is None else rules)
+
+    def finished(self, name: str) -> Arrays | None:
+        """What a stage made."""
+        return self._finished.get(name)
+
+    def left(self, name: str) -> Arrays | None:
+        """Where an earlier fit was in a stage."""
+        return self._left.get(name)
+
+    def finish(self, name: str, made: Arrays) -> None:
+        self._finished[name] = made
+
+    def save(self, name: str, state: Arrays) -> None:
+        """A checkpoint within a stage."""
+        self.hooks.checkpoints.save(FitCheckpoint(self._engine, name, {**self._finished, name: state}))
+
+
+class Stage:
+    """One stage. Its arrays have one row for each of its rules, in their order."""
+
+    def __init__(self, journal: Journal, name: str, rules: npt.NDArray[np.intp]) -> None:
+        self._journal, self._name, self._rules = journal, name, rules
+
+    @property
+    def made(self) -> Arrays | None:
+        """Copies of what it made, where it is finished."""
+        found = self._journal.finished(self._name)
+        return None if found is None else pick(found, self._rules)
+
+    @property
+    def left(self) -> Arrays | None:
+        """Copies of the state in which an earlier fit left it, if it did."""
+        found = self._journal.left(self._name)
+        return None if found is None else pick(found, self._rules)
+
+    def finish(self, made: Arrays) -> None:
+        self._journal.finish(self._name, spread(made, self._rules, self._journal.count))
+
+    def look(self, state: Callable[[], Arrays]) -> None:
+        """Save the state where a checkpoint is due. Raises FitStopped, after saving, when the hooks ask for it."""
+        if self._journal.hooks.should_stop():
+            self.stop(state)
+        self.save_if_due(state)
+
+    def save_if_due(self, state: Callable[[], Arrays]) -> None:
+        checkpoints = self._journal.hooks.checkpoints
+        if checkpoints.wanted and checkpoints.due():
+            self._save(state)
+
+    def stop(self, state: Callable[[], Arrays]) -> NoReturn:
+        """Save the state and raise FitStopped."""
+        if self._journal.hooks.checkpoints.wanted:
+            self._save(state)
+        raise FitStopped("the fit was asked to stop")
+
+    def _save(self, state: Callable[[], Arrays]) -> None:
+        self._journal.save(self._name, spread(state(), self._rules, self._journal.count))

@@ -1,0 +1,75 @@
+"""What a fit is asked for, and what it asks and tells while it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint, ignore, never
+from core.codec.fit.engines.base import Array, Targets
+from core.codec.fit.phase import GOOD_ENOUGH_PSNR
+from core.codec.presets import Schedule
+from core.codec.rollout import Rollout
+from core.codec.rule import RuleShape
+from core.codec.seeds import SeedKind, make_seed
+
+
+@dataclass(frozen=True, slots=True)
+class FitProgress:
+    """share: of each rule's work that is done, in [0, 1]; (G,). phase: what is being done, for people.
+
+    No quality: what a rule can do before it is rounded is not what the picture will be.
+    """
+
+    share: npt.NDArray[np.float64]
+    phase: str
+
+
+def nobody() -> Collection[int]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitHooks:
+    """What a fit asks and tells every few iterations.
+
+    should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
+    leave the training. deadline: time.monotonic() at which training ends with the best weights so far, to be rounded.
+    on_progress: called with what is done. checkpoints: what an earlier fit left, and who keeps what this one has.
+    """
+
+    should_stop: Callable[[], bool] = never
+    leaving: Callable[[], Collection[int]] = nobody
+    deadline: float = math.inf
+    on_progress: Callable[[FitProgress], None] = ignore
+    checkpoints: Checkpoints[FitCheckpoint] = field(default_factory=Checkpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class FitTask:
+    """What to fit.
+
+    seed: what pictures are grown from. identities: a (seed number, patch number) per target; a rule's random numbers
+    follow from it alone. target_psnr: dB, of the unrounded rule, at which it is good enough. levels: how coarse to
+    round, as factors of the usual quantisation steps; each rule is rounded once for each. one_byte: use all values of
+    a byte instead, whatever the levels.
+    """
+
+    shape: RuleShape
+    seed: SeedKind
+    targets: Targets
+    rollout: Rollout
+    schedule: Schedule
+    identities: tuple[tuple[int, int], ...]
+    target_psnr: float = GOOD_ENOUGH_PSNR
+    levels: tuple[float, ...] = (1.0,)
+    one_byte: bool = False
+
+    @property
+    def state(self) -> Array:
+        """The seed; float32 (channels, height, width)."""
+        return make_seed(self.seed, self.shape, self.targets.pixels.shape[2])

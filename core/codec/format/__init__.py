@@ -1,0 +1,1 @@
+"""The bundle as docs/FORMAT.md specifies it."""

@@ -1,0 +1,1 @@
+"""Compiled pieces that decoding and fitting share."""

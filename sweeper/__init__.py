@@ -1,0 +1,1 @@
+"""The sweeper: a process that looks after jobs whose workers are gone, and sends webhooks."""

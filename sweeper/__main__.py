@@ -1,0 +1,27 @@
+"""A sweeper as a process of its own, for a fleet: `regrow worker --sweeper`."""
+
+from __future__ import annotations
+
+import threading
+
+from core.errors import told_in_one_line
+from core.jobs.settings import ServiceSettings
+from core.logs import configure_logging
+from core.settings import warn_of_unknown_settings
+from core.stopping import on_stop
+from sweeper.sweep import sweep
+
+
+def main() -> None:
+    """Sweep until SIGTERM."""
+    settings = ServiceSettings()
+    configure_logging(settings.log_format, settings.log_level)
+    warn_of_unknown_settings()
+    stopping = threading.Event()
+    on_stop(stopping.set)
+    sweep(settings, stopping)
+
+
+if __name__ == "__main__":
+    with told_in_one_line():
+        main()

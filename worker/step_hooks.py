@@ -1,0 +1,76 @@
+"""What a running fit asks and tells, and what it leaves for whoever goes on with it if this process is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+
+from core.codec.fit.checkpoint import Checkpoints
+from core.codec.fit.task import FitProgress
+from core.errors import BlobNotFound, ServiceUnavailable
+from core.jobs.documents import JobKeys
+from core.jobs.queue import MOST_TRIES
+from core.stores.blobs import BlobStore
+from worker.leases import Hold, Leases
+
+log = logging.getLogger("regrow.worker")
+
+TELL_SECONDS = 0.5
+FIRST_SECONDS = 1.0
+"""From the first look at a fit to its first checkpoint."""
+
+
+class Watch:
+    """Of one step. An outage does not disturb the fit."""
+
+    def __init__(
+        self, hold: Hold, leases: Leases, blobs: BlobStore, checkpoint_seconds: float, stopping: threading.Event
+    ) -> None:
+        self._hold, self._leases, self._blobs, self._stopping = hold, leases, blobs, stopping
+        self._checkpoint_seconds = checkpoint_seconds
+        self._key = JobKeys(hold.step.job_id).checkpoint(hold.step.patches)
+        self._told = 0.0
+        self._due_at: float | None = None
+        self._far = 0
+        self.resumed = False
+
+    def should_stop(self) -> bool:
+        self._hold.touch()
+        return self._hold.lost or self._stopping.is_set()
+
+    def on_progress(self, progress: FitProgress) -> None:
+        self._far = int(1e6 * progress.share.mean())
+        if time.monotonic() - self._told < TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        try:
+            self._leases.queue.note_progress(self._hold.step, float(progress.share.sum()))
+        except ServiceUnavailable:
+            log.warning("Redis cannot be told of progress")
+
+    def checkpoints(self) -> Checkpoints[bytes]:
+        """What an earlier try has left, and where to leave more. The last try starts without: it may be what kills."""
+        resume = None
+        if self._hold.step.tries < MOST_TRIES:
+            with contextlib.suppress(BlobNotFound):
+                resume = self._blobs.get(self._key)
+        self.resumed = resume is not None
+        return Checkpoints(resume, self._due, self._save)
+
+    def _due(self) -> bool:
+        """The first comes early: a batch that has begun is no poison, whatever becomes of its worker."""
+        if self._due_at is None:
+            self._due_at = time.monotonic() + min(FIRST_SECONDS, self._checkpoint_seconds)
+        return time.monotonic() >= self._due_at
+
+    def _save(self, data: bytes) -> None:
+        self._due_at = time.monotonic() + self._checkpoint_seconds
+        if self._hold.lost:
+            return
+        try:
+            self._blobs.put(self._key, data)
+            self._leases.progressed(self._hold, self._far)
+        except ServiceUnavailable as error:
+            log.warning("%s; no checkpoint was left", error)
