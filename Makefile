@@ -11,7 +11,7 @@ help: ## Show this list
 	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 demo: $(STAMP) ## Encode a photo through the whole service and keep serving (DEMO_EXIT=1 ends afterwards)
-	@$(BIN)/python -m cli.demo
+	@$(BIN)/python -m regrow.cli.demo
 
 # One process more than cores, as many tests wait for others; a file's tests stay together, and the slow files are first.
 PYTEST := $(BIN)/pytest --dist loadfile --no-loadscope-reorder \
@@ -21,7 +21,7 @@ test: $(STAMP) .tools warm ## Run every test
 	@$(PYTEST)
 
 warm: $(STAMP) ## Compile what the tests and the service use, which is kept; every process would do it else
-	@$(BIN)/python -c 'from core.codec import trial; from core.codec.fit.engines import make_engine; trial.try_out(make_engine())'
+	@$(BIN)/python -c 'from regrow.core.codec import trial; from regrow.core.codec.fit.engines import make_engine; trial.try_out(make_engine())'
 
 # As if on other processors: numba, torch, MKL and numpy's BLAS are held to their code for less.
 AVX2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+sse2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2 \

@@ -1,4 +1,4 @@
-"""`python -m api`: the API process."""
+"""`python -m regrow.api`: the API process."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.app import create_app
-from api.asgi.prefix import ProxyHeaders
-from api.connections.floods import hold_back_floods
-from api.connections.open_files import may_open, plan
-from api.connections.protocol import Protocol
-from api.connections.slow_clients import Patience
-from api.loopback import is_loopback
-from api.settings import ApiSettings
-from core.access.keys import KeyStore
-from core.errors import ServiceUnavailable, told_in_one_line
-from core.logs import configure_logging
-from core.settings import warn_of_unknown_settings
-from core.stopping import heeded
-from core.stores import make_blob_store
+from regrow.api.app import create_app
+from regrow.api.asgi.prefix import ProxyHeaders
+from regrow.api.connections.floods import hold_back_floods
+from regrow.api.connections.open_files import may_open, plan
+from regrow.api.connections.protocol import Protocol
+from regrow.api.connections.slow_clients import Patience
+from regrow.api.loopback import is_loopback
+from regrow.api.settings import ApiSettings
+from regrow.core.access.keys import KeyStore
+from regrow.core.errors import ServiceUnavailable, told_in_one_line
+from regrow.core.logs import configure_logging
+from regrow.core.settings import warn_of_unknown_settings
+from regrow.core.stopping import heeded
+from regrow.core.stores import make_blob_store
 
 log = logging.getLogger("regrow.api")
 

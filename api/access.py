@@ -14,12 +14,12 @@ from fastapi import Depends, Path, Request
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
-from api.asgi.hosts import is_answered
-from api.dependencies import Service, ServiceDependency
-from core.access.key_cache import ANYBODY
-from core.access.principal import Principal
-from core.errors import Forbidden, JobNotFound, NotAuthenticated
-from core.jobs.model import is_job_id
+from regrow.api.asgi.hosts import is_answered
+from regrow.api.dependencies import Service, ServiceDependency
+from regrow.core.access.key_cache import ANYBODY
+from regrow.core.access.principal import Principal
+from regrow.core.errors import Forbidden, JobNotFound, NotAuthenticated
+from regrow.core.jobs.model import is_job_id
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 

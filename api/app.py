@@ -9,16 +9,16 @@ from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
 
-from api.asgi.app import MeasuredApp
-from api.asgi.head_requests import HeadAsGet
-from api.dependencies import make_service
-from api.errors import install_error_handlers
-from api.openapi import install_openapi
-from api.routes import admin, decode, docs, encode, events, groups, health, jobs, metrics, problems, webhooks
-from api.settings import ApiSettings
-from api.static_files import STATIC
-from api.strictness import refuse_what_is_not_heard
-from core.version import VERSION
+from regrow.api.asgi.app import MeasuredApp
+from regrow.api.asgi.head_requests import HeadAsGet
+from regrow.api.dependencies import make_service
+from regrow.api.errors import install_error_handlers
+from regrow.api.openapi import install_openapi
+from regrow.api.routes import admin, decode, docs, encode, events, groups, health, jobs, metrics, problems, webhooks
+from regrow.api.settings import ApiSettings
+from regrow.api.static_files import STATIC
+from regrow.api.strictness import refuse_what_is_not_heard
+from regrow.core.version import VERSION
 
 
 @asynccontextmanager

@@ -7,26 +7,26 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.asgi.metrics import CacheCollector, FleetCollector, Metrics
-from api.loopback import is_loopback
-from api.pictures import Pictures
-from api.settings import ApiSettings
-from api.submit.concurrency import Slots
-from api.submit.preparing import Preparing
-from api.warm_up import WarmUp
-from core.access.key_cache import KeyRing
-from core.access.keys import KeyStore
-from core.access.principal import Principal
-from core.jobs.counters import Counters
-from core.jobs.events import Events
-from core.jobs.groups import Groups
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.processes import ProcessRegistry
-from core.jobs.store import JobStore, Limits
-from core.jobs.workers import WorkerRegistry
-from core.stores import make_blob_store
-from core.stores.redis import connect
+from regrow.api.asgi.metrics import CacheCollector, FleetCollector, Metrics
+from regrow.api.loopback import is_loopback
+from regrow.api.pictures import Pictures
+from regrow.api.settings import ApiSettings
+from regrow.api.submit.concurrency import Slots
+from regrow.api.submit.preparing import Preparing
+from regrow.api.warm_up import WarmUp
+from regrow.core.access.key_cache import KeyRing
+from regrow.core.access.keys import KeyStore
+from regrow.core.access.principal import Principal
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.events import Events
+from regrow.core.jobs.groups import Groups
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.processes import ProcessRegistry
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.workers import WorkerRegistry
+from regrow.core.stores import make_blob_store
+from regrow.core.stores.redis import connect
 
 
 @dataclass(frozen=True, slots=True)

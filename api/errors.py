@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive, Scope, Send
 
-from api.asgi.prefix import below_prefix
-from api.bodies.jobs import Problem
-from core import errors
+from regrow.api.asgi.prefix import below_prefix
+from regrow.api.bodies.jobs import Problem
+from regrow.core import errors
 
 log = logging.getLogger("regrow.api")
 

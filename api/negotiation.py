@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.codec.picture_files import FileKind
+from regrow.core.codec.picture_files import FileKind
 
 BY_SIZE = (FileKind.WEBP, FileKind.PNG, FileKind.JPEG)
 """Of kinds that are named and liked alike, the smallest without loss."""

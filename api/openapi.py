@@ -8,9 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from api.bodies.examples import EXAMPLES
-from api.bodies.jobs import Problem
-from api.errors import FRAMEWORK_TYPES, OTHER_KINDS, TABLE, Kind
+from regrow.api.bodies.examples import EXAMPLES
+from regrow.api.bodies.jobs import Problem
+from regrow.api.errors import FRAMEWORK_TYPES, OTHER_KINDS, TABLE, Kind
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_TO_ALL = frozenset({"/livez", "/readyz", "/problems", "/problems/{type}"})

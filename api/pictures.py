@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 from prometheus_client import Histogram
 
-from api.cache import ByteCache
-from core.codec.decode.animation import AnimationKind, write_animation
-from core.codec.decode.view import View, render
-from core.codec.format.bundle import Bundle, read_bundle
-from core.codec.images import ImageLimits
-from core.codec.picture_files import FileKind, write_picture
-from core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
-from core.jobs.documents import JobKeys, OutcomeDocument
-from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, JobState
+from regrow.api.cache import ByteCache
+from regrow.core.codec.decode.animation import AnimationKind, write_animation
+from regrow.core.codec.decode.view import View, render
+from regrow.core.codec.format.bundle import Bundle, read_bundle
+from regrow.core.codec.images import ImageLimits
+from regrow.core.codec.picture_files import FileKind, write_picture
+from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
+from regrow.core.jobs.documents import JobKeys, OutcomeDocument
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.model import FINAL_STATES, JobState
 
 DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""

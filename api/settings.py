@@ -7,14 +7,14 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from api.asgi.hosts import host_name
-from api.asgi.prefix import parse_prefix
-from api.submit.archive import UploadLimits
-from api.submit.preparing import PreparingLimits
-from core.codec.images import ImageLimits
-from core.jobs.settings import ServiceSettings
-from core.jobs.store import Limits
-from core.setting_kinds import Duration, Listed
+from regrow.api.asgi.hosts import host_name
+from regrow.api.asgi.prefix import parse_prefix
+from regrow.api.submit.archive import UploadLimits
+from regrow.api.submit.preparing import PreparingLimits
+from regrow.core.codec.images import ImageLimits
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.jobs.store import Limits
+from regrow.core.setting_kinds import Duration, Listed
 
 
 class ApiSettings(ServiceSettings):

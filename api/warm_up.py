@@ -6,8 +6,8 @@ import logging
 import threading
 import time
 
-from core.codec.decode.decoder import warm_up
-from core.errors import ServiceUnavailable
+from regrow.core.codec.decode.decoder import warm_up
+from regrow.core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.api")
 

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.dear_uploads`: how long a small picture's upload takes while hostile JPEGs come in, as JSON.
+"""`python -m regrow.benchmarks.dear_uploads`: how long a small upload takes while hostile JPEGs come in, as JSON.
 
 Eight clients send progressive JPEGs of 0.8 MB with thousands of scans, one after the other, and eight more the dearest
 pictures that are still accepted.
@@ -16,8 +16,8 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from benchmarks.machine import machine
-from benchmarks.service_stack import Server, ServiceStack
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.service_stack import Server, ServiceStack
 
 CLIENTS, UPLOADS, GOAL_SECONDS = 8, 20, 5.0
 
@@ -41,7 +41,7 @@ def bench_dear_uploads() -> dict[str, Any]:
         alone = _seconds(server, small.getvalue())
         rows = [_row(server, name, data, small.getvalue(), alone) for name, data in meanwhile.items()]
     return {
-        "machine": machine() | {"command": "python -m benchmarks.dear_uploads"},
+        "machine": machine() | {"command": "python -m regrow.benchmarks.dear_uploads"},
         "small_alone_seconds": alone[0],
         "rows": rows,
     }

@@ -15,20 +15,20 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from benchmarks.decode_cold import api_import_seconds, cold_decode
-from benchmarks.machine import best_seconds, machine, sgemm_gflops
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode_bundle, fast_grower
-from core.codec.decode.growers.compiled import grow_batch
-from core.codec.format.bundle import BundleHeader, read_bundle, write_bundle
-from core.codec.format.fixed_point import IntegerRule, Integers, Scales, integer_seed
-from core.codec.format.payload import write_payload
-from core.codec.images import Picture
-from core.codec.picture_files import FileKind, write_picture
-from core.codec.presets import PATCH_SIZE, Preset
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import STEPS, SeedKind
+from regrow.benchmarks.decode_cold import api_import_seconds, cold_decode
+from regrow.benchmarks.machine import best_seconds, machine, sgemm_gflops
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode_bundle, fast_grower
+from regrow.core.codec.decode.growers.compiled import grow_batch
+from regrow.core.codec.format.bundle import BundleHeader, read_bundle, write_bundle
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, integer_seed
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.images import Picture
+from regrow.core.codec.picture_files import FileKind, write_picture
+from regrow.core.codec.presets import PATCH_SIZE, Preset
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import STEPS, SeedKind
 
 SIDE = 512
 """Pixels, of the whole picture."""

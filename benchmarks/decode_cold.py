@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _DECODE = """
 import json, sys, time
 start = time.perf_counter()
-from core.codec.decode.decoder import decode
+from regrow.core.codec.decode.decoder import decode
 imported = time.perf_counter()
 with open(sys.argv[1], "rb") as file:
     decode(file.read())
@@ -28,7 +28,7 @@ class Refuse:
             raise ImportError(f"{name} is not installed here")
 sys.meta_path.insert(0, Refuse())
 start = time.perf_counter()
-import api.app
+import regrow.api.app
 print(json.dumps([time.perf_counter() - start]))
 """
 

@@ -10,22 +10,22 @@ import numba
 import numpy as np
 import torch
 
-from benchmarks.machine import best_seconds, machine, sgemm_gflops
-from benchmarks.paper_loop import BATCH, ITERATIONS, STEPS, PaperLoop
-from benchmarks.pictures import SIDE, targets_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.engines.base import Engine, Targets
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitTask
-from core.codec.fit.trainers import Training, make_trainer
-from core.codec.fit.training import train
-from core.codec.images import Picture
-from core.codec.presets import Preset, Schedule
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import STEPS as SEED_STEPS
-from core.codec.seeds import SeedKind
+from regrow.benchmarks.machine import best_seconds, machine, sgemm_gflops
+from regrow.benchmarks.paper_loop import BATCH, ITERATIONS, STEPS, PaperLoop
+from regrow.benchmarks.pictures import SIDE, targets_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.engines.base import Engine, Targets
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.fit.trainers import Training, make_trainer
+from regrow.core.codec.fit.training import train
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Preset, Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import STEPS as SEED_STEPS
+from regrow.core.codec.seeds import SeedKind
 
 PAPER_PSNR = 28.06
 """GNCA-small at 40×40, the paper's Table II."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from core.codec.rule import VISIBLE_OFFSET, RuleShape
+from regrow.core.codec.rule import VISIBLE_OFFSET, RuleShape
 
 STEPS = 224
 BATCH = 8

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from core.codec.fit.engines.base import Targets
-from core.codec.images import Picture
-from core.errors import InvalidSettings
+from regrow.core.codec.fit.engines.base import Targets
+from regrow.core.codec.images import Picture
+from regrow.core.errors import InvalidSettings
 
 SIDE = 40
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}

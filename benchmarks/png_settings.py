@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from benchmarks.decode import random_bundle
-from benchmarks.machine import machine
-from benchmarks.pictures import load_pictures
-from core.codec.decode.view import View, render
-from core.codec.format.bundle import read_bundle
-from core.codec.images import Picture
-from core.codec.picture_files import image_of
+from regrow.benchmarks.decode import random_bundle
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.pictures import load_pictures
+from regrow.core.codec.decode.view import View, render
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.images import Picture
+from regrow.core.codec.picture_files import image_of
 
 LEVELS = range(10)
 STRATEGIES = {

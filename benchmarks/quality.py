@@ -8,23 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import machine
-from benchmarks.pictures import SIDE, targets_of
-from core.codec.coder import Coder
-from core.codec.fit.engines import make_engine
-from core.codec.fit.partly_rounded import RoundedRule
-from core.codec.fit.rounding import round_rules
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitTask
-from core.codec.fit.training import train
-from core.codec.format.bundle import BundleHeader, write_bundle
-from core.codec.format.payload import write_payload
-from core.codec.images import Picture
-from core.codec.presets import SCHEDULES, Effort, Preset
-from core.codec.quality import psnr_from_mse
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import STEPS, SeedKind
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.pictures import SIDE, targets_of
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.partly_rounded import RoundedRule
+from regrow.core.codec.fit.rounding import round_rules
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.fit.training import train
+from regrow.core.codec.format.bundle import BundleHeader, write_bundle
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import SCHEDULES, Effort, Preset
+from regrow.core.codec.quality import psnr_from_mse
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import STEPS, SeedKind
 
 PRESETS = tuple(Preset)
 

@@ -8,17 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.bd_rate import bd_rate
-from benchmarks.machine import machine
-from benchmarks.rd_codecs import CODECS, codec_curves
-from benchmarks.rd_curve import Curve
-from benchmarks.rd_rules import USUAL, PresetFit, fit_preset, hull_curve, levels_of, preset_curve
-from core.codec.encode.other_codecs import JPEG_444, Codec
-from core.codec.fit.engines import make_engine
-from core.codec.format.payload import HEAD_BYTES
-from core.codec.images import Picture
-from core.codec.presets import Effort, Preset
-from core.codec.settings import EncodeSettings
+from regrow.benchmarks.bd_rate import bd_rate
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.rd_codecs import CODECS, codec_curves
+from regrow.benchmarks.rd_curve import Curve
+from regrow.benchmarks.rd_rules import USUAL, PresetFit, fit_preset, hull_curve, levels_of, preset_curve
+from regrow.core.codec.encode.other_codecs import JPEG_444, Codec
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.format.payload import HEAD_BYTES
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.settings import EncodeSettings
 
 REGROW = "regrow"
 """The curve of the best preset and level for each patch."""

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PIL import features
 
-from benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
-from core.codec.encode.other_codecs import JPEG_420, JPEG_444, JPEG_2000, WEBP, Codec, read_file, write_file
-from core.codec.images import Picture
-from core.codec.quality import measure
+from regrow.benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
+from regrow.core.codec.encode.other_codecs import JPEG_420, JPEG_444, JPEG_2000, WEBP, Codec, read_file, write_file
+from regrow.core.codec.images import Picture
+from regrow.core.codec.quality import measure
 
 _QUALITIES = (2, 5, 8, 12, 16, 20, 25, 30, 35, 40, 45, 50, 55, 60, 65, 70, 75, 80, 85, 90, 95)
 _RATIOS = (60.0, 40.0, 30.0, 24.0, 20.0, 16.0, 13.0, 10.0, 8.0, 6.5, 5.5, 4.5, 3.7, 3.0, 2.5, 2.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.quality import Quality
+from regrow.core.codec.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from benchmarks.bd_rate import front
-from benchmarks.rd import REGROW
+from regrow.benchmarks.bd_rate import front
+from regrow.benchmarks.rd import REGROW
 
 LEAF, PALE = "#2b7a3f", "#9dc4a6"
 CODEC_COLOURS = ("#1c1f21", "#8a9198", "#b5541c", "#2f6fb0", "#7a4fa3", "#c2a5d8")

@@ -9,23 +9,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
-from core.codec.encode.assemble import assemble
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.patch_fits import candidates_of
-from core.codec.encode.plan import grid_of, rollout_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.engines.base import Engine, Targets
-from core.codec.fit.fitting import Fitted
-from core.codec.fit.rounding import round_rules
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitTask
-from core.codec.fit.training import train
-from core.codec.images import Picture
-from core.codec.patches import cut
-from core.codec.presets import SCHEDULES, Preset
-from core.codec.quality import psnr_from_mse
-from core.codec.settings import EncodeSettings
+from regrow.benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.patch_fits import candidates_of
+from regrow.core.codec.encode.plan import grid_of, rollout_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.engines.base import Engine, Targets
+from regrow.core.codec.fit.fitting import Fitted
+from regrow.core.codec.fit.rounding import round_rules
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.fit.training import train
+from regrow.core.codec.images import Picture
+from regrow.core.codec.patches import cut
+from regrow.core.codec.presets import SCHEDULES, Preset
+from regrow.core.codec.quality import psnr_from_mse
+from regrow.core.codec.settings import EncodeSettings
 
 USUAL = 1.0
 LEVELS = (0.6, USUAL, 1.7)

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import machine
-from benchmarks.scale_model import fleet_rows
-from benchmarks.scale_stack import ScaleStack, wait_for
-from core.jobs.queue import StepQueue
-from core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.scale_model import fleet_rows
+from regrow.benchmarks.scale_stack import ScaleStack, wait_for
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 
 PATCHES = (9, 1000, 75_625)
 WORKERS = (1, 2, 4, 8)
@@ -130,7 +130,7 @@ def _memory_row(patches: int, state: str, size: float) -> Row:
 def _latency_rows(stack: ScaleStack) -> list[Row]:
     """Of the API, asked at a fixed rate by another process while a job runs on two workers."""
     job_id = stack.submit(1000)
-    command = [sys.executable, "-P", "-m", "benchmarks.scale_load", stack.url, job_id]
+    command = [sys.executable, "-P", "-m", "regrow.benchmarks.scale_load", stack.url, job_id]
     command += [str(GET_RATE), str(POST_RATE), str(LOAD_SECONDS)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     stack.jobs.cancel(job_id)

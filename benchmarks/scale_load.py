@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale_load URL JOB RATE POST_RATE SECONDS`: requests at a fixed rate, as JSON latencies.
+"""`python -m regrow.benchmarks.scale_load URL JOB RATE POST_RATE SECONDS`: requests at a fixed rate, as JSON latencies.
 
 Latency counts from when a request was due, so that a server that stalls cannot hide it by holding up the client.
 """

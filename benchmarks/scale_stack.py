@@ -15,18 +15,18 @@ from pathlib import Path
 import httpx
 from redis import Redis
 
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.errors import ServiceUnavailable
-from core.jobs.documents import JobDocument
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.model import JobState, new_job_id
-from core.jobs.store import JobStore, Limits
-from core.jobs.workers import WorkerRegistry
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
-from core.times import now_ms
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import JobState, new_job_id
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.workers import WorkerRegistry
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
+from regrow.core.times import now_ms
 
 START_SECONDS = 120
 TINY_PNG = bytes.fromhex(
@@ -38,7 +38,7 @@ TINY_PNG = bytes.fromhex(
 class ScaleStack:
     """A Valkey, an API, a sweeper and sleeping workers on one machine. Use as a context manager."""
 
-    WORKER = "benchmarks.scale_worker"
+    WORKER = "regrow.benchmarks.scale_worker"
 
     def __init__(self) -> None:
         self._stack = contextlib.ExitStack()
@@ -61,13 +61,13 @@ class ScaleStack:
             "REGROW_MAX_PATCHES_PER_OWNER": "0",
             "REGROW_MAX_PATCHES": "0",
         }
-        self._start("cli.embedded_valkey", str(folder / "valkey"), str(folder / "valkey.sock"))
+        self._start("regrow.cli.embedded_valkey", str(folder / "valkey"), str(folder / "valkey.sock"))
         self.redis: Redis = self._stack.enter_context(connect(self.redis_url))
         blobs = FilesBlobStore(folder / "blobs")
         self.jobs = Jobs(JobStore(self.redis), blobs, Sender(make_celery(self.redis_url)))
         wait_for(lambda: _answers(self.jobs.store), "Valkey")
-        self._start("sweeper.__main__")
-        self._start("api")
+        self._start("regrow.sweeper")
+        self._start("regrow.api")
         self.url = f"http://127.0.0.1:{port}"
         wait_for(lambda: api_answers(self.url), "the API")
         return self

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale_worker`: a real worker whose fits are a declared sleep.
+"""`python -m regrow.benchmarks.scale_worker`: a real worker whose fits are a declared sleep.
 
 A patch takes REGROW_BENCH_SLEEP seconds of sleep and becomes grey; assembling writes a bundle without a picture. All
 else is the real thing: messages, claims, leases, heartbeats, parts, the end of the job.
@@ -11,18 +11,18 @@ import time
 
 import numpy as np
 
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoded import Encoded
-from core.codec.encode.encoder import EncodedPatches
-from core.codec.encode.flat import flat_candidate
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.presets import Preset
-from core.codec.quality import Quality
-from core.codec.settings import EncodeSettings
-from worker import encode_job
-from worker.__main__ import main
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoded import Encoded
+from regrow.core.codec.encode.encoder import EncodedPatches
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.quality import Quality
+from regrow.core.codec.settings import EncodeSettings
+from regrow.worker import encode_job
+from regrow.worker.__main__ import main
 
 SLEEP = float(os.environ.get("REGROW_BENCH_SLEEP", "0"))
 _GREY: list[Candidate] = [flat_candidate(Picture(np.zeros((1, 1, 3), dtype=np.uint8)), 0, EncodeSettings(Preset.MICRO))]

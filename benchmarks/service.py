@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 import numpy as np
 
-from benchmarks.machine import machine
-from benchmarks.pictures import load_pictures
-from benchmarks.scale_stack import wait_for
-from benchmarks.service_load import Call, Plan, Seen
-from benchmarks.service_mix import memory_facts
-from benchmarks.service_stack import Server, ServiceStack, load
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.pictures import load_pictures
+from regrow.benchmarks.scale_stack import wait_for
+from regrow.benchmarks.service_load import Call, Plan, Seen
+from regrow.benchmarks.service_mix import memory_facts
+from regrow.benchmarks.service_stack import Server, ServiceStack, load
 
 SIDES = (120, 512)
 """Pixels of the square pictures."""

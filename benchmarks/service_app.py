@@ -1,4 +1,4 @@
-"""`python -m benchmarks.service_app`: the API process, which hands out the files of a folder too.
+"""`python -m regrow.benchmarks.service_app`: the API process, which hands out the files of a folder too.
 
 So that a regrown picture and a file of the same bytes are measured behind the same server and the same middleware.
 """
@@ -9,9 +9,9 @@ import os
 
 from fastapi.staticfiles import StaticFiles
 
-from api.__main__ import serve
-from api.app import create_app
-from api.settings import ApiSettings
+from regrow.api.__main__ import serve
+from regrow.api.app import create_app
+from regrow.api.settings import ApiSettings
 
 FOLDER = "BENCH_STATIC_FOLDER"
 """The environment variable that names the folder."""

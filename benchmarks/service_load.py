@@ -1,4 +1,4 @@
-"""`python -m benchmarks.service_load`: clients that keep a server busy. JSON: a plan in, what they saw out.
+"""`python -m regrow.benchmarks.service_load`: clients that keep a server busy. JSON: a plan in, what they saw out.
 
 Raw connections, each sending its next request when the last one is answered: about 30 µs a request, so that one process
 keeps a server busy that takes ten times as long. What the clients took is part of the result.

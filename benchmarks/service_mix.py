@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.scale_stack import TINY_PNG
-from benchmarks.service_load import Call, Plan
-from benchmarks.service_stack import ServiceStack, load
+from regrow.benchmarks.scale_stack import TINY_PNG
+from regrow.benchmarks.service_load import Call, Plan
+from regrow.benchmarks.service_stack import ServiceStack, load
 
 CLIENTS = 8
 VIEWS = 400

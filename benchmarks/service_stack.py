@@ -10,18 +10,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.decode import random_bundle
-from benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_port, wait_for
-from benchmarks.service_app import FOLDER, MOUNT
-from benchmarks.service_load import Plan, Seen
-from core.codec.decode.decoder import decode
-from core.codec.picture_files import FileKind, write_picture
-from core.codec.presets import PATCH_SIZE, Effort, Preset
-from core.codec.seeds import SeedKind
-from core.jobs.documents import JobDocument, JobKeys
-from core.jobs.model import JobState, new_job_id
-from core.jobs.store import Limits
-from core.times import now_ms
+from regrow.benchmarks.decode import random_bundle
+from regrow.benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_port, wait_for
+from regrow.benchmarks.service_app import FOLDER, MOUNT
+from regrow.benchmarks.service_load import Plan, Seen
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.picture_files import FileKind, write_picture
+from regrow.core.codec.presets import PATCH_SIZE, Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.jobs.documents import JobDocument, JobKeys
+from regrow.core.jobs.model import JobState, new_job_id
+from regrow.core.jobs.store import Limits
+from regrow.core.times import now_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Server:
 class ServiceStack(ScaleStack):
     """A Valkey, a sweeper, workers that fit, and API processes that hand out files too. Use as a context manager."""
 
-    WORKER = "worker"
+    WORKER = "regrow.worker"
 
     def __enter__(self) -> ServiceStack:
         super().__enter__()
@@ -52,7 +52,7 @@ class ServiceStack(ScaleStack):
     def server(self, **settings: str) -> Iterator[Server]:
         """An API process with these settings, warmed up."""
         port = free_port()
-        child = self._spawn("benchmarks.service_app", REGROW_PORT=str(port), **settings)
+        child = self._spawn("regrow.benchmarks.service_app", REGROW_PORT=str(port), **settings)
         try:
             wait_for(lambda: api_answers(f"http://127.0.0.1:{port}"), "the API")
             yield Server(port, child.pid)
@@ -92,7 +92,7 @@ class ServiceStack(ScaleStack):
 
 def load(plan: Plan, *expected: int) -> Seen:
     """What clients in another process saw. Raises RuntimeError where an answer has another status."""
-    command = [sys.executable, "-P", "-m", "benchmarks.service_load"]
+    command = [sys.executable, "-P", "-m", "regrow.benchmarks.service_load"]
     done = subprocess.run(command, input=json.dumps(asdict(plan)), check=True, stdout=subprocess.PIPE, text=True)
     seen = Seen(**json.loads(done.stdout))
     seen.statuses = {int(status): count for status, count in seen.statuses.items()}  # JSON's keys are strings

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import machine
-from benchmarks.pictures import targets_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.task import FitTask
-from core.codec.fit.training import train
-from core.codec.images import Picture
-from core.codec.presets import Preset, Schedule
-from core.codec.rollout import Rollout
-from core.codec.seeds import SeedKind
+from regrow.benchmarks.machine import machine
+from regrow.benchmarks.pictures import targets_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.fit.training import train
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Preset, Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.seeds import SeedKind
 
 TRIED = {SeedKind.SCAFFOLD: (6, 8, 12, 16, 24), SeedKind.PIXEL: (24, 32, 40, 56)}
 STEP_ITERATIONS = {SeedKind.SCAFFOLD: 9600, SeedKind.PIXEL: 40_000}

@@ -10,9 +10,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli.console import console as errors
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
+from regrow.cli.console import console as errors
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
 
 app = typer.Typer(help="Measure this machine. Ratios are measured in one run.", no_args_is_help=True)
 
@@ -33,11 +33,11 @@ def engine(
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
     """How fast rules are fitted: every engine, the paper's loop, the machine's own peak."""
-    from benchmarks.engine import bench_engine
-    from benchmarks.pictures import load_pictures
+    from regrow.benchmarks.engine import bench_engine
+    from regrow.benchmarks.pictures import load_pictures
 
     if plot is not None:  # before minutes of measuring: it may not be installed
-        from benchmarks.engine_plot import plot_engine
+        from regrow.benchmarks.engine_plot import plot_engine
     with errors.status("measuring (some minutes)"):
         result = bench_engine(load_pictures(images), goal=goal)
     if plot is not None:
@@ -55,8 +55,8 @@ def quality(
     rounded: Annotated[bool, typer.Option(help="Train with weight noise too, and round")] = True,
 ) -> None:
     """PSNR of every preset at 40×40, before and after rounding, against the paper's table."""
-    from benchmarks.pictures import load_pictures
-    from benchmarks.quality import bench_quality
+    from regrow.benchmarks.pictures import load_pictures
+    from regrow.benchmarks.quality import bench_quality
 
     with errors.status("fitting"):
         result = bench_quality(load_pictures(images), seed, effort, rounded=rounded)
@@ -66,8 +66,8 @@ def quality(
 @app.command()
 def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     """How many steps a rollout needs, per kind of seed, at the same work."""
-    from benchmarks.pictures import load_pictures
-    from benchmarks.steps import bench_steps
+    from regrow.benchmarks.pictures import load_pictures
+    from regrow.benchmarks.steps import bench_steps
 
     with errors.status("fitting"):
         result = bench_steps(load_pictures(images))
@@ -77,8 +77,8 @@ def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdow
 @app.command()
 def decode(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     """How fast pictures are regrown: kernel, whole picture, cold start; against this machine's peak and JPEG."""
-    from benchmarks.decode import SIDE, bench_decode
-    from benchmarks.pictures import load_pictures
+    from regrow.benchmarks.decode import SIDE, bench_decode
+    from regrow.benchmarks.pictures import load_pictures
 
     with errors.status("measuring"):
         result = bench_decode(load_pictures(images, SIDE)[0])
@@ -96,11 +96,11 @@ def rd(
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
     """Bytes against PSNR: every preset and the best of them, beside JPEG, JPEG 2000, WebP and AVIF."""
-    from benchmarks.pictures import load_pictures
-    from benchmarks.rd import bench_rd
+    from regrow.benchmarks.pictures import load_pictures
+    from regrow.benchmarks.rd import bench_rd
 
     if plot is not None:  # before minutes of fitting: it may not be installed
-        from benchmarks.rd_plot import plot_rd
+        from regrow.benchmarks.rd_plot import plot_rd
     with errors.status("fitting"):
         result = bench_rd(load_pictures(images, side), effort, presets or tuple(Preset))
     if plot is not None:
@@ -117,10 +117,10 @@ def scale(
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
     """The queue without the fits: batches a second, memory, latencies, efficiency; and what a large fleet would ask."""
-    from benchmarks.scale import PATCHES, WORKERS, bench_scale
+    from regrow.benchmarks.scale import PATCHES, WORKERS, bench_scale
 
     if plot is not None:  # before minutes of measuring: it may not be installed
-        from benchmarks.scale_plot import plot_scale
+        from regrow.benchmarks.scale_plot import plot_scale
     with errors.status("measuring (some minutes)"):
         result = bench_scale(patches or PATCHES, workers or WORKERS)
     if plot is not None:
@@ -136,10 +136,10 @@ def service(
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
     """The API: pictures a second beside a plain file of the same bytes, uploads, memory, latency under fitting."""
-    from benchmarks.service import FULL, QUICK, bench_service
+    from regrow.benchmarks.service import FULL, QUICK, bench_service
 
     if plot is not None:  # before minutes of measuring: it may not be installed
-        from benchmarks.service_plot import plot_service
+        from regrow.benchmarks.service_plot import plot_service
     with errors.status("measuring (some minutes)"):
         result = bench_service(QUICK if quick else FULL)
     if plot is not None:
@@ -150,7 +150,7 @@ def service(
 @app.command()
 def png(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
     """Time and bytes of PNG files over zlib's levels and strategies, beside level 3 as Pillow has it."""
-    from benchmarks.png_settings import bench_png
+    from regrow.benchmarks.png_settings import bench_png
 
     with errors.status("measuring (a minute)"):
         result = bench_png()

@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 import httpx
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cli.console import complain
-from core.errors import InvalidSettings, RegrowError
+from regrow.cli.console import complain
+from regrow.core.errors import InvalidSettings, RegrowError
 
 PATIENCE_SECONDS = 300.0
 """How long a server may be busy or away before the client gives up."""

@@ -8,13 +8,13 @@ from typing import Annotated
 
 import typer
 
-from cli.console import complain
-from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
-from core.codec.decode import decoder
-from core.codec.decode.view import LARGEST_SCALE, View, parse_box, render
-from core.codec.format.bundle import read_bundle
-from core.errors import BundleError, InvalidSettings
-from core.names import printable
+from regrow.cli.console import complain
+from regrow.cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
+from regrow.core.codec.decode import decoder
+from regrow.core.codec.decode.view import LARGEST_SCALE, View, parse_box, render
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.errors import BundleError, InvalidSettings
+from regrow.core.names import printable
 
 
 def decode(

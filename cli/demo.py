@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image
 from skimage import data as samples
 
-from cli.console import progress_bar
-from cli.stack import Stack
-from core.codec.encode.other_codecs import OtherFile
-from core.codec.encode.report import Report
-from core.codec.images import Picture, read_picture
-from core.codec.quality import compression_ratio, measure
-from core.errors import RegrowError
-from core.stopping import on_stop
+from regrow.cli.console import progress_bar
+from regrow.cli.stack import Stack
+from regrow.core.codec.encode.other_codecs import OtherFile
+from regrow.core.codec.encode.report import Report
+from regrow.core.codec.images import Picture, read_picture
+from regrow.core.codec.quality import compression_ratio, measure
+from regrow.core.errors import RegrowError
+from regrow.core.stopping import on_stop
 
 OUTPUT = Path("demo-output")
 DATA = OUTPUT / "data"

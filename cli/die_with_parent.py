@@ -1,9 +1,8 @@
-"""`python -m cli.die_with_parent PID COMMAND...`: becomes COMMAND, which ends when its parent, process PID, does.
+"""`python -m regrow.cli.die_with_parent PARENT COMMAND...`: becomes COMMAND, which the kernel kills when PARENT ends.
 
-The kernel kills it.
-
-A process that is killed outright cannot stop its children. This is a program of its own because what runs between fork
-and exec must not be Python: the parent may have threads. Elsewhere than on Linux it only becomes COMMAND.
+PARENT is the number of the process that started this one. A process that is killed outright cannot stop its children.
+This is a program of its own because what runs between fork and exec must not be Python: the parent may have threads.
+Elsewhere than on Linux it only becomes COMMAND.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`python -m cli.embedded_valkey FOLDER SOCKET`: becomes the embedded Valkey.
+"""`python -m regrow.cli.embedded_valkey FOLDER SOCKET`: becomes the embedded Valkey.
 
 By exec, so that there is one process to watch, to stop and to lose. The lock's file stays open across it: the kernel
 holds the lock for exactly as long as Valkey, or a child of it that rewrites the append-only file, lives.

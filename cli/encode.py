@@ -12,24 +12,24 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 from rich.progress import Progress, TaskID
 
-from cli.console import complain, complain_of, progress_bar
-from cli.files import STDIN, Force, Images, descriptor_of, is_stream, refuse_unwritable, words_for, write_whole
-from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
-from cli.pictures import Chosen, Recursive, choose
-from core.codec.coder import Coder
-from core.codec.encode.effort import advice, with_default_effort
-from core.codec.encode.plan import refuse_impossible
-from core.codec.encode.report import Report, make_report
-from core.codec.images import Picture
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
-from core.errors import InvalidSettings, RegrowError
-from core.names import printable
+from regrow.cli.console import complain, complain_of, progress_bar
+from regrow.cli.files import STDIN, Force, Images, descriptor_of, is_stream, refuse_unwritable, words_for, write_whole
+from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from regrow.cli.pictures import Chosen, Recursive, choose
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.encode.effort import advice, with_default_effort
+from regrow.core.codec.encode.plan import refuse_impossible
+from regrow.core.codec.encode.report import Report, make_report
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import InvalidSettings, RegrowError
+from regrow.core.names import printable
 
 if TYPE_CHECKING:
-    from core.codec.encode.candidate import Candidate
-    from core.codec.fit.task import FitProgress
+    from regrow.core.codec.encode.candidate import Candidate
+    from regrow.core.codec.fit.task import FitProgress
 
 PATCHES_AT_ONCE = 64
 """Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
@@ -176,11 +176,11 @@ def _show_others(report: Report, stream: TextIO) -> None:
 
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
     """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
-    from core.codec.encode.assemble import assemble, grid_of  # numba's kernels take seconds to load
-    from core.codec.encode.encoder import encode_patches
-    from core.codec.fit.engines import make_engine
-    from core.codec.fit.fitting import fit
-    from core.codec.fit.task import FitHooks
+    from regrow.core.codec.encode.assemble import assemble, grid_of  # numba's kernels take seconds to load
+    from regrow.core.codec.encode.encoder import encode_patches
+    from regrow.core.codec.fit.engines import make_engine
+    from regrow.core.codec.fit.fitting import fit
+    from regrow.core.codec.fit.task import FitHooks
 
     picture, original_bytes = files.read(image)
     settings = asked.settings_for(picture)

@@ -19,9 +19,9 @@ from typing import Annotated, TextIO
 
 import typer
 
-from core.codec.alpha import with_hidden_filled
-from core.codec.images import Picture, read_picture
-from core.errors import ImageError, InvalidSettings
+from regrow.core.codec.alpha import with_hidden_filled
+from regrow.core.codec.images import Picture, read_picture
+from regrow.core.errors import ImageError, InvalidSettings
 
 STDOUT = Path("-")
 STDIN = STDOUT

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
-from core.codec.decode.animation import AnimationKind, write_animation
-from core.codec.decode.view import LARGEST_SCALE
-from core.codec.format.bundle import read_bundle
-from core.errors import BundleError, InvalidSettings
-from core.names import printable
+from regrow.cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
+from regrow.core.codec.decode.animation import AnimationKind, write_animation
+from regrow.core.codec.decode.view import LARGEST_SCALE
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.errors import BundleError, InvalidSettings
+from regrow.core.names import printable
 
 
 def grow(

@@ -8,10 +8,10 @@ from typing import Annotated, TextIO
 
 import typer
 
-from cli.files import Force, is_stream, read_image, refuse_unwritable, words_for, write_whole
-from cli.inspect_facts import Facts, facts_of
-from core.codec.format.bundle import Bundle, read_bundle
-from core.errors import BundleError, InvalidSettings
+from regrow.cli.files import Force, is_stream, read_image, refuse_unwritable, words_for, write_whole
+from regrow.cli.inspect_facts import Facts, facts_of
+from regrow.core.codec.format.bundle import Bundle, read_bundle
+from regrow.core.errors import BundleError, InvalidSettings
 
 
 def inspect(
@@ -45,7 +45,7 @@ def inspect(
 
 
 def _write_map(bundle: Bundle, target: Path, original: Path | None, *, force: bool) -> None:
-    from cli.inspect_map import draw_map
+    from regrow.cli.inspect_map import draw_map
 
     picture = None if original is None else read_image(original)[0]
     write_whole(target, draw_map(bundle, picture).to_png(), force=force)

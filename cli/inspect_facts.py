@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.coder import Coder
-from core.codec.format.bundle import VERSION, Bundle, BundleHeader, bundle_size
-from core.codec.format.entropy_coding import bits_of
-from core.codec.format.payload import HEAD_BYTES
-from core.codec.presets import Preset
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.format.bundle import VERSION, Bundle, BundleHeader, bundle_size
+from regrow.core.codec.format.entropy_coding import bits_of
+from regrow.core.codec.format.payload import HEAD_BYTES
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 TENSORS = ("W1", "b1", "W2")
 CRC_BYTES = 4

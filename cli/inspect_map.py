@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from core.codec.decode.decoder import decode_bundle
-from core.codec.format.bundle import Bundle
-from core.codec.images import Picture, Pixels
-from core.codec.quality import psnr_from_mse
-from core.errors import InvalidSettings
+from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.format.bundle import Bundle
+from regrow.core.codec.images import Picture, Pixels
+from regrow.core.codec.quality import psnr_from_mse
+from regrow.core.errors import InvalidSettings
 
 Values = npt.NDArray[np.float64]
 

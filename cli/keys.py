@@ -12,12 +12,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from core.access.keys import KeyDocument, KeyStore
-from core.access.principal import Role
-from core.errors import InvalidSettings
-from core.stores import make_blob_store
-from core.stores.settings import BlobSettings
-from core.times import iso, now_ms
+from regrow.core.access.keys import KeyDocument, KeyStore
+from regrow.core.access.principal import Role
+from regrow.core.errors import InvalidSettings
+from regrow.core.stores import make_blob_store
+from regrow.core.stores.settings import BlobSettings
+from regrow.core.times import iso, now_ms
 
 app = typer.Typer(
     help="Who may use a service. As soon as there is a key, every request needs one.", no_args_is_help=True

@@ -10,10 +10,10 @@ import typer
 from typer import Context
 from typer.core import TyperGroup
 
-from cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
-from core.errors import told_in_one_line
-from core.names import printable
-from core.version import VERSION
+from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
+from regrow.core.errors import told_in_one_line
+from regrow.core.names import printable
+from regrow.core.version import VERSION
 
 
 class _Commands(TyperGroup):

@@ -6,7 +6,7 @@ from typing import Final
 
 import typer
 
-from core.codec.presets import Preset
+from regrow.core.codec.presets import Preset
 
 EFFORT_HELP: Final = "How long to train; if not given, standard where that takes about a minute, else draft"
 

@@ -11,9 +11,9 @@ from typing import Annotated
 
 import typer
 
-from cli.console import complain
-from core.errors import InvalidSettings
-from core.names import is_hidden, looks_like_picture
+from regrow.cli.console import complain
+from regrow.core.errors import InvalidSettings
+from regrow.core.names import is_hidden, looks_like_picture
 
 MOST_NAMED = 3
 """Of skipped files, in one line."""

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from core.errors import InvalidSettings
-from core.logs import configure_logging
-from core.settings import warn_of_unknown_settings
-from core.stopping import on_stop
+from regrow.core.errors import InvalidSettings
+from regrow.core.logs import configure_logging
+from regrow.core.settings import warn_of_unknown_settings
+from regrow.core.stopping import on_stop
 
 
 def serve(
@@ -22,9 +22,9 @@ def serve(
 ) -> None:
     """Run queue, workers and API on this machine, until Ctrl-C. A restart goes on where it was."""
     # Imported here, because the other commands should not wait for a server to be loaded.
-    from api.__main__ import why_not
-    from api.settings import ApiSettings
-    from cli.stack import Stack
+    from regrow.api.__main__ import why_not
+    from regrow.api.settings import ApiSettings
+    from regrow.cli.stack import Stack
 
     settings = ApiSettings(host=host, blob_store="files", blob_folder=data / "blobs")
     configure_logging(settings.log_format, settings.log_level)  # the sweeper runs in this process

@@ -19,16 +19,16 @@ from pydantic import SecretStr
 from redis import Redis
 from redis.exceptions import RedisError
 
-from cli import embedded_valkey
-from cli.supervisor import Child, StackError, Supervisor, python
-from core.errors import ServiceUnavailable
-from core.jobs.processes import ProcessRecord, ProcessRegistry
-from core.jobs.settings import ServiceSettings
-from core.jobs.store import JobStore
-from core.jobs.workers import WorkerRegistry
-from core.setting_kinds import unknown_settings
-from core.stores.redis import connect
-from sweeper.sweep import sweep
+from regrow.cli import embedded_valkey
+from regrow.cli.supervisor import Child, StackError, Supervisor, python
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.workers import WorkerRegistry
+from regrow.core.setting_kinds import unknown_settings
+from regrow.core.stores.redis import connect
+from regrow.sweeper.sweep import sweep
 
 START_SECONDS = 60
 POLL_SECONDS = 0.05
@@ -124,10 +124,10 @@ class Stack:
         store, registry = JobStore(redis), WorkerRegistry(redis)
         folder = self.data / "valkey"
         log = str(folder / embedded_valkey.LOG)
-        self._spawn("Valkey", environment, "cli.embedded_valkey", str(folder), str(path), messages=log)
+        self._spawn("Valkey", environment, "regrow.cli.embedded_valkey", str(folder), str(path), messages=log)
         self._until(lambda: _answers(store.check), "Valkey")
-        workers = {self._spawn(f"worker {number}", environment, "worker") for number in range(self.workers)}
-        self._spawn("API", environment, "api")
+        workers = {self._spawn(f"worker {number}", environment, "regrow.worker") for number in range(self.workers)}
+        self._spawn("API", environment, "regrow.api")
         self._until(lambda: _accepts(self.host, self.port), "the API")
         # By pid: Valkey may still know workers of a stack that was killed.
         self._start_sweeper(redis_url)

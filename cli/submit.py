@@ -11,17 +11,17 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.client import Client, ServerError
-from cli.console import complain, complain_of, progress_bar
-from cli.files import STDOUT, Force, refuse_unwritable, write_whole
-from cli.options import EFFORT_HELP, refuse_preset_with_target, unused
-from cli.pictures import Recursive, choose, counted
-from cli.uploads import Options, Sent, look, send
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.errors import InvalidSettings, RegrowError
-from core.jobs.model import Priority
-from core.names import printable
+from regrow.cli.client import Client, ServerError
+from regrow.cli.console import complain, complain_of, progress_bar
+from regrow.cli.files import STDOUT, Force, refuse_unwritable, write_whole
+from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from regrow.cli.pictures import Recursive, choose, counted
+from regrow.cli.uploads import Options, Sent, look, send
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import InvalidSettings, RegrowError
+from regrow.core.jobs.model import Priority
+from regrow.core.names import printable
 
 POLL_SECONDS = 0.5
 

@@ -9,9 +9,9 @@ import sys
 import time
 from dataclasses import dataclass, field
 
-from core.errors import RegrowError
-from core.jobs.processes import ProcessRecord, ProcessState
-from core.times import iso, now_ms
+from regrow.core.errors import RegrowError
+from regrow.core.jobs.processes import ProcessRecord, ProcessState
+from regrow.core.times import iso, now_ms
 
 
 class StackError(RegrowError):
@@ -40,7 +40,7 @@ class Child:
     due: float = 0.0
 
     def start(self) -> int:
-        tethered = [*python("cli.die_with_parent"), str(os.getpid()), *self.command]
+        tethered = [*python("regrow.cli.die_with_parent"), str(os.getpid()), *self.command]
         # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
         self.process = subprocess.Popen(tethered, env=self.environment, start_new_session=True)
         self.started, self.since = time.monotonic(), iso(now_ms())

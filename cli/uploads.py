@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.client import ENDED, Client, RemoteItem, RemoteJob, ServerError
-from core.names import printable
+from regrow.cli.client import ENDED, Client, RemoteItem, RemoteJob, ServerError
+from regrow.core.names import printable
 
 GROUP_IMAGES = 100
 GROUP_BYTES = 32 * 1024 * 1024

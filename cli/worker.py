@@ -14,7 +14,7 @@ def worker(
 ) -> None:
     """Work for the service whose addresses are in REGROW_REDIS_URL and REGROW_BLOB_*, until SIGTERM."""
     if sweeper:
-        from sweeper.__main__ import main
+        from regrow.sweeper.__main__ import main
     else:
-        from worker.__main__ import main  # imports Celery and the engines
+        from regrow.worker.__main__ import main  # imports Celery and the engines
     main()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from core.names import printable
+from regrow.core.names import printable
 
 
 class RegrowError(Exception):

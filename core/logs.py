@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pythonjsonlogger.json import JsonFormatter
 
-from core.times import iso
+from regrow.core.times import iso
 
 SHOWN = ("request_id", "job_id")
 """The fields that lines for people show."""

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.errors import InvalidSettings
-from core.setting_kinds import told, unknown_settings
+from regrow.core.errors import InvalidSettings
+from regrow.core.setting_kinds import told, unknown_settings
 
 
 class Settings(BaseSettings):

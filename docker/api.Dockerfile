@@ -4,6 +4,7 @@ FROM python:3.11-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md ./
+COPY regrow regrow
 COPY core core
 COPY api api
 COPY worker worker
@@ -24,4 +25,4 @@ EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "api"]
+CMD ["python", "-m", "regrow.api"]

@@ -4,6 +4,7 @@ FROM python:3.11-slim-bookworm
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
 WORKDIR /app
 COPY pyproject.toml constraints.txt README.md ./
+COPY regrow regrow
 COPY core core
 COPY api api
 COPY worker worker
@@ -19,4 +20,4 @@ USER regrow
 ENV NUMBA_CACHE_DIR=/home/regrow/.cache/numba
 
 STOPSIGNAL SIGTERM
-CMD ["python", "-m", "worker"]
+CMD ["python", "-m", "regrow.worker"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from core.errors import told_in_one_line
-from core.jobs.settings import ServiceSettings
-from core.logs import configure_logging
-from core.settings import warn_of_unknown_settings
-from core.stopping import on_stop
-from sweeper.sweep import sweep
+from regrow.core.errors import told_in_one_line
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.logs import configure_logging
+from regrow.core.settings import warn_of_unknown_settings
+from regrow.core.stopping import on_stop
+from regrow.sweeper.sweep import sweep
 
 
 def main() -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import threading
 
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.queue import StepQueue
-from core.jobs.settings import ServiceSettings
-from core.jobs.store import JobStore
-from core.jobs.sweeper import Sweeper
-from core.stores import make_blob_store
-from core.stores.redis import connect
-from core.times import now_ms
-from core.webhooks.deliveries import Deliveries
-from core.webhooks.dispatcher import Dispatcher
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.sweeper import Sweeper
+from regrow.core.stores import make_blob_store
+from regrow.core.stores.redis import connect
+from regrow.core.times import now_ms
+from regrow.core.webhooks.deliveries import Deliveries
+from regrow.core.webhooks.dispatcher import Dispatcher
 
 
 def make_sweeper(settings: ServiceSettings) -> Sweeper:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.codec.coder import Coder
-from core.codec.format.bundle import BundleHeader, write_bundle
-from core.codec.format.fixed_point import IntegerRule, Scales
-from core.codec.format.payload import write_payload
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.format.bundle import BundleHeader, write_bundle
+from regrow.core.codec.format.fixed_point import IntegerRule, Scales
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
 
 SHAPE = RuleShape(6, 5)
 

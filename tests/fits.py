@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.fit.engines.base import Targets
-from core.codec.fit.task import FitTask
-from core.codec.presets import Schedule
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
+from regrow.core.codec.fit.engines.base import Targets
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.presets import Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
 from tests.pictures import smooth_pixels
 
 SHAPE = RuleShape(8, 8)

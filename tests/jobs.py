@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.jobs.documents import JobDocument
-from core.jobs.model import new_job_id
-from core.times import now_ms
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.model import new_job_id
+from regrow.core.times import now_ms
 
 
 def job_document(patches: int = 9, **more: Any) -> JobDocument:

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from core.codec.images import Picture
+from regrow.core.codec.images import Picture
 
 
 def smooth_pixels(height: int, width: int, channels: int = 3, seed: int = 0) -> np.ndarray:

@@ -6,8 +6,8 @@ from collections import Counter
 
 from redis import Redis
 
-from core.jobs.counters import Counters
-from core.jobs.model import FINAL_STATES, JobState, Priority
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
 
 _STATES = tuple(state for state in JobState if state not in FINAL_STATES)
 

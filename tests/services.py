@@ -141,9 +141,9 @@ def seaweedfs(folder: Path) -> Iterator[S3]:
 
 
 def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
-    from core.errors import ServiceUnavailable
-    from core.stores.s3 import S3BlobStore
-    from core.stores.settings import BlobSettings
+    from regrow.core.errors import ServiceUnavailable
+    from regrow.core.stores.s3 import S3BlobStore
+    from regrow.core.stores.settings import BlobSettings
 
     if child.poll() is not None:
         raise RuntimeError(f"SeaweedFS ended with status {child.returncode}: see weed.log")
@@ -175,7 +175,7 @@ def api(environment: dict[str, str], folder: Path) -> Iterator[RunningApi]:
     """The API process, answering."""
     (port,) = free_ports(1)
     url, log = f"http://127.0.0.1:{port}", folder / "api.log"
-    with process("api", environment | {"REGROW_PORT": str(port)}, log) as child:
+    with process("regrow.api", environment | {"REGROW_PORT": str(port)}, log) as child:
         wait_until(lambda: _answers(url + "/livez", child, log), "the API's start")
         yield RunningApi(url, child, log)
 

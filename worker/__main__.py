@@ -1,4 +1,4 @@
-"""`python -m worker`: one worker process."""
+"""`python -m regrow.worker`: one worker process."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import warnings
 from functools import partial
 from typing import TYPE_CHECKING
 
-from core.errors import told_in_one_line
-from core.logs import configure_logging
-from core.settings import warn_of_unknown_settings
-from core.stopping import on_stop
-from worker.settings import WorkerSettings
+from regrow.core.errors import told_in_one_line
+from regrow.core.logs import configure_logging
+from regrow.core.settings import warn_of_unknown_settings
+from regrow.core.stopping import on_stop
+from regrow.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from worker.encode_job import PatchEncoder
+    from regrow.worker.encode_job import PatchEncoder
 
 log = logging.getLogger("regrow.worker")
 
@@ -31,7 +31,7 @@ def main(encode: PatchEncoder | None = None) -> None:
     # Imports torch and Celery, which takes seconds: whoever stops the worker meanwhile shall see one line.
     from celery.platforms import SecurityWarning
 
-    from worker.celery_app import build_worker
+    from regrow.worker.celery_app import build_worker
 
     os.nice(settings.nice)
     logging.getLogger("celery").setLevel(logging.WARNING)

@@ -12,34 +12,34 @@ from typing import Any
 
 from celery import Celery, bootsteps, signals
 
-from core.codec.encode.encoder import EncodedPatches, encode_patches
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.engines import make_engine
-from core.codec.fit.task import FitHooks
-from core.codec.fit.trial import try_out
-from core.codec.images import Picture
-from core.codec.settings import EncodeSettings
-from core.errors import ServiceUnavailable, UnfitStore
-from core.jobs.counters import Counters
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore
-from core.jobs.workers import WorkerRegistry
-from core.stopping import STOPS, heeded
-from core.stores import make_blob_store
-from core.stores.blobs import BlobStore
-from core.stores.redis import connect
-from worker.consumer import patient_consumer
-from worker.encode_job import EncodeJob, PatchEncoder
-from worker.heartbeat import Heartbeat
-from worker.joint_fit import FitGatherer
-from worker.leases import Leases
-from worker.settings import WorkerSettings
-from worker.source_cache import Sources
-from worker.speed import Speed
-from worker.tasks import StepRunner, register_task
-from worker.trial import prove
+from regrow.core.codec.encode.encoder import EncodedPatches, encode_patches
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.fit.trial import try_out
+from regrow.core.codec.images import Picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import ServiceUnavailable, UnfitStore
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.workers import WorkerRegistry
+from regrow.core.stopping import STOPS, heeded
+from regrow.core.stores import make_blob_store
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.stores.redis import connect
+from regrow.worker.consumer import patient_consumer
+from regrow.worker.encode_job import EncodeJob, PatchEncoder
+from regrow.worker.heartbeat import Heartbeat
+from regrow.worker.joint_fit import FitGatherer
+from regrow.worker.leases import Leases
+from regrow.worker.settings import WorkerSettings
+from regrow.worker.source_cache import Sources
+from regrow.worker.speed import Speed
+from regrow.worker.tasks import StepRunner, register_task
+from regrow.worker.trial import prove
 
 log = logging.getLogger("regrow.worker")
 

@@ -16,7 +16,7 @@ from celery.worker import state
 from celery.worker.consumer import Consumer
 from redis.exceptions import RedisError
 
-from core.errors import ServiceUnavailable
+from regrow.core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.worker")
 

@@ -14,28 +14,28 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from core.codec.encode.assemble import assemble
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoder import EncodedPatches
-from core.codec.encode.flat import flat_candidate
-from core.codec.encode.report import make_report
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.settings import EncodeSettings
-from core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
-from core.jobs.counters import Counters
-from core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
-from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
-from core.jobs.queue import MOST_TRIES
-from core.jobs.steps import StepKind
-from core.logs import log_context
-from core.stores.blobs import BlobStore
-from worker.leases import Hold, Leases
-from worker.source_cache import Source, Sources
-from worker.speed import Speed
-from worker.step_hooks import Watch
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoder import EncodedPatches
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.encode.report import make_report
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
+from regrow.core.jobs.queue import MOST_TRIES
+from regrow.core.jobs.steps import StepKind
+from regrow.core.logs import log_context
+from regrow.core.stores.blobs import BlobStore
+from regrow.worker.leases import Hold, Leases
+from regrow.worker.source_cache import Source, Sources
+from regrow.worker.speed import Speed
+from regrow.worker.step_hooks import Watch
 
 log = logging.getLogger("regrow.worker")
 

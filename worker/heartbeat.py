@@ -10,10 +10,10 @@ import sys
 import threading
 from pathlib import Path
 
-from core.errors import ServiceUnavailable
-from core.jobs.workers import WorkerRecord, WorkerRegistry
-from core.version import VERSION
-from worker.tasks import StepRunner
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.version import VERSION
+from regrow.worker.tasks import StepRunner
 
 log = logging.getLogger("regrow.worker")
 

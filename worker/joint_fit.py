@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
-from core.codec.fit.engines.base import Engine, Targets
-from core.codec.fit.fitting import Fitted, fit
-from core.codec.fit.task import FitHooks, FitProgress, FitTask
-from core.errors import FitStopped
+from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
+from regrow.core.codec.fit.engines.base import Engine, Targets
+from regrow.core.codec.fit.fitting import Fitted, fit
+from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
+from regrow.core.errors import FitStopped
 
 ASK_SECONDS = 0.5
 """How often a thread that waits for the device, or for its result, asks whether it is still wanted."""

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from core.jobs.queue import StepQueue
-from core.jobs.steps import Step
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.steps import Step
 
 STUCK_SECONDS = 600.0
 """A step that gives no sign of life for so long is let go: longer than compiling every kernel on a busy machine."""

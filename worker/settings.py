@@ -7,8 +7,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from core.jobs.settings import ServiceSettings
-from core.setting_kinds import Duration
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.setting_kinds import Duration
 
 
 class WorkerSettings(ServiceSettings):

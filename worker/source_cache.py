@@ -6,10 +6,10 @@ import threading
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from core.codec.images import ImageLimits, Picture, read_picture
-from core.codec.settings import EncodeSettings
-from core.jobs.documents import JobDocument, JobKeys
-from core.stores.blobs import BlobStore
+from regrow.core.codec.images import ImageLimits, Picture, read_picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.documents import JobDocument, JobKeys
+from regrow.core.stores.blobs import BlobStore
 
 MOST_BYTES = 1 << 30
 

@@ -7,13 +7,13 @@ import logging
 import threading
 import time
 
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.task import FitProgress
-from core.errors import BlobNotFound, ServiceUnavailable
-from core.jobs.documents import JobKeys
-from core.jobs.queue import MOST_TRIES
-from core.stores.blobs import BlobStore
-from worker.leases import Hold, Leases
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.task import FitProgress
+from regrow.core.errors import BlobNotFound, ServiceUnavailable
+from regrow.core.jobs.documents import JobKeys
+from regrow.core.jobs.queue import MOST_TRIES
+from regrow.core.stores.blobs import BlobStore
+from regrow.worker.leases import Hold, Leases
 
 log = logging.getLogger("regrow.worker")
 

@@ -16,14 +16,14 @@ from typing import Any
 from celery import Celery
 from celery.exceptions import Reject
 
-from core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import PROTOCOL, TaskName
-from core.jobs.model import JobFailure
-from core.logs import log_context
-from core.version import VERSION
-from worker.leases import Hold, Leases
-from worker.speed import Speed
+from regrow.core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import PROTOCOL, TaskName
+from regrow.core.jobs.model import JobFailure
+from regrow.core.logs import log_context
+from regrow.core.version import VERSION
+from regrow.worker.leases import Hold, Leases
+from regrow.worker.speed import Speed
 
 log = logging.getLogger("regrow.worker")
 

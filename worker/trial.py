@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from core.errors import RegrowError
-from worker.tasks import StepRunner
+from regrow.core.errors import RegrowError
+from regrow.worker.tasks import StepRunner
 
 log = logging.getLogger("regrow.worker")
 

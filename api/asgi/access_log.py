@@ -15,7 +15,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.logs import log_context
+from regrow.core.logs import log_context
 
 log = logging.getLogger("regrow.access")
 

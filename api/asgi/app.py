@@ -8,12 +8,12 @@ from http import HTTPMethod
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.asgi.access_log import AccessLog
-from api.asgi.body_limit import LimitedApp
-from api.asgi.metrics import Metrics
-from api.asgi.prefix import answering_below
-from api.asgi.security_headers import SecurityHeaders
-from api.errors import PROBLEM
+from regrow.api.asgi.access_log import AccessLog
+from regrow.api.asgi.body_limit import LimitedApp
+from regrow.api.asgi.metrics import Metrics
+from regrow.api.asgi.prefix import answering_below
+from regrow.api.asgi.security_headers import SecurityHeaders
+from regrow.api.errors import PROBLEM
 
 OTHER = "other"
 """Label of methods that HTTP does not know, and of all paths that are no route: unknown ones, static files, /docs."""

@@ -13,8 +13,8 @@ from fastapi import FastAPI
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from api.asgi.prefix import route_path
-from api.errors import TOO_LARGE, problem
+from regrow.api.asgi.prefix import route_path
+from regrow.api.errors import TOO_LARGE, problem
 
 
 class LimitedApp(FastAPI):

@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from api.cache import ByteCache
-from core.errors import RegrowError
-from core.jobs.counters import Counters, Counts
-from core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.api.cache import ByteCache
+from regrow.core.errors import RegrowError
+from regrow.core.jobs.counters import Counters, Counts
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 
 REQUEST_BOUNDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 DECODE_BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)

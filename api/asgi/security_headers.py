@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.asgi.prefix import route_path
+from regrow.api.asgi.prefix import route_path
 
 # The pages have no inline code and load nothing from elsewhere. Swagger UI's style sheet has its icons in itself.
 _OWN = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel
 
-from api.asgi.prefix import below_prefix
-from api.bodies.jobs import JobErrorBody
-from core.jobs.groups import GroupDocument, Member, has_ended
-from core.jobs.model import Job, JobState
-from core.times import iso
+from regrow.api.asgi.prefix import below_prefix
+from regrow.api.bodies.jobs import JobErrorBody
+from regrow.core.jobs.groups import GroupDocument, Member, has_ended
+from regrow.core.jobs.model import Job, JobState
+from regrow.core.times import iso
 
 
 class GroupItem(BaseModel):

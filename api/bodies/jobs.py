@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from api.asgi.prefix import below_prefix
-from core.jobs.model import PHASES, Job, JobState, Priority
-from core.jobs.processes import ProcessRecord
-from core.jobs.workers import WorkerRecord
-from core.times import iso
-from core.webhooks.model import DeliveryDocument
+from regrow.api.asgi.prefix import below_prefix
+from regrow.core.jobs.model import PHASES, Job, JobState, Priority
+from regrow.core.jobs.processes import ProcessRecord
+from regrow.core.jobs.workers import WorkerRecord
+from regrow.core.times import iso
+from regrow.core.webhooks.model import DeliveryDocument
 
 
 class JobErrorBody(BaseModel):

@@ -6,8 +6,8 @@ import resource
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from core.errors import InvalidSettings
-from core.jobs.events import MOST_FOLLOWERS, SPARE_CONNECTIONS
+from regrow.core.errors import InvalidSettings
+from regrow.core.jobs.events import MOST_FOLLOWERS, SPARE_CONNECTIONS
 
 BACKLOG = 2048
 """Connections that may wait to be accepted where files are plenty, and that are accepted in one go."""

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
-from api.connections.lingering import MOST_BYTES
-from api.connections.slow_clients import BoundedProtocol, Patience
+from regrow.api.connections.lingering import MOST_BYTES
+from regrow.api.connections.slow_clients import BoundedProtocol, Patience
 
 MOST_HELD = 256 * 1024
 """Bytes that wait for the answer to a POST. With more the connection ends with that answer, and the client, to whom

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from api.connections.old_clients import PlainAnswers
-from api.connections.pipelines import BoundedPipelines
-from api.connections.upgrades import NoUpgrades
+from regrow.api.connections.old_clients import PlainAnswers
+from regrow.api.connections.pipelines import BoundedPipelines
+from regrow.api.connections.upgrades import NoUpgrades
 
 
 class Protocol(NoUpgrades, PlainAnswers, BoundedPipelines):

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from api.connections.lingering import LingeringTransport
-from api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, Kind, problem
+from regrow.api.connections.lingering import LingeringTransport
+from regrow.api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, Kind, problem
 
 MOST_HEADER_BYTES = 64 * 1024
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from fastapi.responses import FileResponse
 
-from api.access import admin
-from api.bodies.jobs import Problem, ProcessList, WorkerList
-from api.dependencies import ServiceDependency
-from api.static_files import STATIC
+from regrow.api.access import admin
+from regrow.api.bodies.jobs import Problem, ProcessList, WorkerList
+from regrow.api.dependencies import ServiceDependency
+from regrow.api.static_files import STATIC
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
 

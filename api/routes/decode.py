@@ -10,17 +10,17 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from api.access import JobId, caller
-from api.bodies.jobs import Problem
-from api.conditional import answer, is_known
-from api.dependencies import Service, ServiceDependency
-from api.negotiation import preferred_kind
-from api.pictures import DECODER, Kind, StoredBundle
-from core.codec.decode.animation import AnimationKind
-from core.codec.decode.view import LARGEST_SCALE, View, parse_box
-from core.codec.picture_files import FileKind
-from core.codec.rule import MOST_STEPS
-from core.errors import InvalidSettings
+from regrow.api.access import JobId, caller
+from regrow.api.bodies.jobs import Problem
+from regrow.api.conditional import answer, is_known
+from regrow.api.dependencies import Service, ServiceDependency
+from regrow.api.negotiation import preferred_kind
+from regrow.api.pictures import DECODER, Kind, StoredBundle
+from regrow.core.codec.decode.animation import AnimationKind
+from regrow.core.codec.decode.view import LARGEST_SCALE, View, parse_box
+from regrow.core.codec.picture_files import FileKind
+from regrow.core.codec.rule import MOST_STEPS
+from regrow.core.errors import InvalidSettings
 
 router = APIRouter(tags=["decode"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from api.static_files import STATIC
+from regrow.api.static_files import STATIC
 
 router = APIRouter()
 

@@ -13,17 +13,25 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api.access import Caller
-from api.asgi.prefix import below_prefix
-from api.bodies.jobs import JobBody, Problem
-from api.dependencies import Service, ServiceDependency
-from api.routes.jobs import POLL_SECONDS
-from api.submit.gone import while_connected
-from api.submit.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
-from api.submit.preparing import is_large
-from api.submit.submission import look_at, submit
-from core.errors import ServiceUnavailable, UnsupportedImage
-from core.jobs.model import FINAL_STATES, Job
+from regrow.api.access import Caller
+from regrow.api.asgi.prefix import below_prefix
+from regrow.api.bodies.jobs import JobBody, Problem
+from regrow.api.dependencies import Service, ServiceDependency
+from regrow.api.routes.jobs import POLL_SECONDS
+from regrow.api.submit.gone import while_connected
+from regrow.api.submit.options import (
+    FILE,
+    IMAGE_TYPES,
+    EncodeOptions,
+    IdempotencyKey,
+    body_schema,
+    open_form,
+    with_fields,
+)
+from regrow.api.submit.preparing import is_large
+from regrow.api.submit.submission import look_at, submit
+from regrow.core.errors import ServiceUnavailable, UnsupportedImage
+from regrow.core.jobs.model import FINAL_STATES, Job
 
 router = APIRouter(tags=["encode"])
 

@@ -12,13 +12,13 @@ from fastapi.responses import StreamingResponse
 from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
-from api.access import Caller, JobId, who
-from api.bodies.jobs import JobBody, Problem
-from api.dependencies import Service, ServiceDependency
-from core.access.principal import Principal
-from core.errors import JobNotFound, ServiceUnavailable
-from core.jobs.events import JobEvent, milliseconds_of
-from core.jobs.model import FINAL_STATES, PHASES, JobState
+from regrow.api.access import Caller, JobId, who
+from regrow.api.bodies.jobs import JobBody, Problem
+from regrow.api.dependencies import Service, ServiceDependency
+from regrow.core.access.principal import Principal
+from regrow.core.errors import JobNotFound, ServiceUnavailable
+from regrow.core.jobs.events import JobEvent, milliseconds_of
+from regrow.core.jobs.model import FINAL_STATES, PHASES, JobState
 
 router = APIRouter(tags=["jobs"])
 

@@ -16,20 +16,28 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from api.access import Caller
-from api.asgi.prefix import below_prefix
-from api.bodies.groups import GroupBody, manifest_csv, manifest_rows
-from api.bodies.jobs import Problem
-from api.dependencies import ServiceDependency
-from api.errors import NOTHING_ACCEPTED, TABLE, problem
-from api.routes.jobs import POLL_SECONDS
-from api.settings import ApiSettings
-from api.submit.gone import Gone, while_connected
-from api.submit.group import UploadedFile, submit_group
-from api.submit.options import FILE, IMAGE_TYPES, EncodeOptions, IdempotencyKey, body_schema, open_form, with_fields
-from core.errors import GroupNotFound, TooBusy, UnsupportedImage
-from core.jobs.groups import GroupDocument
-from core.jobs.model import is_job_id
+from regrow.api.access import Caller
+from regrow.api.asgi.prefix import below_prefix
+from regrow.api.bodies.groups import GroupBody, manifest_csv, manifest_rows
+from regrow.api.bodies.jobs import Problem
+from regrow.api.dependencies import ServiceDependency
+from regrow.api.errors import NOTHING_ACCEPTED, TABLE, problem
+from regrow.api.routes.jobs import POLL_SECONDS
+from regrow.api.settings import ApiSettings
+from regrow.api.submit.gone import Gone, while_connected
+from regrow.api.submit.group import UploadedFile, submit_group
+from regrow.api.submit.options import (
+    FILE,
+    IMAGE_TYPES,
+    EncodeOptions,
+    IdempotencyKey,
+    body_schema,
+    open_form,
+    with_fields,
+)
+from regrow.core.errors import GroupNotFound, TooBusy, UnsupportedImage
+from regrow.core.jobs.groups import GroupDocument
+from regrow.core.jobs.model import is_job_id
 
 router = APIRouter(tags=["groups"])
 

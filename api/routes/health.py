@@ -9,10 +9,10 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.bodies.jobs import Health, Problem, Readiness, ReadinessWarning
-from api.dependencies import Service, ServiceDependency
-from api.errors import Kind, problem
-from core.errors import RegrowError
+from regrow.api.bodies.jobs import Health, Problem, Readiness, ReadinessWarning
+from regrow.api.dependencies import Service, ServiceDependency
+from regrow.api.errors import Kind, problem
+from regrow.core.errors import RegrowError
 
 router = APIRouter(tags=["health"])
 

@@ -8,15 +8,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
-from api.access import Caller, JobId
-from api.asgi.prefix import below_prefix
-from api.bodies.jobs import JobBody, JobList, Problem
-from api.conditional import answer, answer_ranges
-from api.dependencies import ServiceDependency
-from core.codec.encode.report import Report
-from core.errors import JobEnded
-from core.jobs.documents import JobKeys
-from core.jobs.model import JobState
+from regrow.api.access import Caller, JobId
+from regrow.api.asgi.prefix import below_prefix
+from regrow.api.bodies.jobs import JobBody, JobList, Problem
+from regrow.api.conditional import answer, answer_ranges
+from regrow.api.dependencies import ServiceDependency
+from regrow.core.codec.encode.report import Report
+from regrow.core.errors import JobEnded
+from regrow.core.jobs.documents import JobKeys
+from regrow.core.jobs.model import JobState
 
 router = APIRouter(tags=["jobs"])
 

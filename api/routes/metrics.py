@@ -6,8 +6,8 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from api.access import admin
-from api.dependencies import ServiceDependency
+from regrow.api.access import admin
+from regrow.api.dependencies import ServiceDependency
 
 router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
 

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 
-from api.bodies.jobs import Problem, ProblemKind
-from api.openapi import problem_kinds
+from regrow.api.bodies.jobs import Problem, ProblemKind
+from regrow.api.openapi import problem_kinds
 
 router = APIRouter(tags=["problems"])
 

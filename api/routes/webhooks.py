@@ -7,11 +7,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from api.access import Caller
-from api.bodies.jobs import DeliveryBody, DeliveryList, Problem, WebhookSecret
-from api.dependencies import ServiceDependency
-from core.errors import DeliveryNotFound
-from core.webhooks.model import DeliveryDocument, is_delivery_id
+from regrow.api.access import Caller
+from regrow.api.bodies.jobs import DeliveryBody, DeliveryList, Problem, WebhookSecret
+from regrow.api.dependencies import ServiceDependency
+from regrow.core.errors import DeliveryNotFound
+from regrow.core.webhooks.model import DeliveryDocument, is_delivery_id
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from core.errors import DamagedImage, ImageError, ImageTooLarge, UnsupportedImage
-from core.names import is_noise
+from regrow.core.errors import DamagedImage, ImageError, ImageTooLarge, UnsupportedImage
+from regrow.core.names import is_noise
 
 ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
 _CENTRAL_ENTRY = b"PK\x01\x02"

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from core.errors import TooManyRequests
+from regrow.core.errors import TooManyRequests
 
 T = TypeVar("T")
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import BinaryIO
 
-from api.dependencies import Service
-from api.errors import kind_of
-from api.submit.archive import Budget, Upload, UploadLimits, images_in_zip, is_zip, plain_name
-from api.submit.gone import Gone
-from api.submit.submission import Order, fingerprint, submit
-from core.access.principal import Principal
-from core.errors import BudgetTooSmall, ImageError, ImageTooLarge, TooBusy
-from core.jobs.groups import GroupDocument, GroupEntry
-from core.jobs.idempotency import reserve
-from core.times import now_ms
+from regrow.api.dependencies import Service
+from regrow.api.errors import kind_of
+from regrow.api.submit.archive import Budget, Upload, UploadLimits, images_in_zip, is_zip, plain_name
+from regrow.api.submit.gone import Gone
+from regrow.api.submit.submission import Order, fingerprint, submit
+from regrow.core.access.principal import Principal
+from regrow.core.errors import BudgetTooSmall, ImageError, ImageTooLarge, TooBusy
+from regrow.core.jobs.groups import GroupDocument, GroupEntry
+from regrow.core.jobs.idempotency import reserve
+from regrow.core.times import now_ms
 
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
 """What concerns one image. Anything else concerns the service, and ends the request."""

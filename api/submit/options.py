@@ -13,15 +13,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 
-from api.strictness import refuse_unknown
-from api.submit.submission import Order
-from core.codec.coder import Coder
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.codec.settings import MOST_BYTES, EncodeSettings
-from core.errors import InvalidSettings
-from core.jobs.model import OnFailure, Priority
-from core.webhooks.address import Networks, parse_target
+from regrow.api.strictness import refuse_unknown
+from regrow.api.submit.submission import Order
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import MOST_BYTES, EncodeSettings
+from regrow.core.errors import InvalidSettings
+from regrow.core.jobs.model import OnFailure, Priority
+from regrow.core.webhooks.address import Networks, parse_target
 
 IdempotencyKey = Annotated[
     str | None,

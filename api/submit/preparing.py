@@ -11,18 +11,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from api.submit.gone import Gone
-from api.submit.turns import ThreadTurns
-from core import errors
-from core.codec.images import Head, ImageLimits
-from core.codec.reading.prepare import PreparedPicture
-from core.codec.reading.prepare_process import Reply, Request, read_message, write_message
-from core.errors import DamagedImage, ImageError, ImageTooLarge, ServiceUnavailable
+from regrow.api.submit.gone import Gone
+from regrow.api.submit.turns import ThreadTurns
+from regrow.core import errors
+from regrow.core.codec.images import Head, ImageLimits
+from regrow.core.codec.reading.prepare import PreparedPicture
+from regrow.core.codec.reading.prepare_process import Reply, Request, read_message, write_message
+from regrow.core.errors import DamagedImage, ImageError, ImageTooLarge, ServiceUnavailable
 
 LARGE_PIXELS = 4_194_304
 """Of a picture, over all its scans, from which on it waits for other large ones only, and no small one for it."""
 
-_CODE = "import sys; sys.path[:] = sys.argv[2:]; from core.codec.reading.prepare_process import main; main()"
+_CODE = "import sys; sys.path[:] = sys.argv[2:]; from regrow.core.codec.reading.prepare_process import main; main()"
 _ENVIRONMENT = frozenset(("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE"))
 """What the processes get of this one's: no settings, no credentials."""
 

@@ -7,20 +7,20 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from api.dependencies import Service
-from api.submit.gone import Gone
-from core.access.principal import Principal
-from core.codec.encode.effort import with_default_effort
-from core.codec.encode.plan import count_of, grid_of, patch_cost
-from core.codec.images import Head, read_head
-from core.codec.reading.prepare import PreparedPicture
-from core.codec.settings import EncodeSettings
-from core.errors import ImageError, TooBusy
-from core.jobs.documents import JobDocument
-from core.jobs.idempotency import reserve
-from core.jobs.model import Job, OnFailure, Priority
-from core.logs import current_context
-from core.times import now_ms
+from regrow.api.dependencies import Service
+from regrow.api.submit.gone import Gone
+from regrow.core.access.principal import Principal
+from regrow.core.codec.encode.effort import with_default_effort
+from regrow.core.codec.encode.plan import count_of, grid_of, patch_cost
+from regrow.core.codec.images import Head, read_head
+from regrow.core.codec.reading.prepare import PreparedPicture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import ImageError, TooBusy
+from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.idempotency import reserve
+from regrow.core.jobs.model import Job, OnFailure, Priority
+from regrow.core.logs import current_context
+from regrow.core.times import now_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from api.submit.gone import Gone
+from regrow.api.submit.gone import Gone
 
 LOOK_SECONDS = 0.2
 """Between looks at whether the client of one who waits is still there."""

@@ -7,10 +7,10 @@ import threading
 import time
 from dataclasses import dataclass
 
-from core.access.keys import KeyDocument, KeyStore, key_id_of
-from core.access.principal import LOCAL, Principal, Role
-from core.errors import ServiceUnavailable
-from core.times import now_ms
+from regrow.core.access.keys import KeyDocument, KeyStore, key_id_of
+from regrow.core.access.principal import LOCAL, Principal, Role
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.times import now_ms
 
 log = logging.getLogger("regrow.access")
 

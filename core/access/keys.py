@@ -14,10 +14,10 @@ import secrets
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from core.access.principal import Principal, Role, check_owner
-from core.errors import BlobNotFound, KeyNotFound
-from core.stores.blobs import BlobStore
-from core.times import now_ms
+from regrow.core.access.principal import Principal, Role, check_owner
+from regrow.core.errors import BlobNotFound, KeyNotFound
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.times import now_ms
 
 log = logging.getLogger("regrow.access")
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.errors import InvalidSettings
+from regrow.core.errors import InvalidSettings
 
 _OWNER = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.images import Picture, Pixels
+from regrow.core.codec.images import Picture, Pixels
 
 _BAND_ROWS = 256
 """Rows that are worked on at a time: less memory."""

@@ -25,14 +25,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from core.codec.reading import jpeg, jpeg_segments, png, webp
-from core.codec.reading.colours import Statement, to_srgb
-from core.codec.reading.decode_cost import refuse_dear
-from core.codec.reading.icc import read_profile
-from core.codec.reading.orientation import orientation_of, upright
-from core.codec.reading.raster import Raster, eight_bits
-from core.codec.reading.source_format import SourceFormat, format_of
-from core.errors import DamagedImage, ImageTooLarge, RegrowError, UnsupportedImage
+from regrow.core.codec.reading import jpeg, jpeg_segments, png, webp
+from regrow.core.codec.reading.colours import Statement, to_srgb
+from regrow.core.codec.reading.decode_cost import refuse_dear
+from regrow.core.codec.reading.icc import read_profile
+from regrow.core.codec.reading.orientation import orientation_of, upright
+from regrow.core.codec.reading.raster import Raster, eight_bits
+from regrow.core.codec.reading.source_format import SourceFormat, format_of
+from regrow.core.errors import DamagedImage, ImageTooLarge, RegrowError, UnsupportedImage
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}

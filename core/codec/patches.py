@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.images import Picture, Pixels
+from regrow.core.codec.images import Picture, Pixels
 
 
 @dataclass(frozen=True, slots=True)

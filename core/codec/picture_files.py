@@ -8,8 +8,8 @@ from typing import Any
 
 from PIL import Image
 
-from core.codec.images import Picture
-from core.errors import InvalidSettings
+from regrow.core.codec.images import Picture
+from regrow.core.errors import InvalidSettings
 
 
 class FileKind(StrEnum):

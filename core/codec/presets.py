@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.codec.rule import RuleShape
+from regrow.core.codec.rule import RuleShape
 
 PATCH_SIZE = 40
 

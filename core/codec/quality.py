@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.codec.alpha import seen
-from core.codec.images import Pixels
+from regrow.core.codec.alpha import seen
+from regrow.core.codec.images import Pixels
 
 PSNR_OF_EQUAL_PICTURES = 100.0
 """What is reported, in dB, where the error is zero and the PSNR would be infinite."""

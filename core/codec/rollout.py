@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.rule import MOST_STEPS
-from core.errors import InvalidSettings
+from regrow.core.codec.rule import MOST_STEPS
+from regrow.core.errors import InvalidSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import InvalidSettings
+from regrow.core.errors import InvalidSettings
 
 FloatArray = npt.NDArray[np.floating]
 

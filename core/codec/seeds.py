@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.rule import RuleShape
+from regrow.core.codec.rule import RuleShape
 
 
 class SeedKind(StrEnum):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.coder import Coder
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.errors import InvalidSettings
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import InvalidSettings
 
 MOST_BYTES = 1 << 40
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from redis import Redis
 
-from core.errors import RegrowError
-from core.jobs.model import FINAL_STATES, JobState, Priority
-from core.stores.redis import redis_errors
+from regrow.core.errors import RegrowError
+from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
+from regrow.core.stores.redis import redis_errors
 
 BATCH_BOUNDS = ("0.5", "1.0", "2.0", "5.0", "10.0", "20.0", "30.0", "45.0", "60.0", "120.0", "300.0", "600.0", "+Inf")
 """Seconds, each the upper bound of a bucket, as text. A worker aims at 30 s."""

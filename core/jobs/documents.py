@@ -6,15 +6,15 @@ import base64
 
 from pydantic import BaseModel, ConfigDict
 
-from core.access.principal import LOCAL
-from core.codec.coder import Coder
-from core.codec.encode.candidate import Candidate
-from core.codec.presets import Effort, Preset
-from core.codec.reading.source_format import SourceFormat
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
-from core.jobs.model import JobState, OnFailure, Priority
+from regrow.core.access.principal import LOCAL
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.reading.source_format import SourceFormat
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.model import JobState, OnFailure, Priority
 
 DOCUMENT_VERSION = 2
 

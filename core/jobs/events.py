@@ -10,9 +10,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from core.errors import ServiceUnavailable
-from core.jobs.model import JobState
-from core.stores.redis import redis_errors
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.model import JobState
+from regrow.core.stores.redis import redis_errors
 
 MOST_FOLLOWERS = 256
 """At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""

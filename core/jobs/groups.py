@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, GroupNotFound, JobNotFound
-from core.jobs.documents import Document
-from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, Job, JobState, created_ms
-from core.stores.blobs import delete_all
-from core.times import now_ms
+from regrow.core.errors import BlobNotFound, GroupNotFound, JobNotFound
+from regrow.core.jobs.documents import Document
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.model import FINAL_STATES, Job, JobState, created_ms
+from regrow.core.stores.blobs import delete_all
+from regrow.core.times import now_ms
 
 GROUPS = "groups/"
 OPEN_GROUPS = "open-groups/"

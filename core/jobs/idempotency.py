@@ -13,12 +13,12 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
-from core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
-from core.jobs.lifecycle import Jobs
-from core.jobs.model import new_job_id
-from core.stores.blobs import BlobStore
-from core.times import iso, now_ms
+from regrow.core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
+from regrow.core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.model import new_job_id
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.times import iso, now_ms
 
 IN_FLIGHT_MS = 60_000
 """A request whose job is not there so long after it last said that it is being answered has died."""

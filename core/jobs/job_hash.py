@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from core.jobs.documents import JobDocument
-from core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority
-from core.times import iso, now_ms
+from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority
+from regrow.core.times import iso, now_ms
 
 _LIVE = "live:"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.jobs.model import Job
-from core.webhooks.deliveries import Deliveries
+from regrow.core.jobs.model import Job
+from regrow.core.webhooks.deliveries import Deliveries
 
 
 def announce_job(deliveries: Deliveries, job: Job) -> None:

@@ -10,15 +10,15 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
-from core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
-from core.jobs.job_webhook import announce_job
-from core.jobs.messages import Sender
-from core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
-from core.jobs.store import JobStore, Limits
-from core.stores.blobs import BlobStore, delete_all
-from core.times import now_ms
-from core.webhooks.deliveries import Deliveries
+from regrow.core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
+from regrow.core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
+from regrow.core.jobs.job_webhook import announce_job
+from regrow.core.jobs.messages import Sender
+from regrow.core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.stores.blobs import BlobStore, delete_all
+from regrow.core.times import now_ms
+from regrow.core.webhooks.deliveries import Deliveries
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from core.errors import ServiceUnavailable
+from regrow.core.errors import ServiceUnavailable
 
 PROTOCOL = 4
 """Of messages, documents and keys in Redis. A process goes on with an earlier one's, and refuses a later one's."""

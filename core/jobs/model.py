@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.times import now_ms
+from regrow.core.times import now_ms
 
 
 class Priority(StrEnum):

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from redis import Redis
 
-from core.stores.redis import redis_errors
+from regrow.core.stores.redis import redis_errors
 
 _KEY = "regrow:processes"
 

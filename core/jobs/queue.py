@@ -12,13 +12,13 @@ from typing import Any
 
 from redis import Redis
 
-from core.errors import VersionSkew
-from core.jobs.messages import PROTOCOL, QueueName
-from core.jobs.model import JobFailure
-from core.jobs.scripts import load_script
-from core.jobs.steps import Step
-from core.stores.redis import redis_errors
-from core.version import VERSION
+from regrow.core.errors import VersionSkew
+from regrow.core.jobs.messages import PROTOCOL, QueueName
+from regrow.core.jobs.model import JobFailure
+from regrow.core.jobs.scripts import load_script
+from regrow.core.jobs.steps import Step
+from regrow.core.stores.redis import redis_errors
+from regrow.core.version import VERSION
 
 MOST_PATCHES = 4096
 """In one batch, whatever a device can do."""

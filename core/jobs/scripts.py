@@ -8,9 +8,9 @@ from typing import Any
 from redis import Redis
 from redis.commands.core import Script
 
-from core.stores.redis import redis_errors
+from regrow.core.stores.redis import redis_errors
 
-_FOLDER = files("core.jobs") / "lua"
+_FOLDER = files("regrow.core.jobs") / "lua"
 
 
 def load_script(redis: Redis, name: str) -> Script:

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from core.logs import LogFormat
-from core.setting_kinds import Duration
-from core.stores.settings import BlobSettings
-from core.webhooks.settings import WebhookSettings
+from regrow.core.logs import LogFormat
+from regrow.core.setting_kinds import Duration
+from regrow.core.stores.settings import BlobSettings
+from regrow.core.webhooks.settings import WebhookSettings
 
 
 class ServiceSettings(BlobSettings, WebhookSettings):

@@ -9,13 +9,13 @@ from typing import Any
 
 from redis import Redis
 
-from core.errors import ImageTooLarge, JobNotFound, TooBusy
-from core.jobs.documents import JobDocument, OutcomeDocument
-from core.jobs.job_hash import fields_of, job_of
-from core.jobs.messages import PROTOCOL
-from core.jobs.model import Job, JobFailure, JobState, created_ms, states_before
-from core.jobs.scripts import load_script, probe
-from core.stores.redis import redis_errors
+from regrow.core.errors import ImageTooLarge, JobNotFound, TooBusy
+from regrow.core.jobs.documents import JobDocument, OutcomeDocument
+from regrow.core.jobs.job_hash import fields_of, job_of
+from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.model import Job, JobFailure, JobState, created_ms, states_before
+from regrow.core.jobs.scripts import load_script, probe
+from regrow.core.stores.redis import redis_errors
 
 _JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
 

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 
-from core.errors import BlobNotFound, GroupNotFound, JobNotFound, ServiceUnavailable
-from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
-from core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
-from core.jobs.idempotency import days
-from core.jobs.lifecycle import Jobs
-from core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
-from core.jobs.queue import StepQueue
-from core.stores.blobs import delete_all
+from regrow.core.errors import BlobNotFound, GroupNotFound, JobNotFound, ServiceUnavailable
+from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
+from regrow.core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
+from regrow.core.jobs.idempotency import days
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.stores.blobs import delete_all
 
 log = logging.getLogger("regrow.sweeper")
 

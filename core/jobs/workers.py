@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 from redis import Redis
 
-from core.errors import VersionSkew
-from core.jobs.messages import PROTOCOL
-from core.stores.redis import redis_errors
-from core.version import VERSION
+from regrow.core.errors import VersionSkew
+from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.stores.redis import redis_errors
+from regrow.core.version import VERSION
 
 _WORKERS = "regrow:workers"
 _PREFIX = "regrow:worker:"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.stores.blobs import BlobStore
-from core.stores.files import FilesBlobStore
-from core.stores.settings import BlobSettings
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.settings import BlobSettings
 
 
 def make_blob_store(settings: BlobSettings) -> BlobStore:
@@ -13,7 +13,7 @@ def make_blob_store(settings: BlobSettings) -> BlobStore:
         case "files":
             return FilesBlobStore(settings.blob_folder)
         case "s3":
-            from core.stores.s3 import (
+            from regrow.core.stores.s3 import (
                 S3BlobStore,  # boto3 takes half a second to import
             )
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from core.errors import BlobNotFound, ServiceUnavailable, StorageFull
-from core.stores.fitness import Fitness, delete_old_probes
+from regrow.core.errors import BlobNotFound, ServiceUnavailable, StorageFull
+from regrow.core.stores.fitness import Fitness, delete_old_probes
 
 _TEMPORARY = ".tmp-"
 _OLD_SECONDS = 3600

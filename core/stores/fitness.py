@@ -6,9 +6,9 @@ import contextlib
 import secrets
 import time
 
-from core.errors import RegrowError, UnfitStore
-from core.stores.blobs import BlobStore
-from core.times import now_ms
+from regrow.core.errors import RegrowError, UnfitStore
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.times import now_ms
 
 PROBES = "probes/"
 """Under it, an empty object for the moment of a probe. Its name begins with when it was made."""

@@ -13,7 +13,7 @@ from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from core.errors import ServiceUnavailable, StorageFull
+from regrow.core.errors import ServiceUnavailable, StorageFull
 
 MOST_CONNECTIONS = 1000
 """More than any process has threads."""

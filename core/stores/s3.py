@@ -10,9 +10,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.errors import BlobNotFound, ServiceUnavailable
-from core.stores.fitness import Fitness, delete_old_probes, new_probe
-from core.stores.settings import BlobSettings
+from regrow.core.errors import BlobNotFound, ServiceUnavailable
+from regrow.core.stores.fitness import Fitness, delete_old_probes, new_probe
+from regrow.core.stores.settings import BlobSettings
 
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 _ALREADY_THERE = {"412", "PreconditionFailed"}

@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from core.setting_kinds import Duration
-from core.settings import Settings
+from regrow.core.setting_kinds import Duration
+from regrow.core.settings import Settings
 
 
 class BlobSettings(Settings):

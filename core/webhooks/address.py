@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
-from core.errors import InvalidSettings
+from regrow.core.errors import InvalidSettings
 
 Networks = tuple[IPv4Network | IPv6Network, ...]
 

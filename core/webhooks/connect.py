@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 
 import httpcore
 
-from core.webhooks.address import Networks, is_allowed
+from regrow.core.webhooks.address import Networks, is_allowed
 
 Resolve = Callable[[str, int], list[str]]
 """From a host and port to numeric addresses. Raises OSError."""

@@ -14,12 +14,12 @@ from typing import Any
 
 from redis import Redis
 
-from core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
-from core.stores.blobs import BlobStore
-from core.stores.redis import redis_errors
-from core.times import iso
-from core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, queued_again
-from core.webhooks.secrets import SecretStore
+from regrow.core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.stores.redis import redis_errors
+from regrow.core.times import iso
+from regrow.core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, queued_again
+from regrow.core.webhooks.secrets import SecretStore
 
 log = logging.getLogger("regrow.webhooks")
 

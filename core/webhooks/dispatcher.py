@@ -10,12 +10,12 @@ import threading
 import time
 from urllib.parse import urlsplit
 
-from core.errors import ServiceUnavailable
-from core.webhooks.connect import Resolve, resolve
-from core.webhooks.deliveries import Deliveries
-from core.webhooks.model import Attempt, DeliveryDocument, DeliveryState, after_attempt
-from core.webhooks.sender import WebhookSender
-from core.webhooks.settings import WebhookSettings
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.webhooks.connect import Resolve, resolve
+from regrow.core.webhooks.deliveries import Deliveries
+from regrow.core.webhooks.model import Attempt, DeliveryDocument, DeliveryState, after_attempt
+from regrow.core.webhooks.sender import WebhookSender
+from regrow.core.webhooks.settings import WebhookSettings
 
 log = logging.getLogger("regrow.webhooks")
 

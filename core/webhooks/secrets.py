@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Callable
 from datetime import timedelta
 
-from core.errors import BlobNotFound
-from core.stores.blobs import BlobStore
-from core.webhooks.model import FormerSecret, SecretDocument
-from core.webhooks.signature import new_secret
+from regrow.core.errors import BlobNotFound
+from regrow.core.stores.blobs import BlobStore
+from regrow.core.webhooks.model import FormerSecret, SecretDocument
+from regrow.core.webhooks.signature import new_secret
 
 OVERLAP = timedelta(days=1)
 """A replaced secret signs for so long beside its successor, so that receivers can change over one by one."""

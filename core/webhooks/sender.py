@@ -11,13 +11,13 @@ from datetime import timedelta
 
 import httpcore
 
-from core.errors import InvalidSettings
-from core.version import VERSION
-from core.webhooks.address import Target, parse_target
-from core.webhooks.connect import CheckedBackend, Resolve, resolve
-from core.webhooks.model import DeliveryDocument, parse_retry_after
-from core.webhooks.settings import WebhookSettings
-from core.webhooks.signature import sign
+from regrow.core.errors import InvalidSettings
+from regrow.core.version import VERSION
+from regrow.core.webhooks.address import Target, parse_target
+from regrow.core.webhooks.connect import CheckedBackend, Resolve, resolve
+from regrow.core.webhooks.model import DeliveryDocument, parse_retry_after
+from regrow.core.webhooks.settings import WebhookSettings
+from regrow.core.webhooks.signature import sign
 
 log = logging.getLogger("regrow.webhooks")
 

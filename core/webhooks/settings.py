@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from core.setting_kinds import Duration, Listed
+from regrow.core.setting_kinds import Duration, Listed
 
 WAITS = (
     timedelta(seconds=5),

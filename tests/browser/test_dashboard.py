@@ -11,17 +11,17 @@ import httpx
 import pytest
 from playwright.sync_api import Page, Route, expect, sync_playwright
 
-from core.access.keys import KeyStore
-from core.access.principal import Role
-from core.jobs.documents import JobKeys
-from core.jobs.model import JobFailure, JobState
-from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
-from core.jobs.queue import StepQueue
-from core.jobs.steps import Step
-from core.jobs.store import JobStore
-from core.jobs.workers import WorkerRecord, WorkerRegistry
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.core.access.keys import KeyStore
+from regrow.core.access.principal import Role
+from regrow.core.jobs.documents import JobKeys
+from regrow.core.jobs.model import JobFailure, JobState
+from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.steps import Step
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
 from tests import services
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file

@@ -12,10 +12,10 @@ import zlib
 
 import atheris
 
-with atheris.instrument_imports(include=["core.codec"]):
-    from core.codec.decode.decoder import decode, reference_grower
-    from core.codec.format.bundle import read_bundle
-    from core.errors import BundleError
+with atheris.instrument_imports(include=["regrow.core.codec"]):
+    from regrow.core.codec.decode.decoder import decode, reference_grower
+    from regrow.core.codec.format.bundle import read_bundle
+    from regrow.core.errors import BundleError
 
 from tests.format.make_golden import FOLDER
 

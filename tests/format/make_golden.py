@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode, reference_grower
-from core.codec.format.bundle import BundleHeader, write_bundle
-from core.codec.format.entropy_coding import encode_symbols
-from core.codec.format.fixed_point import Scales
-from core.codec.format.payload import HEAD_BYTES
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
-from core.codec.seeds import SeedKind
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode, reference_grower
+from regrow.core.codec.format.bundle import BundleHeader, write_bundle
+from regrow.core.codec.format.entropy_coding import encode_symbols
+from regrow.core.codec.format.fixed_point import Scales
+from regrow.core.codec.format.payload import HEAD_BYTES
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.seeds import SeedKind
 from tests.bundles import random_bundle
 
 FOLDER = Path(__file__).parent / "golden"

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode, reference_grower
-from core.codec.format.bundle import bundle_size, read_bundle, write_bundle
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
-from core.errors import BundleError, DamagedBundle, InvalidSettings, NotABundle, UnsupportedBundle
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode, reference_grower
+from regrow.core.codec.format.bundle import bundle_size, read_bundle, write_bundle
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import BundleError, DamagedBundle, InvalidSettings, NotABundle, UnsupportedBundle
 from tests.bundles import random_bundle
 
 TINY = (RuleShape(4, 2),)
@@ -198,8 +198,8 @@ def test_b5_changed_headers_with_right_checksums_crash_nothing(changes: list[tup
 
 _LIMITED = """
 import resource, struct, sys, zlib
-from core.codec.format.bundle import read_bundle
-from core.errors import BundleError
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.errors import BundleError
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20),) * 2)
 # The largest picture in the smallest patches that are allowed, and a file that has none of them.

@@ -7,13 +7,13 @@ import time
 import numpy as np
 import pytest
 
-from core.codec.decode.conceal import conceal
-from core.codec.decode.decoder import decode
-from core.codec.format.bundle import read_bundle, write_bundle
-from core.codec.patches import PatchGrid
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.errors import BundleError, DamagedBundle
+from regrow.core.codec.decode.conceal import conceal
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.format.bundle import read_bundle, write_bundle
+from regrow.core.codec.patches import PatchGrid
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.errors import BundleError, DamagedBundle
 from tests.bundles import random_bundle
 
 DATA = random_bundle(20, 30, patch_size=10)

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.coder import Coder
-from core.codec.decode.decoder import Grower, decode, decode_bundle, reference_grower
-from core.codec.decode.growers import compiled
-from core.codec.format.bundle import read_bundle, write_bundle
-from core.codec.images import read_picture
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import Grower, decode, decode_bundle, reference_grower
+from regrow.core.codec.decode.growers import compiled
+from regrow.core.codec.format.bundle import read_bundle, write_bundle
+from regrow.core.codec.images import read_picture
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
 from tests.bundles import random_bundle
 from tests.format import independent_decoder, torch_grower
 from tests.format.make_golden import FOLDER, golden_bundles
@@ -63,7 +63,7 @@ def test_every_golden_bundle_is_there() -> None:
 def test_the_independent_decoder_is_independent() -> None:
     source = Path(independent_decoder.__file__).read_text()
     assert len(source.splitlines()) < 400
-    assert "core" not in {
+    assert "regrow" not in {
         line.split()[1].split(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))
     }
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.codec.fire import fire_masks
-from core.codec.format.fixed_point import (
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.format.fixed_point import (
     CODE_LIMIT,
     STATE_BITS,
     STATE_LIMIT,
@@ -19,8 +19,8 @@ from core.codec.format.fixed_point import (
     stacked_symbols,
     visible_pixels,
 )
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 _CHUNK = 128  # rules grown together; bounds the memory
 

@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from core.codec.images import ImageLimits, read_picture
-from core.errors import DamagedImage, ImageError
+from regrow.core.codec.images import ImageLimits, read_picture
+from regrow.core.errors import DamagedImage, ImageError
 from tests.fuzz.picture_files import mutated, seeds
 
 LIMITS = ImageLimits(max_side=4096, max_pixels=1 << 18)  # a mutated width shall not make the fuzzer slow

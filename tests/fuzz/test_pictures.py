@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from core.codec.images import read_picture
-from core.errors import DamagedImage, ImageError, ImageTooLarge
+from regrow.core.codec.images import read_picture
+from regrow.core.errors import DamagedImage, ImageError, ImageTooLarge
 from tests.fuzz.picture_files import mutated, seeds
 from tests.fuzz.pictures import Findings, run
 

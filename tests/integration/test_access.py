@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import create_app
-from api.openapi import OPEN_TO_ALL
-from core.access.key_cache import FRESH_SECONDS
-from core.access.keys import KeyStore
-from core.access.principal import Role
-from core.stores.files import FilesBlobStore
-from core.times import now_ms
+from regrow.api.app import create_app
+from regrow.api.openapi import OPEN_TO_ALL
+from regrow.core.access.key_cache import FRESH_SECONDS
+from regrow.core.access.keys import KeyStore
+from regrow.core.access.principal import Role
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.times import now_ms
 from tests import services
 from tests.pictures import smooth_file
 from tests.services import wait_until

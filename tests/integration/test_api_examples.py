@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.codec.images import read_picture
+from regrow.core.codec.images import read_picture
 from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet
 from tests.pictures import smooth_file

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BlobNotFound, ServiceUnavailable, UnfitStore
-from core.stores import make_blob_store
-from core.stores.blobs import BlobStore, delete_all
-from core.stores.settings import BlobSettings
-from core.times import now_ms
+from regrow.core.errors import BlobNotFound, ServiceUnavailable, UnfitStore
+from regrow.core.stores import make_blob_store
+from regrow.core.stores.blobs import BlobStore, delete_all
+from regrow.core.stores.settings import BlobSettings
+from regrow.core.times import now_ms
 from tests.services import S3, free_ports
 
 

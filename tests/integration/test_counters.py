@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from core.errors import ServiceUnavailable
-from core.jobs.counters import BATCH_BOUNDS, Counters
-from core.jobs.model import JobFailure, JobState, Priority
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore
-from core.stores.redis import connect
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.counters import BATCH_BOUNDS, Counters
+from regrow.core.jobs.model import JobFailure, JobState, Priority
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore
+from regrow.core.stores.redis import connect
 from tests.jobs import job_document
 from tests.services import free_ports
 

@@ -16,7 +16,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from core.codec.reading.decode_cost import MOST_SCANS
+from regrow.core.codec.reading.decode_cost import MOST_SCANS
 from tests import services
 from tests.pictures import image_file, smooth_file, with_scans
 

@@ -12,19 +12,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from api.app import create_app
-from core.codec.decode.animation import frames
-from core.codec.decode.decoder import at_step, decode, decode_bundle
-from core.codec.format.bundle import read_bundle
-from core.codec.images import Picture
-from core.codec.rule import RuleShape
-from core.jobs.documents import JobKeys
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.model import JobState
-from core.jobs.store import JobStore, Limits
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.api.app import create_app
+from regrow.core.codec.decode.animation import frames
+from regrow.core.codec.decode.decoder import at_step, decode, decode_bundle
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.images import Picture
+from regrow.core.codec.rule import RuleShape
+from regrow.core.jobs.documents import JobKeys
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import JobState
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
 from tests.bundles import random_bundle
 from tests.jobs import job_document
 

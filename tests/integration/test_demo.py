@@ -21,7 +21,7 @@ def _alive_in(folder: Path) -> list[str]:
 def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
     environment = {**os.environ, "DEMO_EXIT": "1", "DEMO_EFFORT": "draft", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "cli.demo"],
+        [sys.executable, "-m", "regrow.cli.demo"],
         cwd=tmp_path,
         env=environment,
         capture_output=True,

@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.decode.decoder import decode
-from core.codec.encode.assemble import assemble
-from core.codec.encode.encoder import encode_patches
-from core.codec.fit.engines import make_engine
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitHooks
-from core.codec.images import read_picture
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import read_picture
+from regrow.core.codec.settings import EncodeSettings
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
@@ -39,9 +39,9 @@ def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempP
         **seaweedfs.environment(),
     }
     with contextlib.ExitStack() as running:
-        running.enter_context(services.process("sweeper.__main__", environment, folder / "sweeper.log"))
+        running.enter_context(services.process("regrow.sweeper", environment, folder / "sweeper.log"))
         for number in range(2):
-            running.enter_context(services.process("worker", environment, folder / f"worker{number}.log"))
+            running.enter_context(services.process("regrow.worker", environment, folder / f"worker{number}.log"))
         server = running.enter_context(services.api(environment, folder))
         client = running.enter_context(httpx.Client(base_url=server.url, timeout=30))
         wait_until(lambda: len(client.get("/admin/workers").json()["workers"]) == 2, "two workers' start", 180)

@@ -13,14 +13,14 @@ import httpx
 import pytest
 from redis import Redis
 
-from core.access.key_cache import ANYBODY
-from core.jobs.events import MOST_FOLLOWERS, Events
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.core.access.key_cache import ANYBODY
+from regrow.core.jobs.events import MOST_FOLLOWERS, Events
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
 from tests.pictures import smooth_file
 
 FOLLOWERS = MOST_FOLLOWERS // 2
@@ -164,9 +164,9 @@ def test_silence_is_broken_by_pings(
 ) -> None:
     import asyncio
 
-    from api.app import create_app
-    from api.routes import events as route
-    from api.settings import ApiSettings
+    from regrow.api.app import create_app
+    from regrow.api.routes import events as route
+    from regrow.api.settings import ApiSettings
 
     monkeypatch.setattr(route, "PING_SECONDS", 0.05)
     app = create_app(ApiSettings(redis_url=redis_url, blob_folder=blob_folder))  # type: ignore[arg-type]

@@ -12,13 +12,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.submit.concurrency import Slots
-from core.errors import TooManyRequests
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.store import JobStore
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.api.submit.concurrency import Slots
+from regrow.core.errors import TooManyRequests
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.store import JobStore
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
 from tests import services
 from tests.archives import encrypted_zip, zip_of
 from tests.bundles import random_bundle
@@ -36,7 +36,7 @@ def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
 
 def _succeed(jobs: Jobs, job_id: str) -> None:
     """As a worker would have."""
-    from core.jobs.documents import JobKeys
+    from regrow.core.jobs.documents import JobKeys
 
     data = random_bundle(8, 60)
     jobs.blobs.put(JobKeys(job_id).bundle, data)

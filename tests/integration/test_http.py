@@ -8,10 +8,10 @@ import httpx
 import pytest
 from redis import Redis
 
-from core.jobs.messages import PROTOCOL
-from core.jobs.workers import WorkerRecord, WorkerRegistry
-from core.stores.redis import connect
-from core.version import VERSION
+from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.stores.redis import connect
+from regrow.core.version import VERSION
 from tests.pictures import png_header_only, smooth_file
 
 

@@ -27,33 +27,33 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from core.codec.decode.decoder import decode
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoder import EncodedPatches
-from core.codec.encode.flat import flat_candidate
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.settings import EncodeSettings
-from core.errors import FitStopped, JobNotFound, JobNotRetryable
-from core.jobs.counters import Counters
-from core.jobs.documents import OPEN, JobKeys, OutcomeDocument
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
-from core.jobs.queue import StepQueue
-from core.jobs.steps import Step, StepKind
-from core.jobs.store import JobStore, Limits
-from core.jobs.sweeper import Sweeper
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoder import EncodedPatches
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import FitStopped, JobNotFound, JobNotRetryable
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.documents import OPEN, JobKeys, OutcomeDocument
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.sweeper import Sweeper
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
+from regrow.worker.encode_job import EncodeJob
+from regrow.worker.leases import Hold, Leases
+from regrow.worker.source_cache import Sources
+from regrow.worker.speed import Speed
 from tests.jobs import job_document
 from tests.pictures import smooth_picture
 from tests.recount import check_counts
-from worker.encode_job import EncodeJob
-from worker.leases import Hold, Leases
-from worker.source_cache import Sources
-from worker.speed import Speed
 
 
 class _Killed(BaseException):

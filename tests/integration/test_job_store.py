@@ -7,11 +7,11 @@ import itertools
 import pytest
 from redis import Redis
 
-from core.errors import JobNotFound, ServiceUnavailable, TooBusy
-from core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobState, new_job_id
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore, Limits
-from core.stores.redis import connect
+from regrow.core.errors import JobNotFound, ServiceUnavailable, TooBusy
+from regrow.core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobState, new_job_id
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.stores.redis import connect
 from tests.jobs import job_document
 from tests.services import free_ports
 

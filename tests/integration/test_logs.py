@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.access.keys import KeyStore
-from core.stores.files import FilesBlobStore
+from regrow.core.access.keys import KeyStore
+from regrow.core.stores.files import FilesBlobStore
 from tests.integration.faults.fleet import Fleet
 from tests.pictures import smooth_file
 from tests.services import wait_until

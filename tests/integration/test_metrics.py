@@ -1,4 +1,4 @@
-"""`/metrics` of a real API process, with a real Valkey; jobs come to their ends through core.jobs."""
+"""`/metrics` of a real API process, with a real Valkey; jobs come to their ends through regrow.core.jobs."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ import httpx
 import pytest
 from prometheus_client import generate_latest
 
-from api.app import create_app
-from api.asgi import metrics
-from api.asgi.metrics import Metrics
-from core.codec.encode.encoder import EncodedPatches
-from core.codec.encode.flat import flat_candidate
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.engines import ENGINES
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.settings import EncodeSettings
-from core.jobs.counters import Counters
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.model import JobFailure, new_job_id
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore, Limits
-from core.jobs.workers import WorkerRecord, WorkerRegistry
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
+from regrow.api.app import create_app
+from regrow.api.asgi import metrics
+from regrow.api.asgi.metrics import Metrics
+from regrow.core.codec.encode.encoder import EncodedPatches
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.engines import ENGINES
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import JobFailure, new_job_id
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
+from regrow.worker.encode_job import EncodeJob
+from regrow.worker.leases import Leases
+from regrow.worker.source_cache import Sources
+from regrow.worker.speed import Speed
 from tests import services
 from tests.bundles import random_bundle
 from tests.jobs import job_document
 from tests.pictures import smooth_picture
 from tests.scrapes import families, fleet_grown, grown, scrape
 from tests.services import wait_until
-from worker.encode_job import EncodeJob
-from worker.leases import Leases
-from worker.source_cache import Sources
-from worker.speed import Speed
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "OPERATIONS.md"
 

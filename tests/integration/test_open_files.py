@@ -22,7 +22,7 @@ FILES = 256
 def _api_with_few_files(environment: dict[str, str], log: Path) -> Iterator[str]:
     """The API, which may not raise its limit either; yields its address."""
     (port,) = services.free_ports(1)
-    command = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh", sys.executable, "-m", "api"]
+    command = ["sh", "-c", f'ulimit -n {FILES} && exec "$@"', "sh", sys.executable, "-m", "regrow.api"]
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
     with log.open("wb") as output:
         child = subprocess.Popen(

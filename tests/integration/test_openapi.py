@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
     unsupported_method,
 )
 
-from api.app import create_app
+from regrow.api.app import create_app
 from tests import services
 from tests.archives import zip_of
 from tests.pictures import smooth_file

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.client import Client
+from regrow.cli.client import Client
 from tests import services
 from tests.archives import zip_of
 from tests.pictures import smooth_file

@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from core.errors import ServiceUnavailable
-from core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
-from core.stores.redis import connect
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
+from regrow.core.stores.redis import connect
 from tests.services import free_ports, wait_until
 
 RECORD = ProcessRecord(

@@ -13,8 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.codec.presets import Effort
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.presets import Effort
+from regrow.core.codec.settings import EncodeSettings
 from tests.integration.faults.reference import undisturbed
 from tests.pictures import smooth_file
 from tests.services import alive, free_ports, wait_until
@@ -22,7 +22,7 @@ from tests.services import alive, free_ports, wait_until
 
 @contextlib.contextmanager
 def _serve(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--data", str(data)]
+    command = [sys.executable, "-m", "regrow.cli.main", "serve", "--port", str(port), "--data", str(data)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         assert child.stdout is not None
@@ -70,7 +70,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "cli.main", "serve", "--port", str(port), "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "regrow.cli.main", "serve", "--port", str(port), "--data", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
@@ -80,7 +80,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
 def test_one_data_folder_has_one_service(tmp_path: Path) -> None:
     ports = free_ports(2)
     with _serve(tmp_path, ports[0]):
-        command = [sys.executable, "-m", "cli.main", "serve", "--port", str(ports[1]), "--data", str(tmp_path)]
+        command = [sys.executable, "-m", "regrow.cli.main", "serve", "--port", str(ports[1]), "--data", str(tmp_path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 1
         assert "another regrow serves" in done.stderr
@@ -91,7 +91,7 @@ def test_odd_characters_in_the_data_path(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     with _serve(tmp_path / "data?100%", port):
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
-    command = [sys.executable, "-m", "cli.main", "serve", "--data", str(tmp_path / "my data")]
+    command = [sys.executable, "-m", "regrow.cli.main", "serve", "--data", str(tmp_path / "my data")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

@@ -8,13 +8,13 @@ from collections import Counter
 import pytest
 from redis import Redis
 
-from core.errors import VersionSkew
-from core.jobs.messages import PROTOCOL
-from core.jobs.model import JobFailure, JobState, Priority
-from core.jobs.queue import MOST_TRIES, Claim, StepQueue
-from core.jobs.steps import Step, StepKind
-from core.jobs.store import JobStore
-from core.stores.redis import connect
+from regrow.core.errors import VersionSkew
+from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.model import JobFailure, JobState, Priority
+from regrow.core.jobs.queue import MOST_TRIES, Claim, StepQueue
+from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.store import JobStore
+from regrow.core.stores.redis import connect
 from tests.jobs import job_document
 
 BROKEN = JobFailure("internal-error", "it broke")

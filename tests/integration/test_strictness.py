@@ -7,7 +7,7 @@ import gzip
 import httpx
 import pytest
 
-from api.app import create_app
+from regrow.api.app import create_app
 from tests.pictures import smooth_file
 
 ROUTES = [

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli import submit
-from cli.client import Client, ServerError
-from cli.files import write_whole
-from cli.main import app
-from core.codec.decode.decoder import decode
-from core.errors import InvalidSettings
+from regrow.cli import submit
+from regrow.cli.client import Client, ServerError
+from regrow.cli.files import write_whole
+from regrow.cli.main import app
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.errors import InvalidSettings
 from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet
 from tests.pictures import smooth_file

@@ -16,9 +16,9 @@ from typing import Any
 import httpx
 import pytest
 
-from cli import embedded_valkey as broker
-from cli.stack import Stack
-from cli.supervisor import StackError, Supervisor
+from regrow.cli import embedded_valkey as broker
+from regrow.cli.stack import Stack
+from regrow.cli.supervisor import StackError, Supervisor
 from tests import services
 from tests.pictures import smooth_file
 from tests.services import alive, wait_until
@@ -59,7 +59,7 @@ def _serve(data: Path, log: Path) -> Iterator[Serving]:
     (port,) = services.free_ports(1)
     arguments = ("serve", "--port", str(port), "--data", str(data))
     with (
-        services.process("cli.main", {}, log, *arguments) as process,
+        services.process("regrow.cli.main", {}, log, *arguments) as process,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client,
     ):
         wait_until(lambda: f"serves at {client.base_url}" in log.read_text() or process.poll() is not None, "the start")
@@ -126,7 +126,7 @@ def test_a_crash_loop_ends_in_one_message(tmp_path: Path, capfd: pytest.CaptureF
 def test_a_process_that_cannot_start_is_not_tried_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with services.process(
-        "cli.main", {"REGROW_ENGINE": "steam"}, log, "serve", "--port", "0", "--data", str(tmp_path)
+        "regrow.cli.main", {"REGROW_ENGINE": "steam"}, log, "serve", "--port", "0", "--data", str(tmp_path)
     ) as serve:
         assert serve.wait(60) == 1
     assert log.read_text().splitlines()[-1] == "regrow: worker 0 has ended (status 1): see its messages above"
@@ -136,7 +136,7 @@ def test_a_process_that_cannot_start_is_not_tried_again(tmp_path: Path) -> None:
 def test_two_valkeys_never_write_to_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock is held by Valkey itself, for as long as it lives and no longer."""
     monkeypatch.setattr(broker, "LOCK_SECONDS", 0.1)
-    command = [sys.executable, "-m", "cli.embedded_valkey", str(tmp_path), str(tmp_path / "socket")]
+    command = [sys.executable, "-m", "regrow.cli.embedded_valkey", str(tmp_path), str(tmp_path / "socket")]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     for _ in range(2):  # what a killed one leaves behind does not matter to the next
         valkey = subprocess.Popen(command, env=environment)

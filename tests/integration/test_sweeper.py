@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavailable, StorageFull, TooBusy
-from core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
-from core.jobs.idempotency import days, reserve
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.model import JobState
-from core.jobs.queue import StepQueue
-from core.jobs.store import JobStore, Limits
-from core.jobs.sweeper import Sweeper
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
-from core.times import now_ms
+from regrow.core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavailable, StorageFull, TooBusy
+from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
+from regrow.core.jobs.idempotency import days, reserve
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import JobState
+from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.sweeper import Sweeper
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
+from regrow.core.times import now_ms
 from tests.jobs import job_document
 
 
@@ -63,7 +63,7 @@ def test_of_many_who_take_up_a_dead_request_one_makes_the_job(jobs: Jobs, monkey
     """H8: the first with the key has died; each of two generations of repeats has one that reserves."""
     made: list[str] = []
     for generation in range(3):
-        monkeypatch.setattr("core.jobs.idempotency.now_ms", lambda later=generation: now_ms() + 100_000 * later)
+        monkeypatch.setattr("regrow.core.jobs.idempotency.now_ms", lambda later=generation: now_ms() + 100_000 * later)
 
         def repeat(_: int) -> str | None:
             try:
@@ -229,7 +229,7 @@ def test_a_deletion_that_was_interrupted_is_finished(
     keys = JobKeys(document.id)
     jobs.blobs.put(keys.part(range(4)), b"{}")
     with monkeypatch.context() as patched:
-        patched.setattr("core.jobs.lifecycle.delete_all", _die)
+        patched.setattr("regrow.core.jobs.lifecycle.delete_all", _die)
         with pytest.raises(KeyboardInterrupt):
             jobs.delete(document.id)
     with pytest.raises(JobNotFound):
@@ -272,7 +272,7 @@ def test_what_cannot_be_undone_now_is_later(jobs: Jobs, sweeper: Sweeper, monkey
         raise ServiceUnavailable("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr("core.jobs.lifecycle.delete_all", away)
+        patched.setattr("regrow.core.jobs.lifecycle.delete_all", away)
         with pytest.raises(TooBusy):
             jobs.accept(document, b"a picture", Limits(owned=1))
     assert jobs.blobs.exists(JobKeys(document.id).source)

@@ -18,17 +18,17 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from core.errors import DeliveryNotFound
-from core.stores.files import FilesBlobStore
-from core.stores.redis import connect
-from core.times import now_ms
-from core.webhooks import dispatcher
-from core.webhooks.address import Networks
-from core.webhooks.deliveries import LOG_LENGTH, Deliveries
-from core.webhooks.dispatcher import MOST_PER_HOST, Dispatcher
-from core.webhooks.model import DeliveryDocument, DeliveryState
-from core.webhooks.settings import WebhookSettings
-from core.webhooks.signature import sign
+from regrow.core.errors import DeliveryNotFound
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.stores.redis import connect
+from regrow.core.times import now_ms
+from regrow.core.webhooks import dispatcher
+from regrow.core.webhooks.address import Networks
+from regrow.core.webhooks.deliveries import LOG_LENGTH, Deliveries
+from regrow.core.webhooks.dispatcher import MOST_PER_HOST, Dispatcher
+from regrow.core.webhooks.model import DeliveryDocument, DeliveryState
+from regrow.core.webhooks.settings import WebhookSettings
+from regrow.core.webhooks.signature import sign
 from tests.receivers import receiving
 from tests.services import free_ports, process, wait_until
 
@@ -125,7 +125,7 @@ def test_the_sweepers_process_sends(deliveries: Deliveries, redis_url: str, tmp_
         "REGROW_BLOB_FOLDER": str(tmp_path),
         "REGROW_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',
     }
-    with receiving() as receiver, process("sweeper", environment, tmp_path / "sweep.log"):
+    with receiving() as receiver, process("regrow.sweeper", environment, tmp_path / "sweep.log"):
         deliveries.enqueue("msg_1", "ann", receiver.url, "job.succeeded", DATA)
         assert receiver.next().headers["webhook-id"] == "msg_1"
         assert _ended(deliveries, "msg_1").state is DeliveryState.DELIVERED

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from api.settings import ApiSettings
-from worker.settings import WorkerSettings
+from regrow.api.settings import ApiSettings
+from regrow.worker.settings import WorkerSettings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -24,7 +24,7 @@ def test_services_set_only_variables_that_exist(service: str) -> None:
 @pytest.mark.parametrize("service", ["api", "worker"])
 def test_images_run_what_the_integration_tests_run(service: str) -> None:
     text = (ROOT / COMPOSE["services"][service]["build"]["dockerfile"]).read_text()
-    assert f'CMD ["python", "-m", "{service}"]' in text
+    assert f'CMD ["python", "-m", "regrow.{service}"]' in text
     assert set(re.findall(r"REGROW_\w+(?==)", text)) <= KNOWN
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from api.settings import ApiSettings
-from core.jobs.settings import ServiceSettings
-from worker.settings import WorkerSettings
+from regrow.api.settings import ApiSettings
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.worker.settings import WorkerSettings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "OPERATIONS.md").read_text()
 FIELDS = {

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import ApiSettings
-from core.errors import InvalidSettings
-from core.jobs.settings import ServiceSettings
-from core.setting_kinds import KNOWN, told, unknown_settings
-from worker.settings import WorkerSettings
+from regrow.api.settings import ApiSettings
+from regrow.core.errors import InvalidSettings
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.setting_kinds import KNOWN, told, unknown_settings
+from regrow.worker.settings import WorkerSettings
 
 
 def _run(module: str, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -27,13 +27,17 @@ def _run(module: str, *arguments: str, **settings: str) -> subprocess.CompletedP
 @pytest.mark.parametrize(
     ("command", "settings", "named"),
     [
-        (["api"], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
-        (["api"], {"REGROW_TRUSTED_PROXIES": '["10.0.0.1"'}, "REGROW_TRUSTED_PROXIES: '[\"10.0.0.1\"' is not a list"),
-        (["worker"], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
-        (["worker"], {"REGROW_ENGINE": "abacus"}, "choose one of cuda, numba, torch"),
-        (["sweeper.__main__"], {"REGROW_RESULT_TTL": "-PT1S"}, "REGROW_RESULT_TTL: "),
-        (["cli.main", "keys", "list"], {"REGROW_BLOB_STORE": "attic"}, "REGROW_BLOB_STORE: "),
-        (["cli.main", "serve"], {"REGROW_MAX_SIDE": "99999"}, "REGROW_MAX_SIDE: "),
+        (["regrow.api"], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
+        (
+            ["regrow.api"],
+            {"REGROW_TRUSTED_PROXIES": '["10.0.0.1"'},
+            "REGROW_TRUSTED_PROXIES: '[\"10.0.0.1\"' is not a list",
+        ),
+        (["regrow.worker"], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
+        (["regrow.worker"], {"REGROW_ENGINE": "abacus"}, "choose one of cuda, numba, torch"),
+        (["regrow.sweeper"], {"REGROW_RESULT_TTL": "-PT1S"}, "REGROW_RESULT_TTL: "),
+        (["regrow.cli.main", "keys", "list"], {"REGROW_BLOB_STORE": "attic"}, "REGROW_BLOB_STORE: "),
+        (["regrow.cli.main", "serve"], {"REGROW_MAX_SIDE": "99999"}, "REGROW_MAX_SIDE: "),
     ],
 )
 def test_a_bad_setting_is_one_line(command: list[str], settings: dict[str, str], named: str, tmp_path: Path) -> None:
@@ -132,7 +136,9 @@ def test_E9_names_that_are_no_settings_are_told() -> None:
 
 
 def test_E9_a_process_tells_of_a_typo_in_a_line(tmp_path: Path) -> None:
-    done = _run("api", REGROW_LEESE="30s", REGROW_HOST="0.0.0.0", REGROW_BLOB_FOLDER=str(tmp_path))  # ends: no keys
+    done = _run(
+        "regrow.api", REGROW_LEESE="30s", REGROW_HOST="0.0.0.0", REGROW_BLOB_FOLDER=str(tmp_path)
+    )  # ends: no keys
     warning, refusal = done.stderr.splitlines()
     assert warning.endswith("REGROW_LEESE (did you mean REGROW_LEASE?)")
     assert refusal.startswith("regrow: 0.0.0.0 can be reached")

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from core.codec.decode.view import Box, View, render
-from core.codec.format.bundle import Bundle
-from core.codec.images import Picture
-from core.codec.picture_files import flat_image, image_of
-from core.errors import InvalidSettings
+from regrow.core.codec.decode.view import Box, View, render
+from regrow.core.codec.format.bundle import Bundle
+from regrow.core.codec.images import Picture
+from regrow.core.codec.picture_files import flat_image, image_of
+from regrow.core.errors import InvalidSettings
 
 FRAME_MS = 80
 LAST_FRAME_MS = 1500

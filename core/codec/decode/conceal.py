@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.images import Pixels
-from core.codec.patches import PatchGrid
+from regrow.core.codec.images import Pixels
+from regrow.core.codec.patches import PatchGrid
 
 _GREY = 128
 

@@ -9,15 +9,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.decode.conceal import conceal
-from core.codec.format.bundle import Bundle, OnDamage, read_bundle
-from core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
-from core.codec.images import Picture, Pixels
-from core.codec.patches import paste
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
-from core.errors import DamagedBundle
+from regrow.core.codec.decode.conceal import conceal
+from regrow.core.codec.format.bundle import Bundle, OnDamage, read_bundle
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
+from regrow.core.codec.images import Picture, Pixels
+from regrow.core.codec.patches import paste
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import DamagedBundle
 
 PATCHES_AT_ONCE = 512
 """Grown together: enough to keep every core busy, few enough that no picture needs much beside its own pixels."""
@@ -48,7 +48,9 @@ def reference_grower(
 
 def fast_grower() -> Grower:
     """numba, on all its threads."""
-    from core.codec.decode.growers.compiled import grow_batch  # half a second to import, which not every process needs
+    from regrow.core.codec.decode.growers.compiled import (
+        grow_batch,  # half a second to import, which not every process needs
+    )
 
     return grow_batch
 

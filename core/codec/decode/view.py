@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.decode.decoder import PATCHES_AT_ONCE, Grower, at_step, fast_grower, grow_patches
-from core.codec.format.bundle import Bundle
-from core.codec.format.fixed_point import IntegerRule, Integers, visible_pixels
-from core.codec.images import Picture
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.errors import InvalidSettings
+from regrow.core.codec.decode.decoder import PATCHES_AT_ONCE, Grower, at_step, fast_grower, grow_patches
+from regrow.core.codec.format.bundle import Bundle
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, visible_pixels
+from regrow.core.codec.images import Picture
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.errors import InvalidSettings
 
 LARGEST_SCALE = 64
 MOST_PIXELS = 1 << 26

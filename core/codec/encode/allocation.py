@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.candidate import Candidate
 
 _BISECTIONS = 100
 _LOG_PRICES = (-40.0, 40.0)

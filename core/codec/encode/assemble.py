@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.codec.decode.decoder import decode
-from core.codec.encode.allocation import allocate
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoded import Encoded
-from core.codec.encode.plan import rollout_of
-from core.codec.format.bundle import MAX_PRESETS, BundleHeader, bundle_size, write_bundle
-from core.codec.format.payload import with_preset
-from core.codec.images import Picture
-from core.codec.presets import PATCH_SIZE, Preset
-from core.codec.quality import measure
-from core.codec.rule import RuleShape
-from core.codec.settings import EncodeSettings
-from core.errors import BudgetTooSmall
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.allocation import allocate
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoded import Encoded
+from regrow.core.codec.encode.plan import rollout_of
+from regrow.core.codec.format.bundle import MAX_PRESETS, BundleHeader, bundle_size, write_bundle
+from regrow.core.codec.format.payload import with_preset
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import PATCH_SIZE, Preset
+from regrow.core.codec.quality import measure
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import BudgetTooSmall
 
 
 def assemble(picture: Picture, settings: EncodeSettings, patches: Sequence[Sequence[Candidate]]) -> Encoded:

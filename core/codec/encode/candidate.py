@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.rule import RuleShape
+from regrow.core.codec.rule import RuleShape
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from core.codec.encode.plan import Sized, grid_of, patch_cost
-from core.codec.presets import Effort, Preset
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.encode.plan import Sized, grid_of, patch_cost
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.settings import EncodeSettings
 
 ENOUGH_SECONDS = 60.0
 """That an encode may take which nobody asked to be thorough."""

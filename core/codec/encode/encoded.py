@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.quality import Quality
+from regrow.core.codec.quality import Quality
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ from functools import cached_property
 
 import numpy as np
 
-from core.codec.encode.allocation import front
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.patch_fits import candidates_of, fit_task, is_good_enough
-from core.codec.encode.plan import presets_of
-from core.codec.encode.progress import Ladder, fingerprint, read_checkpoint, write_checkpoint
-from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
-from core.codec.fit.fitting import Fitted
-from core.codec.fit.task import FitHooks, FitProgress, FitTask
-from core.codec.images import Picture
-from core.codec.settings import EncodeSettings
-from core.errors import DamagedCheckpoint
+from regrow.core.codec.encode.allocation import front
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.patch_fits import candidates_of, fit_task, is_good_enough
+from regrow.core.codec.encode.plan import presets_of
+from regrow.core.codec.encode.progress import Ladder, fingerprint, read_checkpoint, write_checkpoint
+from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
+from regrow.core.codec.fit.fitting import Fitted
+from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
+from regrow.core.codec.images import Picture
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import DamagedCheckpoint
 
 log = logging.getLogger("regrow.codec")
 

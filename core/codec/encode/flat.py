@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.codec.decode.growers.compiled import grow_batch
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.plan import grid_of, presets_of, rollout_of
-from core.codec.fit.engines.base import Array
-from core.codec.fit.quantization import integer_rule, one_byte_steps
-from core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
-from core.codec.format.payload import write_payload
-from core.codec.images import Picture
-from core.codec.patches import cut, to_bytes
-from core.codec.presets import PATCH_SIZE
-from core.codec.quality import squared_error
-from core.codec.rule import VISIBLE_OFFSET, split
-from core.codec.seeds import make_seed
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.decode.growers.compiled import grow_batch
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.plan import grid_of, presets_of, rollout_of
+from regrow.core.codec.fit.engines.base import Array
+from regrow.core.codec.fit.quantization import integer_rule, one_byte_steps
+from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.images import Picture
+from regrow.core.codec.patches import cut, to_bytes
+from regrow.core.codec.presets import PATCH_SIZE
+from regrow.core.codec.quality import squared_error
+from regrow.core.codec.rule import VISIBLE_OFFSET, split
+from regrow.core.codec.seeds import make_seed
+from regrow.core.codec.settings import EncodeSettings
 
 _BIAS = 0.02
 

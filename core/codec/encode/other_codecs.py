@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from core.codec.images import Picture, Pixels
-from core.codec.quality import measure, squared_error
+from regrow.core.codec.images import Picture, Pixels
+from regrow.core.codec.quality import measure, squared_error
 
 Options = dict[str, Any]
 GoOn = Callable[[], None]

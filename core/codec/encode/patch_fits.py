@@ -6,21 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from core.codec.coder import Coder
-from core.codec.decode.growers.compiled import grow_batch
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.plan import grid_of, levels_of, rollout_of
-from core.codec.fit.engines.base import Targets
-from core.codec.fit.fitting import Fitted
-from core.codec.fit.partly_rounded import RoundedRule
-from core.codec.fit.task import FitTask
-from core.codec.format.fixed_point import integer_seed
-from core.codec.format.payload import write_payload
-from core.codec.images import Picture
-from core.codec.patches import cut, to_bytes
-from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
-from core.codec.quality import squared_error
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.growers.compiled import grow_batch
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.plan import grid_of, levels_of, rollout_of
+from regrow.core.codec.fit.engines.base import Targets
+from regrow.core.codec.fit.fitting import Fitted
+from regrow.core.codec.fit.partly_rounded import RoundedRule
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.format.fixed_point import integer_seed
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.images import Picture
+from regrow.core.codec.patches import cut, to_bytes
+from regrow.core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
+from regrow.core.codec.quality import squared_error
+from regrow.core.codec.settings import EncodeSettings
 
 ENOUGH = 0.5
 """A patch whose error is below this share of the target's gets no larger preset: at one price for the whole picture,

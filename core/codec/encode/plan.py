@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from core.codec.format.bundle import bundle_size, encodable_fire_rate
-from core.codec.format.payload import HEAD_BYTES
-from core.codec.patches import PatchGrid
-from core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
-from core.codec.rollout import Rollout
-from core.codec.seeds import STEPS
-from core.codec.settings import EncodeSettings
-from core.errors import BudgetTooSmall
+from regrow.core.codec.format.bundle import bundle_size, encodable_fire_rate
+from regrow.core.codec.format.payload import HEAD_BYTES
+from regrow.core.codec.patches import PatchGrid
+from regrow.core.codec.presets import PATCH_SIZE, SCHEDULES, Preset
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.seeds import STEPS
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import BudgetTooSmall
 
 SEARCH_LEVELS = (0.7, 1.2, 2.0)
 """How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""

@@ -7,16 +7,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.patch_fits import fit_task
-from core.codec.fit.checkpoint import Arrays, FitCheckpoint, damage_as_error, with_prefix, without_prefix
-from core.codec.fit.checkpoint_file import pack, unpack
-from core.codec.images import Picture
-from core.codec.presets import Preset
-from core.codec.rule import RuleShape
-from core.codec.settings import EncodeSettings
-from core.errors import DamagedCheckpoint
-from core.version import VERSION
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.patch_fits import fit_task
+from regrow.core.codec.fit.checkpoint import Arrays, FitCheckpoint, damage_as_error, with_prefix, without_prefix
+from regrow.core.codec.fit.checkpoint_file import pack, unpack
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import DamagedCheckpoint
+from regrow.core.version import VERSION
 
 FORMAT = 2
 

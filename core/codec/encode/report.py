@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
 
-from core.codec.encode.encoded import Encoded
-from core.codec.encode.other_codecs import GoOn, OtherFile, best_files
-from core.codec.images import Picture
-from core.codec.quality import compression_ratio
-from core.codec.reading.source_format import SourceFormat
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.encode.encoded import Encoded
+from regrow.core.codec.encode.other_codecs import GoOn, OtherFile, best_files
+from regrow.core.codec.images import Picture
+from regrow.core.codec.quality import compression_ratio
+from regrow.core.codec.reading.source_format import SourceFormat
+from regrow.core.codec.settings import EncodeSettings
 
 _NOTE = (
     "the image was a {0} file: what {0} loses of a picture is lost already, so its row here is better, often by many "

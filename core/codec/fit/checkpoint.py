@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from core.errors import DamagedCheckpoint, RegrowError
+from regrow.core.errors import DamagedCheckpoint, RegrowError
 
 Arrays = dict[str, npt.NDArray[Any]]
 """Arrays by name. In a checkpoint, each has one row per rule."""

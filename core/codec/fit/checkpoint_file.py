@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from core.codec.fit.checkpoint import Arrays, damage_as_error
-from core.errors import DamagedCheckpoint
+from regrow.core.codec.fit.checkpoint import Arrays, damage_as_error
+from regrow.core.errors import DamagedCheckpoint
 
 MAGIC = b"RGCK"
 _HEAD = struct.Struct("<4sII")

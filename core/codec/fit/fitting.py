@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.engines.base import Array, Engine
-from core.codec.fit.partly_rounded import RoundedRule
-from core.codec.fit.rounding import round_rules
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitHooks, FitTask
-from core.codec.fit.training import train
+from regrow.core.codec.fit.engines.base import Array, Engine
+from regrow.core.codec.fit.partly_rounded import RoundedRule
+from regrow.core.codec.fit.rounding import round_rules
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitHooks, FitTask
+from regrow.core.codec.fit.training import train
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.codec.simd.cache import cached
+from regrow.core.codec.simd.cache import cached
 
 
 @cached(nogil=True, error_model="numpy")

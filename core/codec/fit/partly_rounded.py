@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import Arrays, require_like
-from core.codec.fit.quantization import Steps
-from core.codec.format.fixed_point import IntegerRule, Scales
+from regrow.core.codec.fit.checkpoint import Arrays, require_like
+from regrow.core.codec.fit.quantization import Steps
+from regrow.core.codec.format.fixed_point import IntegerRule, Scales
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import (
+from regrow.core.codec.fit.checkpoint import (
     Arrays,
     common,
     damage_as_error,
@@ -21,8 +21,8 @@ from core.codec.fit.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from core.codec.fit.engines.base import Array, Engine
-from core.codec.fit.trainers import Trainer, Training, make_trainer
+from regrow.core.codec.fit.engines.base import Array, Engine
+from regrow.core.codec.fit.trainers import Trainer, Training, make_trainer
 
 WARM_UP_ITERATIONS = 10
 LOOK_EVERY = 5

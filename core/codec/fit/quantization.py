@@ -13,11 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fire import fire_mask
-from core.codec.fit.engines.base import Array
-from core.codec.format.fixed_point import CODE_LIMIT, GAINS_PER_OCTAVE, SYMBOL_LIMIT, IntegerRule, Scales
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, split, tensor_slices
+from regrow.core.codec.fire import fire_mask
+from regrow.core.codec.fit.engines.base import Array
+from regrow.core.codec.format.fixed_point import CODE_LIMIT, GAINS_PER_OCTAVE, SYMBOL_LIMIT, IntegerRule, Scales
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, split, tensor_slices
 
 STEP_SHARES = (0.16, 0.16, 0.072)
 """The usual quantisation steps of W1, b1 and W2, over the root mean square of the tensor: about five bits a weight. W2

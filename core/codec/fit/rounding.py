@@ -19,16 +19,16 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from core.codec.decode.growers.compiled import grow_batch
-from core.codec.fit.checkpoint import Arrays, damage_as_error, with_prefix, without_prefix
-from core.codec.fit.engines.base import Array, Engine
-from core.codec.fit.nearest_plane import nearest_plane
-from core.codec.fit.partly_rounded import Draft, RoundedRule, drafts_from_arrays, drafts_to_arrays
-from core.codec.fit.quantization import Steps, integer_rule, one_byte_steps, usual_steps
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitProgress, FitTask
-from core.codec.fit.tuning import tune
-from core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
+from regrow.core.codec.decode.growers.compiled import grow_batch
+from regrow.core.codec.fit.checkpoint import Arrays, damage_as_error, with_prefix, without_prefix
+from regrow.core.codec.fit.engines.base import Array, Engine
+from regrow.core.codec.fit.nearest_plane import nearest_plane
+from regrow.core.codec.fit.partly_rounded import Draft, RoundedRule, drafts_from_arrays, drafts_to_arrays
+from regrow.core.codec.fit.quantization import Steps, integer_rule, one_byte_steps, usual_steps
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitProgress, FitTask
+from regrow.core.codec.fit.tuning import tune
+from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
 
 TILTS = (0.0, -0.5, 0.5)
 """Octaves by which W2's step is made coarser, and W1's finer to make up for it. The first is the usual one."""

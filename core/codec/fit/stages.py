@@ -8,10 +8,10 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import Arrays, FitCheckpoint, pick, spread
-from core.codec.fit.engines.base import Engine
-from core.codec.fit.task import FitHooks, FitTask
-from core.errors import DamagedCheckpoint, FitStopped
+from regrow.core.codec.fit.checkpoint import Arrays, FitCheckpoint, pick, spread
+from regrow.core.codec.fit.engines.base import Engine
+from regrow.core.codec.fit.task import FitHooks, FitTask
+from regrow.core.errors import DamagedCheckpoint, FitStopped
 
 
 class Journal:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint, ignore, never
-from core.codec.fit.engines.base import Array, Targets
-from core.codec.fit.phase import GOOD_ENOUGH_PSNR
-from core.codec.presets import Schedule
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind, make_seed
+from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint, ignore, never
+from regrow.core.codec.fit.engines.base import Array, Targets
+from regrow.core.codec.fit.phase import GOOD_ENOUGH_PSNR
+from regrow.core.codec.presets import Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind, make_seed
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import damage_as_error
-from core.codec.fit.engines.base import Array, Engine, Targets
-from core.codec.fit.noise import rule_keys
-from core.codec.fit.phase import Phase, PhaseResult, Tell, run_phase
-from core.codec.fit.stages import Journal, Stage
-from core.codec.fit.task import FitHooks, FitProgress, FitTask, nobody
-from core.codec.fit.trainers import Training
-from core.codec.rule import initial_weights
+from regrow.core.codec.fit.checkpoint import damage_as_error
+from regrow.core.codec.fit.engines.base import Array, Engine, Targets
+from regrow.core.codec.fit.noise import rule_keys
+from regrow.core.codec.fit.phase import Phase, PhaseResult, Tell, run_phase
+from regrow.core.codec.fit.stages import Journal, Stage
+from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask, nobody
+from regrow.core.codec.fit.trainers import Training
+from regrow.core.codec.rule import initial_weights
 
 
 @dataclass(frozen=True, slots=True)

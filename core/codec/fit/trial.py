@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.codec.decode.decoder import fast_grower, reference_grower
-from core.codec.fit.engines.base import Engine, Targets
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitTask
-from core.codec.format.fixed_point import integer_seed
-from core.codec.presets import PATCH_SIZE, Preset, Schedule
-from core.codec.rollout import Rollout
-from core.codec.seeds import SeedKind
-from core.errors import RegrowError
+from regrow.core.codec.decode.decoder import fast_grower, reference_grower
+from regrow.core.codec.fit.engines.base import Engine, Targets
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.format.fixed_point import integer_seed
+from regrow.core.codec.presets import PATCH_SIZE, Preset, Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import RegrowError
 
 STEPS = 4
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from core.codec.fit.checkpoint import (
+from regrow.core.codec.fit.checkpoint import (
     Arrays,
     common,
     damage_as_error,
@@ -14,12 +14,12 @@ from core.codec.fit.checkpoint import (
     with_prefix,
     without_prefix,
 )
-from core.codec.fit.engines.base import Engine
-from core.codec.fit.noise import rule_keys
-from core.codec.fit.partly_rounded import Draft
-from core.codec.fit.phase import DIVERGED, LOOK_EVERY, Phase
-from core.codec.fit.task import FitTask
-from core.codec.fit.trainers import Training, make_trainer
+from regrow.core.codec.fit.engines.base import Engine
+from regrow.core.codec.fit.noise import rule_keys
+from regrow.core.codec.fit.partly_rounded import Draft
+from regrow.core.codec.fit.phase import DIVERGED, LOOK_EVERY, Phase
+from regrow.core.codec.fit.task import FitTask
+from regrow.core.codec.fit.trainers import Training, make_trainer
 
 TUNING_RATE = 3e-3
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from core.codec.coder import Coder
-from core.codec.format.fixed_point import IntegerRule
-from core.codec.format.payload import preset_of, read_payload
-from core.codec.patches import PatchGrid
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
-from core.errors import DamagedBundle, InvalidSettings, NotABundle, UnsupportedBundle
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.format.fixed_point import IntegerRule
+from regrow.core.codec.format.payload import preset_of, read_payload
+from regrow.core.codec.patches import PatchGrid
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import DamagedBundle, InvalidSettings, NotABundle, UnsupportedBundle
 
 MAGIC = b"GNCA"
 VERSION = 1

@@ -14,8 +14,8 @@ import constriction
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.format.fixed_point import SYMBOL_LIMIT
-from core.errors import DamagedBundle
+from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT
+from regrow.core.errors import DamagedBundle
 
 Symbols = npt.NDArray[np.int8]
 

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fire import fire_mask
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
-from core.codec.seeds import SCAFFOLD_FREQUENCIES, SeedKind
-from core.errors import DamagedBundle
+from regrow.core.codec.fire import fire_mask
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.seeds import SCAFFOLD_FREQUENCIES, SeedKind
+from regrow.core.errors import DamagedBundle
 
 Integers = npt.NDArray[np.int32]
 Longs = npt.NDArray[np.int64]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.codec.coder import Coder
-from core.codec.format.entropy_coding import SCALE_CODES, best_scale_code, decode_symbols, encode_symbols
-from core.codec.format.fixed_point import IntegerRule, Scales
-from core.codec.rule import RuleShape, tensor_slices
-from core.errors import DamagedBundle
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.format.entropy_coding import SCALE_CODES, best_scale_code, decode_symbols, encode_symbols
+from regrow.core.codec.format.fixed_point import IntegerRule, Scales
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.errors import DamagedBundle
 
 HEAD_BYTES = 6
 

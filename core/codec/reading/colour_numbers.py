@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.reading.raster import Bytes, Samples
-from core.errors import UnsupportedImage
+from regrow.core.codec.reading.raster import Bytes, Samples
+from regrow.core.errors import UnsupportedImage
 
 Floats = npt.NDArray[np.floating]
 Curve = Callable[[Floats], Floats]

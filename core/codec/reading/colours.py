@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from core.codec.reading.colour_numbers import ColourNumbers, convert
-from core.codec.reading.icc import IccProfile
-from core.codec.reading.raster import Bytes, Raster, eight_bits
+from regrow.core.codec.reading.colour_numbers import ColourNumbers, convert
+from regrow.core.codec.reading.icc import IccProfile
+from regrow.core.codec.reading.raster import Bytes, Raster, eight_bits
 
 Statement = ColourNumbers | IccProfile
 

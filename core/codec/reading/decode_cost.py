@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import ImageTooLarge
+from regrow.core.errors import ImageTooLarge
 
 MOST_SCANS = 256
 """Of any JPEG. Encoders write 1, or some 10 if progressive; those that search for the best script, up to 64."""

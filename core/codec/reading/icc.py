@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageCms
 
-from core.codec.reading.colour_numbers import refuse_hdr
-from core.codec.reading.raster import Bytes
+from regrow.core.codec.reading.colour_numbers import refuse_hdr
+from regrow.core.codec.reading.raster import Bytes
 
 _MODES = {"GRAY": "L", "RGB ": "RGB", "CMYK": "CMYK"}
 _CHANNELS = {"L": 1, "RGB": 3, "CMYK": 4}

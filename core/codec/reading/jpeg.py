@@ -27,8 +27,18 @@ from dataclasses import dataclass
 import simplejpeg
 from PIL import Image
 
-from core.codec.reading.jpeg_segments import DECODING, END, EOI, FRAMES, SCAN, SOI, segment, segments, tells_colour
-from core.errors import DamagedImage, UnsupportedImage
+from regrow.core.codec.reading.jpeg_segments import (
+    DECODING,
+    END,
+    EOI,
+    FRAMES,
+    SCAN,
+    SOI,
+    segment,
+    segments,
+    tells_colour,
+)
+from regrow.core.errors import DamagedImage, UnsupportedImage
 
 _OTHER_DEPTHS = {*range(2, 17)} - {8}  # bits a sample
 _HIERARCHICAL = {0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from core.codec.reading.raster import Bytes
+from regrow.core.codec.reading.raster import Bytes
 
 _TAG = 0x0112
 

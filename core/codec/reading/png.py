@@ -16,9 +16,9 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from core.codec.reading.colour_numbers import SRGB, ColourNumbers, of_cicp, of_gamma
-from core.codec.reading.raster import Bytes, Raster, Samples
-from core.errors import DamagedImage
+from regrow.core.codec.reading.colour_numbers import SRGB, ColourNumbers, of_cicp, of_gamma
+from regrow.core.codec.reading.raster import Bytes, Raster, Samples
+from regrow.core.errors import DamagedImage
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGBA = 0, 2, 3, 4, 6

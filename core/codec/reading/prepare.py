@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.codec.alpha import with_hidden_filled
-from core.codec.images import ImageLimits, read_picture
-from core.codec.reading.source_format import SourceFormat
+from regrow.core.codec.alpha import with_hidden_filled
+from regrow.core.codec.images import ImageLimits, read_picture
+from regrow.core.codec.reading.source_format import SourceFormat
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from core.codec.images import ImageLimits
-from core.codec.reading.prepare import PreparedPicture, prepare
-from core.codec.reading.source_format import SourceFormat
-from core.errors import ImageError, ImageTooLarge
+from regrow.core.codec.images import ImageLimits
+from regrow.core.codec.reading.prepare import PreparedPicture, prepare
+from regrow.core.codec.reading.source_format import SourceFormat
+from regrow.core.errors import ImageError, ImageTooLarge
 
 MIB = 1 << 20
 

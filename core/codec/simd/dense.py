@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit, types
 
-from core.codec.simd.vectors import (
+from regrow.core.codec.simd.vectors import (
     LANES,
     Value,
     constant,

@@ -13,7 +13,7 @@ from typing import Any
 
 from numba import types
 
-from core.codec.simd.vectors import (
+from regrow.core.codec.simd.vectors import (
     LANES,
     ROWS,
     VECTORS,

@@ -16,7 +16,7 @@ from typing import Any
 from llvmlite import ir  # type: ignore[import-untyped]
 from numba.extending import intrinsic
 
-from core.codec.simd.target import target_features
+from regrow.core.codec.simd.target import target_features
 
 FLOAT = ir.FloatType()
 INDEX = ir.IntType(64)

@@ -8,9 +8,9 @@ import signal
 import sys
 from typing import Any
 
-from api.__main__ import main
-from core.jobs.lifecycle import Jobs
-from core.jobs.store import JobStore
+from regrow.api.__main__ import main
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.store import JobStore
 
 FAULT = os.environ["REGROW_TEST_FAULT"]
 FILE_LIMIT = 20_000

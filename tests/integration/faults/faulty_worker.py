@@ -12,17 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.codec.encode.encoder import EncodedPatches
-from core.codec.encode.flat import flat_candidate
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.patches import PatchGrid
-from core.codec.settings import EncodeSettings
-from core.errors import FitStopped
+from regrow.core.codec.encode.encoder import EncodedPatches
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.patches import PatchGrid
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import FitStopped
+from regrow.worker import encode_job
+from regrow.worker.__main__ import main
 from tests.integration.faults.poison import POISON
-from worker import encode_job
-from worker.__main__ import main
 
 FAULT = os.environ.get("REGROW_TEST_FAULT", "none")
 MARK = Path(os.environ.get("REGROW_TEST_MARK", "/nonexistent"))

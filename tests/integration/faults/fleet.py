@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 from redis import Redis
 
-from core.jobs.workers import WorkerRecord, WorkerRegistry
-from core.stores.redis import connect
+from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.stores.redis import connect
 from tests.services import S3, free_ports, wait_until
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -85,19 +85,21 @@ class Fleet:
         return (self.folder / f"{module}.log").read_text()
 
     def start_broker(self) -> None:
-        self.broker = self.start("cli.embedded_valkey", str(self.folder / "valkey"), str(self._socket))
+        self.broker = self.start("regrow.cli.embedded_valkey", str(self.folder / "valkey"), str(self._socket))
         wait_until(self._broker_answers, "Valkey's start")
 
-    def start_api(self, module: str = "api", **settings: str) -> None:
+    def start_api(self, module: str = "regrow.api", **settings: str) -> None:
         (port,) = free_ports(1)
         self.api = self.start(module, REGROW_PORT=str(port), **settings)
         self.client = self._stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
         wait_until(self._api_answers, "the API's start")
 
     def start_sweeper(self) -> subprocess.Popen[bytes]:
-        return self.start("sweeper.__main__")
+        return self.start("regrow.sweeper")
 
-    def start_workers(self, count: int, module: str = "worker", **settings: str) -> list[subprocess.Popen[bytes]]:
+    def start_workers(
+        self, count: int, module: str = "regrow.worker", **settings: str
+    ) -> list[subprocess.Popen[bytes]]:
         """Ready ones."""
         workers = [self.start(module, **settings) for _ in range(count)]
         self.wait_for_workers(workers)
@@ -151,7 +153,7 @@ class Fleet:
         return sorted(str(each.relative_to(folder)) for each in found)
 
     def _broker_answers(self) -> bool:
-        assert self.broker.poll() is None, self.log("cli.embedded_valkey")
+        assert self.broker.poll() is None, self.log("regrow.cli.embedded_valkey")
         with contextlib.suppress(Exception), connect(self.redis_url) as redis:
             return bool(redis.ping())
         return False

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from core.codec.encode.assemble import assemble
-from core.codec.encode.encoder import encode_patches
-from core.codec.encode.plan import grid_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitHooks
-from core.codec.images import read_picture
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.encode.plan import grid_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import read_picture
+from regrow.core.codec.settings import EncodeSettings
 
 
 def undisturbed(data: bytes, settings: EncodeSettings) -> bytes:

@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.jobs.lifecycle import Jobs
-from core.jobs.messages import Sender, make_celery
-from core.jobs.store import JobStore, Limits
-from core.stores.files import FilesBlobStore
+from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.stores.files import FilesBlobStore
 from tests.integration.faults.fleet import ENDED, Fleet
 from tests.integration.faults.poison import poisoned_file
 from tests.jobs import job_document

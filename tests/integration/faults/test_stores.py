@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.codec.presets import Effort
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.presets import Effort
+from regrow.core.codec.settings import EncodeSettings
 from tests import services
 from tests.integration.faults.fleet import Fleet, kill
 from tests.integration.faults.poison import poisoned_file

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from core.errors import ServiceUnavailable, UnfitStore
-from core.stores.s3 import S3BlobStore
+from regrow.core.errors import ServiceUnavailable, UnfitStore
+from regrow.core.stores.s3 import S3BlobStore
 from tests import services
 from tests.integration.faults.unfit_store import settings_of, unfit_store
 from tests.pictures import smooth_file
@@ -77,7 +77,9 @@ def _of_jobs(blobs: S3BlobStore) -> list[str]:
 def test_A3_a_worker_ends_with_a_line(seaweedfs: services.S3, redis_url: str, tmp_path: Path) -> None:
     with (
         unfit_store(seaweedfs, "ignored") as store,
-        services.process("worker", {"REGROW_REDIS_URL": redis_url, **store.environment()}, tmp_path / "log") as worker,
+        services.process(
+            "regrow.worker", {"REGROW_REDIS_URL": redis_url, **store.environment()}, tmp_path / "log"
+        ) as worker,
     ):
         assert worker.wait(60) == 1
     said = (tmp_path / "log").read_text().splitlines()

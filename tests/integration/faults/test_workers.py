@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from core.codec.presets import Effort
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.presets import Effort
+from regrow.core.codec.settings import EncodeSettings
 from tests.integration.faults.fleet import Fleet, kill
 from tests.integration.faults.poison import poisoned_file
 from tests.integration.faults.reference import undisturbed
@@ -58,7 +58,7 @@ def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; it does not end by itself
         kill(victim)
-        workers[workers.index(victim)] = fleet.start("worker")
+        workers[workers.index(victim)] = fleet.start("regrow.worker")
     for number, path in enumerate(sent):
         job = fleet.wait_for_end(path, 240)
         assert job["state"] == "succeeded", job["error"]

@@ -10,8 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from core.stores.s3 import S3BlobStore
-from core.stores.settings import BlobSettings
+from regrow.core.stores.s3 import S3BlobStore
+from regrow.core.stores.settings import BlobSettings
 from tests.services import S3
 
 _INCOMPLETE = b"<Error><Code>IncompleteBody</Code><Message>fewer bytes than were announced</Message></Error>"

@@ -8,8 +8,8 @@ import zipfile
 
 import pytest
 
-from api.submit.archive import Budget, UploadLimits, images_in_zip, is_zip, plain_name
-from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
+from regrow.api.submit.archive import Budget, UploadLimits, images_in_zip, is_zip, plain_name
+from regrow.core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 from tests.archives import encrypted_zip, lying_zip, zip_of
 
 LIMITS = UploadLimits(images=5, image_bytes=1000, in_all=3000)

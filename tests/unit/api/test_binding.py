@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from api.__main__ import why_not
-from api.loopback import is_loopback
-from api.settings import ApiSettings
-from core.access.keys import KeyStore
-from core.stores.files import FilesBlobStore
+from regrow.api.__main__ import why_not
+from regrow.api.loopback import is_loopback
+from regrow.api.settings import ApiSettings
+from regrow.core.access.keys import KeyStore
+from regrow.core.stores.files import FilesBlobStore
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,9 @@ def test_loopback_is_recognised(host: str, expected: bool) -> None:
 
 def test_the_api_refuses_to_be_reached_from_elsewhere() -> None:
     environment = {**os.environ, "REGROW_HOST": "0.0.0.0", "REGROW_BEHIND_PRIVATE_NETWORK": "0"}
-    done = subprocess.run([sys.executable, "-m", "api"], env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "regrow.api"], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert "0.0.0.0 can be reached from other machines" in done.stderr
     assert "Traceback" not in done.stderr

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from api.cache import ByteCache
+from regrow.api.cache import ByteCache
 
 
 def _cache(most_bytes: int = 10) -> ByteCache[bytes]:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from api.asgi.hosts import host_name, is_answered
-from api.settings import ApiSettings
-from core.errors import InvalidSettings
+from regrow.api.asgi.hosts import host_name, is_answered
+from regrow.api.settings import ApiSettings
+from regrow.core.errors import InvalidSettings
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import socket
 
 import pytest
 
-from api.connections.lingering import LingeringTransport
+from regrow.api.connections.lingering import LingeringTransport
 
 
 @pytest.fixture

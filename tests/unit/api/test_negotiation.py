@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from api.negotiation import preferred_kind
-from core.codec.picture_files import FileKind
+from regrow.api.negotiation import preferred_kind
+from regrow.core.codec.picture_files import FileKind
 
 CHROMIUM = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,image/apng,*/*;q=0.8"
 FIREFOX = "image/avif,image/webp,image/png,image/svg+xml,image/*;q=0.8,*/*;q=0.5"

@@ -6,9 +6,9 @@ import logging
 
 import pytest
 
-from api.connections.floods import Seldom
-from api.connections.open_files import BACKLOG, FEWEST, plan
-from core.errors import InvalidSettings
+from regrow.api.connections.floods import Seldom
+from regrow.api.connections.open_files import BACKLOG, FEWEST, plan
+from regrow.core.errors import InvalidSettings
 
 
 @pytest.mark.parametrize("wanted", [1, 8, 1000, 100_000])
@@ -39,7 +39,7 @@ def _record(message: str, error: Exception | None = None) -> logging.LogRecord:
 
 def test_S2_a_flood_is_one_line_without_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("api.connections.floods.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("regrow.api.connections.floods.time.monotonic", lambda: now[0])
     seldom, passed = Seldom(), []
     for _ in range(1000):
         record = _record("socket.accept() out of system resource\nsocket: <x>", OSError(24, "Too many open files"))

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from api.app import create_app
-from api.bodies import groups as group_schemas
-from api.bodies import jobs as schemas
-from api.bodies.examples import EXAMPLES
-from api.errors import TABLE
-from api.openapi import MEDIA_TYPE, OPEN_TO_ALL, problem_kinds
-from core.codec.encode.report import Report
+from regrow.api.app import create_app
+from regrow.api.bodies import groups as group_schemas
+from regrow.api.bodies import jobs as schemas
+from regrow.api.bodies.examples import EXAMPLES
+from regrow.api.errors import TABLE
+from regrow.api.openapi import MEDIA_TYPE, OPEN_TO_ALL, problem_kinds
+from regrow.core.codec.encode.report import Report
 
 APP = create_app()
 DOCUMENT = APP.openapi()

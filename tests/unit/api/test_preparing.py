@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from starlette.requests import ClientDisconnect
 
-from api.submit.gone import Gone
-from api.submit.preparing import Preparing, PreparingLimits, is_large
-from core.codec.images import Head, ImageLimits, read_head, read_picture
-from core.codec.reading.decode_cost import SCANS_OF_LARGEST
-from core.errors import DamagedImage, ImageTooLarge, ServiceUnavailable, UnsupportedImage
+from regrow.api.submit.gone import Gone
+from regrow.api.submit.preparing import Preparing, PreparingLimits, is_large
+from regrow.core.codec.images import Head, ImageLimits, read_head, read_picture
+from regrow.core.codec.reading.decode_cost import SCANS_OF_LARGEST
+from regrow.core.errors import DamagedImage, ImageTooLarge, ServiceUnavailable, UnsupportedImage
 from tests.pictures import image_file, smooth_file, with_scans
 from tests.services import alive, wait_until
 
@@ -164,7 +164,7 @@ def test_S1_without_threads_the_process_is_ended(preparing: Preparing, monkeypat
 
 
 def test_S1_without_processes_the_first_picture_says_so(preparing: Preparing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("api.submit.preparing.sys.executable", "/nowhere/python")
+    monkeypatch.setattr("regrow.api.submit.preparing.sys.executable", "/nowhere/python")
     preparing.start()
     with pytest.raises(ServiceUnavailable, match="no process could be started to decode"):
         preparing.prepare(SMALL, HEAD, "ann")

@@ -7,7 +7,7 @@ import threading
 import anyio
 import pytest
 
-from api.submit.concurrency import Turns
+from regrow.api.submit.concurrency import Turns
 
 pytestmark = pytest.mark.anyio
 

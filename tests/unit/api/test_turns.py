@@ -8,8 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from starlette.requests import ClientDisconnect
 
-from api.submit.gone import Gone
-from api.submit.turns import ThreadTurns
+from regrow.api.submit.gone import Gone
+from regrow.api.submit.turns import ThreadTurns
 from tests.services import wait_until
 
 

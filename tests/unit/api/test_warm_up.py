@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from api import warm_up
-from api.warm_up import WarmUp
-from core.errors import ServiceUnavailable
+from regrow.api import warm_up
+from regrow.api.warm_up import WarmUp
+from regrow.core.errors import ServiceUnavailable
 
 
 def test_A2_readiness_fails_while_the_decoder_does(

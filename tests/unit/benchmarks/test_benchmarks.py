@@ -10,16 +10,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import quality, steps
-from benchmarks.engine import gradient_flops
-from benchmarks.paper_loop import PaperLoop
-from benchmarks.pictures import load_pictures, targets_of
-from cli.bench import app
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.presets import Effort, Preset, Schedule
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind, make_seed
+from regrow.benchmarks import quality, steps
+from regrow.benchmarks.engine import gradient_flops
+from regrow.benchmarks.paper_loop import PaperLoop
+from regrow.benchmarks.pictures import load_pictures, targets_of
+from regrow.cli.bench import app
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.presets import Effort, Preset, Schedule
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind, make_seed
 
 
 def test_the_port_of_the_papers_loop_grows_what_the_reference_grows() -> None:

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import decode, pictures
-from benchmarks.decode_cold import ColdDecode
-from cli import bench
-from core.codec.decode.decoder import decode as decode_picture
-from core.codec.format.bundle import read_bundle
-from core.codec.presets import Preset
-from core.codec.seeds import SeedKind
+from regrow.benchmarks import decode, pictures
+from regrow.benchmarks.decode_cold import ColdDecode
+from regrow.cli import bench
+from regrow.core.codec.decode.decoder import decode as decode_picture
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.seeds import SeedKind
 from tests.pictures import smooth_picture
 
 
@@ -63,7 +63,7 @@ def test_the_command_prints_all(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_fresh_process_decodes() -> None:
-    from benchmarks.decode_cold import cold_decode
+    from regrow.benchmarks.decode_cold import cold_decode
 
     cold = cold_decode(decode.random_bundle(40, 40), 1)
     assert 0 < cold.imports + cold.decode < cold.process

@@ -7,11 +7,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import png_settings
-from benchmarks.png_settings import Cost, bench_png, choose, measure_costs
-from cli import bench
-from core.codec.images import Picture
-from core.codec.picture_files import FileKind, write_picture
+from regrow.benchmarks import png_settings
+from regrow.benchmarks.png_settings import Cost, bench_png, choose, measure_costs
+from regrow.cli import bench
+from regrow.core.codec.images import Picture
+from regrow.core.codec.picture_files import FileKind, write_picture
 from tests.pictures import smooth_picture
 
 

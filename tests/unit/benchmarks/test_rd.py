@@ -9,22 +9,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import rd, rd_rules
-from benchmarks.bd_rate import bd_rate, front
-from benchmarks.rd import REGROW, bd_rate_rows
-from benchmarks.rd_codecs import CODECS, codec_curves
-from benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
-from benchmarks.rd_rules import cheapest, fit_preset, hull_curve, preset_curve
-from cli.bench import app
-from core.codec.encode.assemble import assemble
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoder import encode_patches
-from core.codec.fit.engines import make_engine
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitHooks
-from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
-from core.codec.quality import Quality, psnr_from_mse
-from core.codec.settings import EncodeSettings
+from regrow.benchmarks import rd, rd_rules
+from regrow.benchmarks.bd_rate import bd_rate, front
+from regrow.benchmarks.rd import REGROW, bd_rate_rows
+from regrow.benchmarks.rd_codecs import CODECS, codec_curves
+from regrow.benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
+from regrow.benchmarks.rd_rules import cheapest, fit_preset, hull_curve, preset_curve
+from regrow.cli.bench import app
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.presets import SCHEDULES, Effort, Preset, Schedule
+from regrow.core.codec.quality import Quality, psnr_from_mse
+from regrow.core.codec.settings import EncodeSettings
 from tests.pictures import smooth_picture
 
 DRAFT = EncodeSettings(preset=Preset.MICRO, effort=Effort.DRAFT)

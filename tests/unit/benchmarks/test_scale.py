@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import scale
-from benchmarks.scale_model import fleet_rows
-from benchmarks.scale_plot import plot_scale
+from regrow.benchmarks import scale
+from regrow.benchmarks.scale_model import fleet_rows
+from regrow.benchmarks.scale_plot import plot_scale
 
 
 def test_it_measures_the_real_control_plane(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import service
-from benchmarks.service_load import Call, Plan
-from benchmarks.service_plot import plot_service
-from benchmarks.service_stack import ServiceStack, load
+from regrow.benchmarks import service
+from regrow.benchmarks.service_load import Call, Plan
+from regrow.benchmarks.service_plot import plot_service
+from regrow.benchmarks.service_stack import ServiceStack, load
 
 
 def test_it_measures_the_real_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(service, "SIDES", (40, 80))
     monkeypatch.setattr(service, "COLD_PICTURES", 2)
-    monkeypatch.setattr("benchmarks.service_mix.VIEWS", 4)
+    monkeypatch.setattr("regrow.benchmarks.service_mix.VIEWS", 4)
     extent = service.Extent((1, 2), rounds=1, seconds=0.1, warm_up=20, mixed=20, waiting=0.5)
     result = service.bench_service(extent)
     answers = {(row["side"], row["answer"], row["clients"]) for row in result["rates"]}

@@ -11,15 +11,15 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.main import app
-from core.codec.decode.decoder import decode
-from core.codec.images import read_picture
+from regrow.cli.main import app
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.images import read_picture
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file
 
 
 def _regrow(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "regrow.cli.main", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

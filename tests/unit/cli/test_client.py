@@ -8,9 +8,9 @@ import os
 import httpx
 import pytest
 
-from cli import client as module
-from cli.client import ENVIRONMENT, POLL_SECONDS, Client, ServerError
-from core.errors import InvalidSettings
+from regrow.cli import client as module
+from regrow.cli.client import ENVIRONMENT, POLL_SECONDS, Client, ServerError
+from regrow.core.errors import InvalidSettings
 
 COUNTS = {"patches_total": 1, "patches_done": 0, "progress": 0.0}
 

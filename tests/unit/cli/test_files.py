@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.files import Images, refuse_unwritable, words_for, write_whole
-from core.errors import InvalidSettings
+from regrow.cli.files import Images, refuse_unwritable, words_for, write_whole
+from regrow.core.errors import InvalidSettings
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file
 
@@ -23,7 +23,7 @@ def test_D2_what_a_shell_has_opened_is_not_begun_anew(name: str, tmp_path: Path)
     bundle.write_bytes(random_bundle(8, 8))
     out.write_bytes(b"kept\n")
     with out.open("ab") as log:
-        command = [sys.executable, "-m", "cli.main", "decode", str(bundle), "-o", name]
+        command = [sys.executable, "-m", "regrow.cli.main", "decode", str(bundle), "-o", name]
         done = subprocess.run(command, stdout=log, stderr=subprocess.PIPE, check=True)
     data = out.read_bytes()
     assert data.startswith(b"kept\n\x89PNG")

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli import encode
-from cli.files import STDOUT, refuse_unwritable, write_whole
-from cli.main import app
-from cli.options import unused
-from cli.pictures import choose
-from core.codec.format.bundle import read_bundle
-from core.codec.presets import SCHEDULES, Effort, Schedule
-from core.errors import InvalidSettings
+from regrow.cli import encode
+from regrow.cli.files import STDOUT, refuse_unwritable, write_whole
+from regrow.cli.main import app
+from regrow.cli.options import unused
+from regrow.cli.pictures import choose
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.presets import SCHEDULES, Effort, Schedule
+from regrow.core.errors import InvalidSettings
 from tests.pictures import smooth_file
 
 
@@ -125,7 +125,7 @@ def test_D1_names_that_are_no_utf_8_go_through(tmp_path: Path) -> None:
     for name in (b"\xff\xfe.png", "é.png".encode(), b"line\nend.png"):
         Path(os.fsdecode(folder + b"/" + name)).write_bytes(b"no picture")
     plain = {"PYTHONIOENCODING": "ascii", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    command = [sys.executable, "-m", "cli.main", "encode", os.fsdecode(folder)]
+    command = [sys.executable, "-m", "regrow.cli.main", "encode", os.fsdecode(folder)]
     done = subprocess.run(command, capture_output=True, env={**os.environ, **plain}, check=False)
     assert done.returncode == 1
     lines = done.stderr.decode("ascii").splitlines()

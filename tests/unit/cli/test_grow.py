@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from cli.main import app
-from core.codec.decode.animation import frames
-from core.codec.decode.decoder import decode
-from core.codec.format.bundle import read_bundle
-from core.codec.rule import RuleShape
-from core.errors import BundleError, InvalidSettings
+from regrow.cli.main import app
+from regrow.core.codec.decode.animation import frames
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.rule import RuleShape
+from regrow.core.errors import BundleError, InvalidSettings
 from tests.bundles import random_bundle
 
 

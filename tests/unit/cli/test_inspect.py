@@ -10,18 +10,18 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from cli.inspect_facts import facts_of
-from cli.inspect_map import draw_map, psnrs_of, sizes_of
-from cli.main import app
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode
-from core.codec.format.bundle import read_bundle
-from core.codec.images import Picture
-from core.codec.presets import Preset
-from core.codec.quality import PSNR_OF_EQUAL_PICTURES
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.errors import BundleError, InvalidSettings, RegrowError, UnsupportedImage
+from regrow.cli.inspect_facts import facts_of
+from regrow.cli.inspect_map import draw_map, psnrs_of, sizes_of
+from regrow.cli.main import app
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.quality import PSNR_OF_EQUAL_PICTURES
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.errors import BundleError, InvalidSettings, RegrowError, UnsupportedImage
 from tests.bundles import SHAPE, random_bundle
 
 SHAPES = (Preset.MICRO.shape(), SHAPE)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app
-from core.access.keys import KeyStore, key_id_of
-from core.errors import InvalidSettings
-from core.stores.files import FilesBlobStore
+from regrow.cli.main import app
+from regrow.core.access.keys import KeyStore, key_id_of
+from regrow.core.errors import InvalidSettings
+from regrow.core.stores.files import FilesBlobStore
 
 
 def _keys(*arguments: object) -> str:

@@ -6,8 +6,8 @@ import socket
 import threading
 from pathlib import Path
 
-from cli.stack import Stack
-from core.stores.redis import connect
+from regrow.cli.stack import Stack
+from regrow.core.stores.redis import connect
 
 
 def test_A4_no_answer_of_the_broker_ends_the_service(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.supervisor import Child, StackError, Supervisor, python
-from core.jobs.processes import ProcessRecord, ProcessState
+from regrow.cli.supervisor import Child, StackError, Supervisor, python
+from regrow.core.jobs.processes import ProcessRecord, ProcessState
 from tests.services import alive, wait_until
 
 ROOT = Path(__file__).parents[3]
@@ -133,7 +133,7 @@ def test_a_child_that_ignores_sigterm_is_killed(supervisor: Supervisor, tmp_path
 def test_children_end_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = f"""
 import os, pathlib, sys, time
-from cli.supervisor import Child, Supervisor
+from regrow.cli.supervisor import Child, Supervisor
 child = "import os, signal, sys, time; signal.signal(15, signal.SIG_IGN); print(os.getpid(), flush=True); {SLEEP}"
 Supervisor().start(Child("x", [sys.executable, "-c", child], dict(os.environ)))
 time.sleep(600)
@@ -151,7 +151,9 @@ time.sleep(600)
 def test_the_tether_starts_nothing_for_a_parent_that_is_gone(tmp_path: Path) -> None:
     touch = [sys.executable, "-c", "import sys; open(sys.argv[1], 'w').close()", str(tmp_path / "started")]
     for parent, status in ((str(os.getpid()), 0), ("999999999", 1)):
-        done = subprocess.run([sys.executable, "-m", "cli.die_with_parent", parent, *touch], cwd=ROOT, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "regrow.cli.die_with_parent", parent, *touch], cwd=ROOT, check=False
+        )
         assert done.returncode == status
         assert (tmp_path / "started").exists() == (status == 0)
         (tmp_path / "started").unlink(missing_ok=True)
@@ -160,9 +162,9 @@ def test_the_tether_starts_nothing_for_a_parent_that_is_gone(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("module", "arguments", "settings", "message"),
     [
-        ("worker", [], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
-        ("api", [], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
-        ("cli.embedded_valkey", ["gone", "socket"], {}, "gone"),
+        ("regrow.worker", [], {"REGROW_LEASE": "PT2S"}, "three times REGROW_HEARTBEAT"),
+        ("regrow.api", [], {"REGROW_PORT": "http"}, "REGROW_PORT: "),
+        ("regrow.cli.embedded_valkey", ["gone", "socket"], {}, "gone"),
     ],
 )
 def test_A7_nothing_is_imported_from_the_current_folder(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from core.logs import LogFormat, configure_logging, log_context
+from regrow.core.logs import LogFormat, configure_logging, log_context
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.names import printable
+from regrow.core.names import printable
 
 
 def test_D1_what_turns_the_direction_of_writing_is_escaped() -> None:

@@ -7,7 +7,7 @@ import sys
 
 CODE = """
 import signal, sys
-from core.stopping import heeded, on_stop
+from regrow.core.stopping import heeded, on_stop
 on_stop(lambda: sys.exit(7))
 print([each.name for each in heeded()], flush=True)
 signal.raise_signal(signal.SIGHUP)

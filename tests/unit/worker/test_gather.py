@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 
-from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
-from core.codec.fit.engines.base import LossAndGradients
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.fitting import Fitted, fit
-from core.codec.fit.task import FitHooks, FitTask
-from core.codec.presets import Schedule
-from core.errors import FitStopped
+from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
+from regrow.core.codec.fit.engines.base import LossAndGradients
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.fitting import Fitted, fit
+from regrow.core.codec.fit.task import FitHooks, FitTask
+from regrow.core.codec.presets import Schedule
+from regrow.core.errors import FitStopped
+from regrow.worker.joint_fit import FitGatherer
 from tests.fits import small_task
 from tests.services import wait_until
-from worker.joint_fit import FitGatherer
 
 
 class _Counting(NumbaEngine):

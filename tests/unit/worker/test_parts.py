@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.jobs.documents import PartDocument
-from worker.encode_job import _part_of_each_patch
+from regrow.core.jobs.documents import PartDocument
+from regrow.worker.encode_job import _part_of_each_patch
 
 
 def _part(start: int, stop: int, failed: int = 0) -> PartDocument:

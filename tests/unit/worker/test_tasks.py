@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from celery.exceptions import Reject
 
-from core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
-from core.jobs.messages import PROTOCOL
-from core.jobs.model import JobFailure
-from core.jobs.queue import Claim
-from core.jobs.steps import Step, StepKind
-from worker import tasks
-from worker.leases import Hold, Leases
-from worker.speed import Speed
-from worker.tasks import StepRunner
+from regrow.core.errors import FitStopped, RegrowError, ServiceUnavailable, UnfitStore, VersionSkew
+from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.model import JobFailure
+from regrow.core.jobs.queue import Claim
+from regrow.core.jobs.steps import Step, StepKind
+from regrow.worker import tasks
+from regrow.worker.leases import Hold, Leases
+from regrow.worker.speed import Speed
+from regrow.worker.tasks import StepRunner
 
 STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
 

@@ -11,14 +11,14 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from core.codec.fit import trial
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.trial import TrialFailed, try_out
-from worker import celery_app
-from worker.__main__ import _stop_early
-from worker.celery_app import Worker
-from worker.tasks import StepRunner
-from worker.trial import TRIES, CannotWork, prove
+from regrow.core.codec.fit import trial
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.trial import TrialFailed, try_out
+from regrow.worker import celery_app
+from regrow.worker.__main__ import _stop_early
+from regrow.worker.celery_app import Worker
+from regrow.worker.tasks import StepRunner
+from regrow.worker.trial import TRIES, CannotWork, prove
 
 
 def _runner() -> StepRunner:

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.codec.fit.task import FitProgress
-from core.errors import ServiceUnavailable
-from core.jobs.documents import JobKeys
-from core.jobs.queue import MOST_TRIES
-from core.jobs.steps import Step, StepKind
-from core.stores.files import FilesBlobStore
-from worker import step_hooks as module
-from worker.leases import Hold, Leases
-from worker.step_hooks import Watch
+from regrow.core.codec.fit.task import FitProgress
+from regrow.core.errors import ServiceUnavailable
+from regrow.core.jobs.documents import JobKeys
+from regrow.core.jobs.queue import MOST_TRIES
+from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.stores.files import FilesBlobStore
+from regrow.worker import step_hooks as module
+from regrow.worker.leases import Hold, Leases
+from regrow.worker.step_hooks import Watch
 
 STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
 KEY = JobKeys(STEP.job_id).checkpoint(STEP.patches)

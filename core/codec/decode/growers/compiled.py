@@ -18,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from core.codec.decode.growers import kernels, products
-from core.codec.decode.growers import layout as layouts
-from core.codec.decode.growers.kernels import code_block, hidden_block, pair_block, sobel_block, update_block
-from core.codec.decode.growers.layout import (
+from regrow.core.codec.decode.growers import kernels, products
+from regrow.core.codec.decode.growers import layout as layouts
+from regrow.core.codec.decode.growers.kernels import code_block, hidden_block, pair_block, sobel_block, update_block
+from regrow.core.codec.decode.growers.layout import (
     aligned_zeros,
     cells_of,
     fire_planes,
@@ -30,14 +30,14 @@ from core.codec.decode.growers.layout import (
     planes_of,
     shifts_of,
 )
-from core.codec.decode.growers.products import native_tile, portable_tile
-from core.codec.format.fixed_point import IntegerRule, Integers, visible_pixels
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.simd import tiles, vectors
-from core.codec.simd.cache import cached, digest
-from core.codec.simd.tiles import BLOCK
-from core.codec.simd.vectors import ROWS
+from regrow.core.codec.decode.growers.products import native_tile, portable_tile
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, visible_pixels
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.simd import tiles, vectors
+from regrow.core.codec.simd.cache import cached, digest
+from regrow.core.codec.simd.tiles import BLOCK
+from regrow.core.codec.simd.vectors import ROWS
 
 _CHUNK = 8  # patches that a thread takes at once
 

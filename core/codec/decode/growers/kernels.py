@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from core.codec.decode.growers.products import WORD, WORDS
-from core.codec.format.fixed_point import CODE_LIMIT, MANTISSA_BITS, STATE_BITS, STATE_LIMIT
-from core.codec.simd.tiles import index_sum, lowered
-from core.codec.simd.vectors import LANES, VECTORS, Value, kernel, load, number, splat, store
+from regrow.core.codec.decode.growers.products import WORD, WORDS
+from regrow.core.codec.format.fixed_point import CODE_LIMIT, MANTISSA_BITS, STATE_BITS, STATE_LIMIT
+from regrow.core.codec.simd.tiles import index_sum, lowered
+from regrow.core.codec.simd.vectors import LANES, VECTORS, Value, kernel, load, number, splat, store
 
 LONGS = ir.VectorType(ir.IntType(64), LANES // 2)
 

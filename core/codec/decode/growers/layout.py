@@ -8,11 +8,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fire import fire_masks
-from core.codec.format.fixed_point import IntegerRule, Integers, stacked_symbols
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
-from core.codec.simd.tiles import BLOCK
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, stacked_symbols
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.simd.tiles import BLOCK
 
 CACHE_LINE = 16  # words
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 from llvmlite import ir  # type: ignore[import-untyped]
 
-from core.codec.simd.target import target_features
-from core.codec.simd.tiles import BLOCK, CASES, index_sum, lowered
-from core.codec.simd.vectors import (
+from regrow.core.codec.simd.target import target_features
+from regrow.core.codec.simd.tiles import BLOCK, CASES, index_sum, lowered
+from regrow.core.codec.simd.vectors import (
     LANES,
     VECTORS,
     Value,

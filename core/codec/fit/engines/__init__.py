@@ -8,8 +8,8 @@ import importlib.util
 import os
 import sys
 
-from core.codec.fit.engines.base import Engine
-from core.errors import InvalidSettings
+from regrow.core.codec.fit.engines.base import Engine
+from regrow.core.errors import InvalidSettings
 
 ENGINES = ("cuda", "numba", "torch")
 
@@ -25,15 +25,15 @@ def make_engine(name: str | None = None) -> Engine:
         case "cuda":
             if not _has_gpu():
                 raise InvalidSettings("the engine cuda needs an NVIDIA GPU that torch can use, and Triton")
-            from core.codec.fit.engines.gpu.engine import CudaEngine
+            from regrow.core.codec.fit.engines.gpu.engine import CudaEngine
 
             return CudaEngine()
         case "numba":
-            from core.codec.fit.engines.cpu.engine import NumbaEngine
+            from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 
             return NumbaEngine()
         case "torch":
-            from core.codec.fit.engines.torch.engine import TorchEngine
+            from regrow.core.codec.fit.engines.torch.engine import TorchEngine
 
             return TorchEngine()
         case _:

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
 
 Array = npt.NDArray[np.float32]
 

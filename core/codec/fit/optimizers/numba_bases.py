@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from core.codec.simd.dense import product
+from regrow.core.codec.simd.dense import product
 
 SWEEPS = 16  # of the Jacobi method; it needs about 7
 TINY = np.float32(1e-30)  # squares below it count as zero, so that no reciprocal overflows

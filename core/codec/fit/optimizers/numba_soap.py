@@ -14,12 +14,19 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, prange
 
-from core.codec.fit.optimizers import numba_bases
-from core.codec.fit.optimizers.numba_bases import FAST, between, eigenbasis, keep_diagonal, refresh_basis, transposed
-from core.codec.rule import RuleShape
-from core.codec.simd import dense, vectors
-from core.codec.simd.cache import cached, digest
-from core.codec.simd.dense import product
+from regrow.core.codec.fit.optimizers import numba_bases
+from regrow.core.codec.fit.optimizers.numba_bases import (
+    FAST,
+    between,
+    eigenbasis,
+    keep_diagonal,
+    refresh_basis,
+    transposed,
+)
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.simd import dense, vectors
+from regrow.core.codec.simd.cache import cached, digest
+from regrow.core.codec.simd.dense import product
 
 Array = npt.NDArray[np.float32]
 

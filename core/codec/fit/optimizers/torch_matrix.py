@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from core.codec.fit.optimizers.torch_orthonormal import orthonormalise
+from regrow.core.codec.fit.optimizers.torch_orthonormal import orthonormalise
 
 # Added to the root of Adam's second moment. Gradients come with Frobenius norm 1, and rotating one in float32 leaves
 # noise of about 1e-8, which a smaller value would blow up to full steps.

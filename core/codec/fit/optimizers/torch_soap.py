@@ -12,8 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from core.codec.fit.optimizers.torch_matrix import MatrixSoap, Proposal
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.fit.optimizers.torch_matrix import MatrixSoap, Proposal
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 
 class TorchSoap:

@@ -8,11 +8,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import Arrays
-from core.codec.fit.engines.base import Array, Targets
-from core.codec.presets import OptimizerName
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
+from regrow.core.codec.fit.checkpoint import Arrays
+from regrow.core.codec.fit.engines.base import Array, Targets
+from regrow.core.codec.presets import OptimizerName
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
 
 NOISE_SHARE = 0.2
 """Weight noise is so much of a quantisation step wide. Rounding that compensates its errors disturbs a rule less than

@@ -7,16 +7,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.codec.fit.checkpoint import Arrays, with_prefix, without_prefix
-from core.codec.fit.engines.base import Array
-from core.codec.fit.engines.gpu.engine import CudaEngine
-from core.codec.fit.noise import UNIFORM_BITS, uniform_bits
-from core.codec.fit.optimizers.adam import Adam
-from core.codec.fit.optimizers.torch_soap import TorchSoap
-from core.codec.fit.quantization import STEP_SHARES
-from core.codec.fit.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
-from core.codec.presets import OptimizerName
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.fit.checkpoint import Arrays, with_prefix, without_prefix
+from regrow.core.codec.fit.engines.base import Array
+from regrow.core.codec.fit.engines.gpu.engine import CudaEngine
+from regrow.core.codec.fit.noise import UNIFORM_BITS, uniform_bits
+from regrow.core.codec.fit.optimizers.adam import Adam
+from regrow.core.codec.fit.optimizers.torch_soap import TorchSoap
+from regrow.core.codec.fit.quantization import STEP_SHARES
+from regrow.core.codec.fit.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
+from regrow.core.codec.presets import OptimizerName
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 
 class DeviceTrainer:

@@ -7,15 +7,15 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fit.checkpoint import Arrays, with_prefix, without_prefix
-from core.codec.fit.engines.base import Array, Engine, Targets
-from core.codec.fit.noise import UNIFORM_BITS, uniform_bits
-from core.codec.fit.optimizers.numba_soap import NumbaSoap
-from core.codec.fit.quantization import STEP_SHARES
-from core.codec.fit.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
-from core.codec.presets import OptimizerName
-from core.codec.rule import RuleShape, tensor_slices
-from core.errors import InvalidSettings
+from regrow.core.codec.fit.checkpoint import Arrays, with_prefix, without_prefix
+from regrow.core.codec.fit.engines.base import Array, Engine, Targets
+from regrow.core.codec.fit.noise import UNIFORM_BITS, uniform_bits
+from regrow.core.codec.fit.optimizers.numba_soap import NumbaSoap
+from regrow.core.codec.fit.quantization import STEP_SHARES
+from regrow.core.codec.fit.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
+from regrow.core.codec.presets import OptimizerName
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.errors import InvalidSettings
 
 
 class _Optimizer(Protocol):
@@ -119,7 +119,7 @@ def _make_optimizer(name: OptimizerName, shape: RuleShape, count: int) -> _Optim
             return NumbaSoap(shape, count)
         case OptimizerName.ADAM:
             try:
-                from core.codec.fit.trainers.host_adam import HostAdam  # imports torch, which takes seconds
+                from regrow.core.codec.fit.trainers.host_adam import HostAdam  # imports torch, which takes seconds
             except (ImportError, OSError) as error:  # the latter where one of its libraries cannot be loaded
                 raise InvalidSettings(
                     f"effort paper needs PyTorch (regrow[fit]), which cannot be imported: {error}"

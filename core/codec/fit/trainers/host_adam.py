@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from core.codec.fit.checkpoint import Arrays
-from core.codec.fit.engines.base import Array
-from core.codec.fit.optimizers.adam import Adam
+from regrow.core.codec.fit.checkpoint import Arrays
+from regrow.core.codec.fit.engines.base import Array
+from regrow.core.codec.fit.optimizers.adam import Adam
 
 
 class HostAdam:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from core.access.key_cache import ANYBODY, KeyRing
-from core.access.keys import KeyStore, key_id_of
-from core.access.principal import Role
-from core.errors import InvalidSettings, KeyNotFound, ServiceUnavailable
-from core.stores.files import FilesBlobStore
+from regrow.core.access.key_cache import ANYBODY, KeyRing
+from regrow.core.access.keys import KeyStore, key_id_of
+from regrow.core.access.principal import Role
+from regrow.core.errors import InvalidSettings, KeyNotFound, ServiceUnavailable
+from regrow.core.stores.files import FilesBlobStore
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_nobody_waits_for_a_list_that_hangs(store: KeyStore, monkeypatch: pytest
         return set(), True
 
     monkeypatch.setattr(store, "ids", hang)
-    monkeypatch.setattr("core.access.key_cache.FRESH_SECONDS", -1.0)
-    monkeypatch.setattr("core.access.key_cache.PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("regrow.core.access.key_cache.FRESH_SECONDS", -1.0)
+    monkeypatch.setattr("regrow.core.access.key_cache.PATIENCE_SECONDS", 0.01)
     ring._known = dataclasses.replace(ring._known, fresh_until=0.0)  # type: ignore[type-var]
     ring.refresh_soon()
     assert asked.wait(10)

@@ -5,21 +5,21 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 
-from core.codec.coder import Coder
-from core.codec.encode.allocation import allocate, front
-from core.codec.encode.assemble import assemble
-from core.codec.encode.candidate import Candidate
-from core.codec.encode.encoder import encode_patches
-from core.codec.encode.plan import presets_of, refuse_impossible
-from core.codec.fit.engines import make_engine
-from core.codec.fit.fitting import fit
-from core.codec.fit.task import FitHooks, FitProgress
-from core.codec.format.payload import write_payload
-from core.codec.images import Picture
-from core.codec.presets import SCHEDULES, Effort, Preset, Schedule
-from core.codec.rule import RuleShape
-from core.codec.settings import EncodeSettings
-from core.errors import BudgetTooSmall, InvalidSettings
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.encode.allocation import allocate, front
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.encode.plan import presets_of, refuse_impossible
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.task import FitHooks, FitProgress
+from regrow.core.codec.format.payload import write_payload
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import SCHEDULES, Effort, Preset, Schedule
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import BudgetTooSmall, InvalidSettings
 from tests.bundles import random_rule
 from tests.pictures import smooth_picture
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.codec.alpha import seen, with_hidden_filled
-from core.codec.decode.decoder import decode
-from core.codec.encode.assemble import assemble
-from core.codec.encode.patch_fits import candidates_of, fit_task
-from core.codec.fit.fitting import Fitted
-from core.codec.fit.partly_rounded import RoundedRule
-from core.codec.images import ImageLimits, Picture, read_picture
-from core.codec.presets import Preset
-from core.codec.quality import measure, squared_error
-from core.codec.reading.prepare import prepare
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.alpha import seen, with_hidden_filled
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.patch_fits import candidates_of, fit_task
+from regrow.core.codec.fit.fitting import Fitted
+from regrow.core.codec.fit.partly_rounded import RoundedRule
+from regrow.core.codec.images import ImageLimits, Picture, read_picture
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.quality import measure, squared_error
+from regrow.core.codec.reading.prepare import prepare
+from regrow.core.codec.settings import EncodeSettings
 from tests.bundles import random_rule
 from tests.pictures import smooth_pixels
 

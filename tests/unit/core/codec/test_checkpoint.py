@@ -9,21 +9,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-import core.codec.encode.encoder
-import core.codec.fit.stages
-from core.codec.encode.encoder import EncodedPatches, encode_patches
-from core.codec.fit.checkpoint import Checkpoints
-from core.codec.fit.checkpoint_file import pack, unpack
-from core.codec.fit.engines import make_engine
-from core.codec.fit.engines.base import LossAndGradients
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.fitting import fit
-from core.codec.fit.phase import LOOK_EVERY
-from core.codec.fit.task import FitHooks
-from core.codec.images import Picture
-from core.codec.presets import SCHEDULES, Effort, OptimizerName, Preset, Schedule
-from core.codec.settings import EncodeSettings
-from core.errors import FitStopped
+import regrow.core.codec.encode.encoder
+import regrow.core.codec.fit.stages
+from regrow.core.codec.encode.encoder import EncodedPatches, encode_patches
+from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.fit.checkpoint_file import pack, unpack
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.engines.base import LossAndGradients
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.fitting import fit
+from regrow.core.codec.fit.phase import LOOK_EVERY
+from regrow.core.codec.fit.task import FitHooks
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import SCHEDULES, Effort, OptimizerName, Preset, Schedule
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import FitStopped
 from tests.pictures import smooth_pixels
 
 MICRO = EncodeSettings(Preset.MICRO)
@@ -74,7 +74,7 @@ CASES = {
 def case(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Case:
     case = CASES[request.param]
     monkeypatch.setitem(SCHEDULES, case.settings.effort, case.schedule)
-    monkeypatch.setattr(core.codec.encode.encoder, "presets_of", lambda picture, settings: list(case.presets))
+    monkeypatch.setattr(regrow.core.codec.encode.encoder, "presets_of", lambda picture, settings: list(case.presets))
     return case
 
 
@@ -151,7 +151,7 @@ def test_an_encode_goes_on_rather_than_anew(usual: Case, monkeypatch: pytest.Mon
 def test_progress_goes_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
     case = CASES["a ladder of presets in grey"]
     monkeypatch.setitem(SCHEDULES, Effort.DRAFT, case.schedule)
-    monkeypatch.setattr(core.codec.encode.encoder, "presets_of", lambda picture, settings: list(case.presets))
+    monkeypatch.setattr(regrow.core.codec.encode.encoder, "presets_of", lambda picture, settings: list(case.presets))
     told: list[list[float]] = []
     hooks = FitHooks(on_progress=lambda progress: told.append(progress.share.tolist()))
     saved = _saved(case)
@@ -163,7 +163,7 @@ def test_progress_goes_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_pays_for_checkpoints_that_nobody_keeps(usual: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.codec.fit.stages.Journal, "save", None)
+    monkeypatch.setattr(regrow.core.codec.fit.stages.Journal, "save", None)
     usual.encode(FitHooks(), Checkpoints(due=lambda: True))
     with pytest.raises(FitStopped):
         usual.encode(FitHooks(should_stop=_at(3)), Checkpoints(due=lambda: True))

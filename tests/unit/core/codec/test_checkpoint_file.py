@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.fit.checkpoint_file import pack, unpack
-from core.errors import DamagedCheckpoint
+from regrow.core.codec.fit.checkpoint_file import pack, unpack
+from regrow.core.errors import DamagedCheckpoint
 
 ARRAYS = {
     "floats": np.arange(6, dtype=np.float32).reshape(2, 3),

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.images import ImageLimits, read_picture, read_size
-from core.codec.reading.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear
-from core.errors import DamagedImage, ImageTooLarge
+from regrow.core.codec.images import ImageLimits, read_picture, read_size
+from regrow.core.codec.reading.decode_cost import MOST_PIECES, MOST_SCANS, SCANS_OF_LARGEST, jpeg_cost, refuse_dear
+from regrow.core.errors import DamagedImage, ImageTooLarge
 from tests.pictures import image_file, smooth_file, with_scans
 
 JPEG, PROGRESSIVE = smooth_file(64, 64, "JPEG"), smooth_file(64, 64, "JPEG", progressive=True)

@@ -6,10 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from core.codec.decode.decoder import at_step, decode, decode_bundle, reference_grower
-from core.codec.format.bundle import read_bundle
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
+from regrow.core.codec.decode.decoder import at_step, decode, decode_bundle, reference_grower
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
 from tests.bundles import random_bundle
 
 
@@ -24,7 +24,7 @@ def test_i7_exactly_the_original_size_comes_back(size: tuple[int, int]) -> None:
 def test_patches_of_a_large_picture_are_grown_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     data = random_bundle(30, 50, patch_size=5, shapes=[RuleShape(4, 2), RuleShape(5, 3)])
     whole = decode(data).picture.pixels
-    monkeypatch.setattr("core.codec.decode.decoder.PATCHES_AT_ONCE", 7)
+    monkeypatch.setattr("regrow.core.codec.decode.decoder.PATCHES_AT_ONCE", 7)
     np.testing.assert_array_equal(decode(data).picture.pixels, whole)
 
 
@@ -38,7 +38,7 @@ def test_a_step_of_the_growth_is_a_shorter_rollout() -> None:
 def test_decoding_needs_no_torch() -> None:
     code = (
         "import sys; sys.modules['torch'] = None\n"
-        "from core.codec.decode.decoder import decode\n"
+        "from regrow.core.codec.decode.decoder import decode\n"
         "print(decode(sys.stdin.buffer.read()).picture.pixels.sum())"
     )
     data = random_bundle(20, 30)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.codec.encode.effort import ENOUGH_SECONDS, advice, encode_seconds, with_default_effort
-from core.codec.images import Picture
-from core.codec.presets import Effort, Preset
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.encode.effort import ENOUGH_SECONDS, advice, encode_seconds, with_default_effort
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.settings import EncodeSettings
 
 
 def _picture(side: int) -> Picture:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.format.entropy_coding import (
+from regrow.core.codec.format.entropy_coding import (
     SCALE_CODES,
     best_scale_code,
     bits_of,
@@ -13,7 +13,7 @@ from core.codec.format.entropy_coding import (
     encode_symbols,
     frequencies,
 )
-from core.errors import DamagedBundle
+from regrow.core.errors import DamagedBundle
 
 pytestmark = pytest.mark.exact
 

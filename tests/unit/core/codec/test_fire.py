@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.codec.fire import fire_mask, fire_masks
+from regrow.core.codec.fire import fire_mask, fire_masks
 
 
 def test_rate_is_the_share_of_cells_that_fire() -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import core.codec.fit.phase
-import core.codec.fit.tuning
-from core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.fitting import Fitted, fit
-from core.codec.fit.task import FitHooks, FitTask
-from core.codec.presets import Schedule
+import regrow.core.codec.fit.phase
+import regrow.core.codec.fit.tuning
+from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.fitting import Fitted, fit
+from regrow.core.codec.fit.task import FitHooks, FitTask
+from regrow.core.codec.presets import Schedule
 from tests.fits import small_task
 
 
@@ -40,7 +40,7 @@ def test_rules_that_have_left_keep_what_they_had() -> None:
 
 
 def test_patience_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.codec.fit.phase, "GAIN", 0.1)
+    monkeypatch.setattr(regrow.core.codec.fit.phase, "GAIN", 0.1)
     task = small_task([0, 1], 120, target_psnr=1000.0)
     undisturbed, saved = fit(NumbaEngine(), task), _saved(task)
     assert undisturbed.iterations.min() < 120
@@ -52,7 +52,7 @@ def test_patience_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("rate", [3e-3, 30.0])
 def test_tuning_that_diverges_is_dropped_as_ever(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(core.codec.fit.tuning, "TUNING_RATE", rate)
+    monkeypatch.setattr(regrow.core.codec.fit.tuning, "TUNING_RATE", rate)
     task = small_task(range(2), schedule=Schedule(20, 10, groups=3, tuning_iterations=12), levels=(0.7, 1.2))
     undisturbed, saved = _contents(fit(NumbaEngine(), task)), _saved(task)
     for checkpoint in saved[6:]:

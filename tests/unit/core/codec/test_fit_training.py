@@ -9,18 +9,18 @@ import numba
 import numpy as np
 import pytest
 
-from core.codec.encode.plan import rollout_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.engines.base import Array, LossAndGradients
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.phase import Phase
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitHooks, FitProgress, FitTask
-from core.codec.fit.training import Trained, train
-from core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
-from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
-from core.errors import FitStopped
+from regrow.core.codec.encode.plan import rollout_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.engines.base import Array, LossAndGradients
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.phase import Phase
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
+from regrow.core.codec.fit.training import Trained, train
+from regrow.core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import FitStopped
 from tests.fits import small_task
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.fire import fire_mask
-from core.codec.format.fixed_point import (
+from regrow.core.codec.fire import fire_mask
+from regrow.core.codec.format.fixed_point import (
     MANTISSAS,
     IntegerRule,
     Scales,
@@ -18,10 +18,10 @@ from core.codec.format.fixed_point import (
     stacked_symbols,
     visible_pixels,
 )
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind, make_seed
-from core.errors import DamagedBundle
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind, make_seed
+from regrow.core.errors import DamagedBundle
 
 pytestmark = pytest.mark.exact
 

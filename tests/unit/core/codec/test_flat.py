@@ -7,14 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode
-from core.codec.encode.assemble import assemble
-from core.codec.encode.flat import flat_candidate
-from core.codec.images import Picture
-from core.codec.presets import Effort, Preset
-from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import EncodeSettings
 
 SETTINGS = EncodeSettings()
 

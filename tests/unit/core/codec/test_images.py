@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.images import ImageLimits, Picture, read_picture
-from core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
+from regrow.core.codec.images import ImageLimits, Picture, read_picture
+from regrow.core.errors import DamagedImage, ImageTooLarge, UnsupportedImage
 from tests.pictures import image_file, png_header_only, smooth_file, smooth_pixels
 
 

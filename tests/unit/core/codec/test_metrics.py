@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.codec.quality import compression_ratio, measure
+from regrow.core.codec.quality import compression_ratio, measure
 from tests.pictures import smooth_pixels
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.fit.noise import UNIFORM_BITS, rule_keys, uniform_bits
+from regrow.core.codec.fit.noise import UNIFORM_BITS, rule_keys, uniform_bits
 
 pytestmark = pytest.mark.exact
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import features
 
-from core.codec.encode import other_codecs
-from core.codec.encode.other_codecs import JPEG_420, JPEG_444, JPEG_2000, WEBP, Codec, OtherFile, best_files
-from core.codec.encode.other_codecs import read_file as read
-from core.codec.encode.other_codecs import write_file as write
-from core.codec.images import Picture
-from core.codec.quality import measure
+from regrow.core.codec.encode import other_codecs
+from regrow.core.codec.encode.other_codecs import JPEG_420, JPEG_444, JPEG_2000, WEBP, Codec, OtherFile, best_files
+from regrow.core.codec.encode.other_codecs import read_file as read
+from regrow.core.codec.encode.other_codecs import write_file as write
+from regrow.core.codec.images import Picture
+from regrow.core.codec.quality import measure
 from tests.pictures import smooth_pixels
 
 WAYS = {"JPEG": JPEG_444, "JPEG 4:4:4": JPEG_444, "JPEG 4:2:0": JPEG_420, "JPEG 2000": JPEG_2000, "WebP": WEBP}

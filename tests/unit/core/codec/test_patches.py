@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.images import Picture
-from core.codec.patches import PatchGrid, cut, paste
+from regrow.core.codec.images import Picture
+from regrow.core.codec.patches import PatchGrid, cut, paste
 from tests.pictures import smooth_picture
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.images import Picture
-from core.codec.picture_files import LONGEST_SIDE, FileKind, write_picture
-from core.errors import InvalidSettings
+from regrow.core.codec.images import Picture
+from regrow.core.codec.picture_files import LONGEST_SIDE, FileKind, write_picture
+from regrow.core.errors import InvalidSettings
 from tests.pictures import smooth_picture
 
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.codec.fit.quantization import integer_rule, one_byte_steps, usual_steps
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
-from core.codec.seeds import SeedKind, make_seed
+from regrow.core.codec.fit.quantization import integer_rule, one_byte_steps, usual_steps
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.seeds import SeedKind, make_seed
 
 SHAPE = RuleShape(6, 8)
 SCALES = st.tuples(*[st.floats(1e-9, 1e3)] * 3)

@@ -6,15 +6,15 @@ import json
 
 import pytest
 
-from core.codec.decode.decoder import decode
-from core.codec.encode.encoded import Encoded
-from core.codec.encode.other_codecs import best_files
-from core.codec.encode.report import Report, make_report
-from core.codec.images import ImageLimits, read_picture
-from core.codec.quality import measure
-from core.codec.reading.prepare import prepare
-from core.codec.reading.source_format import SourceFormat
-from core.codec.settings import EncodeSettings
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.encoded import Encoded
+from regrow.core.codec.encode.other_codecs import best_files
+from regrow.core.codec.encode.report import Report, make_report
+from regrow.core.codec.images import ImageLimits, read_picture
+from regrow.core.codec.quality import measure
+from regrow.core.codec.reading.prepare import prepare
+from regrow.core.codec.reading.source_format import SourceFormat
+from regrow.core.codec.settings import EncodeSettings
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file, smooth_picture, smooth_pixels
 from tests.webp_files import animation

@@ -7,26 +7,26 @@ import numpy as np
 import pytest
 from skimage import data
 
-from core.codec.coder import Coder
-from core.codec.decode.decoder import decode
-from core.codec.encode.assemble import assemble
-from core.codec.encode.patch_fits import candidates_of, fit_task
-from core.codec.encode.plan import rollout_of
-from core.codec.fit.engines import make_engine
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.fitting import Fitted, fit
-from core.codec.fit.nearest_plane import nearest_plane
-from core.codec.fit.rounding import round_rules
-from core.codec.fit.stages import Journal
-from core.codec.fit.task import FitHooks, FitProgress, FitTask
-from core.codec.fit.training import train
-from core.codec.format.entropy_coding import best_scale_code, bits_of
-from core.codec.images import Picture
-from core.codec.presets import Effort, Preset, Schedule
-from core.codec.quality import measure, squared_error
-from core.codec.seeds import SeedKind
-from core.codec.settings import EncodeSettings
-from core.errors import FitStopped
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode.patch_fits import candidates_of, fit_task
+from regrow.core.codec.encode.plan import rollout_of
+from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.fitting import Fitted, fit
+from regrow.core.codec.fit.nearest_plane import nearest_plane
+from regrow.core.codec.fit.rounding import round_rules
+from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
+from regrow.core.codec.fit.training import train
+from regrow.core.codec.format.entropy_coding import best_scale_code, bits_of
+from regrow.core.codec.images import Picture
+from regrow.core.codec.presets import Effort, Preset, Schedule
+from regrow.core.codec.quality import measure, squared_error
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import FitStopped
 from tests.fits import small_task
 from tests.pictures import smooth_picture
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.codec.presets import Preset
-from core.codec.rule import RuleShape, initial_weights, split, tensor_slices
-from core.codec.seeds import SeedKind, make_seed
-from core.errors import InvalidSettings
+from regrow.core.codec.presets import Preset
+from regrow.core.codec.rule import RuleShape, initial_weights, split, tensor_slices
+from regrow.core.codec.seeds import SeedKind, make_seed
+from regrow.core.errors import InvalidSettings
 
 
 @pytest.mark.parametrize(("preset", "parameters"), [(Preset.SMALL, 1140), (Preset.MEDIUM, 2080), (Preset.LARGE, 2600)])

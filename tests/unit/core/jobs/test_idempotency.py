@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from core.jobs.documents import IdempotencyDocument
-from core.jobs.idempotency import Reservation
-from core.stores.files import FilesBlobStore
+from regrow.core.jobs.documents import IdempotencyDocument
+from regrow.core.jobs.idempotency import Reservation
+from regrow.core.stores.files import FilesBlobStore
 from tests.services import wait_until
 
 
 def test_S1_a_key_is_renewed_while_its_request_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.jobs.idempotency.RENEW_SECONDS", 0.01)
+    monkeypatch.setattr("regrow.core.jobs.idempotency.RENEW_SECONDS", 0.01)
     blobs, key = FilesBlobStore(tmp_path), "idempotency/today/key"
     reservation = Reservation("job", blob=key, fingerprint="abc")
     with reservation.kept(blobs):

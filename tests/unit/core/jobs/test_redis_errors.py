@@ -7,8 +7,8 @@ from redis._parsers.base import BaseParser
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, RedisError, ResponseError
 
-from core.errors import ServiceUnavailable, StorageFull
-from core.stores.redis import redis_errors
+from regrow.core.errors import ServiceUnavailable, StorageFull
+from regrow.core.stores.redis import redis_errors
 
 
 def _sent(text: str) -> RedisError:

@@ -6,8 +6,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from core.errors import InvalidSettings
-from core.webhooks.address import Target, is_allowed, parse_target
+from regrow.core.errors import InvalidSettings
+from regrow.core.webhooks.address import Target, is_allowed, parse_target
 
 PRIVATE = [
     *("127.0.0.1", "127.255.255.254", "10.0.0.1", "10.255.255.255", "172.16.0.1", "172.31.255.255", "192.168.1.1"),

@@ -13,7 +13,7 @@ from ipaddress import ip_network
 import httpcore
 import pytest
 
-from core.webhooks.connect import AddressRefused, CheckedBackend, resolve
+from regrow.core.webhooks.connect import AddressRefused, CheckedBackend, resolve
 
 ONE = (ip_network("127.0.0.1/32"),)
 

@@ -7,8 +7,8 @@ from email.utils import format_datetime
 
 import pytest
 
-from core.times import iso
-from core.webhooks.model import (
+from regrow.core.times import iso
+from regrow.core.webhooks.model import (
     ATTEMPTS_KEPT,
     Attempt,
     DeliveryDocument,
@@ -18,7 +18,7 @@ from core.webhooks.model import (
     parse_retry_after,
     queued_again,
 )
-from core.webhooks.settings import WebhookSettings
+from regrow.core.webhooks.settings import WebhookSettings
 
 WAITS = (timedelta(seconds=5), timedelta(minutes=5))
 NEW = DeliveryDocument(

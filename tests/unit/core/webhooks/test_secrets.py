@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from core.stores.files import FilesBlobStore
-from core.webhooks.secrets import MOST_FORMER, SecretStore
+from regrow.core.stores.files import FilesBlobStore
+from regrow.core.webhooks.secrets import MOST_FORMER, SecretStore
 
 DAY_MS = 24 * 3600 * 1000
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 
-from core.webhooks.signature import new_secret, sign
+from regrow.core.webhooks.signature import new_secret, sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 ID, TIMESTAMP, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'

@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit, prange
 
-from core.codec.fit.engines.cpu import perception, rollout
-from core.codec.fit.engines.cpu.rollout import backward_step, forward_step, place_seed, unpack
-from core.codec.rule import VISIBLE_OFFSET
-from core.codec.simd import tiles, vectors
-from core.codec.simd.cache import cached, digest
+from regrow.core.codec.fit.engines.cpu import perception, rollout
+from regrow.core.codec.fit.engines.cpu.rollout import backward_step, forward_step, place_seed, unpack
+from regrow.core.codec.rule import VISIBLE_OFFSET
+from regrow.core.codec.simd import tiles, vectors
+from regrow.core.codec.simd.cache import cached, digest
 
 OFFSET = np.float32(VISIBLE_OFFSET)
 

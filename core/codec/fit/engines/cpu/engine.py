@@ -8,14 +8,14 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from core.codec.fire import fire_masks
-from core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from core.codec.fit.engines.cpu.batch import gradient_batch, rollout_batch
-from core.codec.fit.engines.cpu.jacobian import jacobian_arena, jacobian_of
-from core.codec.fit.engines.cpu.rollout import Layout, plan
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.simd.tiles import BLOCK
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
+from regrow.core.codec.fit.engines.cpu.batch import gradient_batch, rollout_batch
+from regrow.core.codec.fit.engines.cpu.jacobian import jacobian_arena, jacobian_of
+from regrow.core.codec.fit.engines.cpu.rollout import Layout, plan
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.simd.tiles import BLOCK
 
 _CACHE_LINE = 16  # floats
 

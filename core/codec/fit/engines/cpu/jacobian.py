@@ -13,14 +13,14 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from core.codec.fit.engines.cpu import batch, perception, rollout
-from core.codec.fit.engines.cpu.batch import take_mask
-from core.codec.fit.engines.cpu.perception import perceive_block
-from core.codec.fit.engines.cpu.rollout import Layout, forward_step, perceive, place_seed, unpack
-from core.codec.simd import tiles, vectors
-from core.codec.simd.cache import cached, digest
-from core.codec.simd.tiles import BLOCK, gated_tile, update_tile
-from core.codec.simd.vectors import ROWS
+from regrow.core.codec.fit.engines.cpu import batch, perception, rollout
+from regrow.core.codec.fit.engines.cpu.batch import take_mask
+from regrow.core.codec.fit.engines.cpu.perception import perceive_block
+from regrow.core.codec.fit.engines.cpu.rollout import Layout, forward_step, perceive, place_seed, unpack
+from regrow.core.codec.simd import tiles, vectors
+from regrow.core.codec.simd.cache import cached, digest
+from regrow.core.codec.simd.tiles import BLOCK, gated_tile, update_tile
+from regrow.core.codec.simd.vectors import ROWS
 
 
 def jacobian_arena(at: Layout, steps: int) -> int:

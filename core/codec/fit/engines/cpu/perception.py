@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.codec.simd.tiles import index_sum, lowered
-from core.codec.simd.vectors import LANES, VECTORS, Value, constant, kernel, load, multiply_add, number, store
+from regrow.core.codec.simd.tiles import index_sum, lowered
+from regrow.core.codec.simd.vectors import LANES, VECTORS, Value, constant, kernel, load, multiply_add, number, store
 
 
 def _neighbours(builder: Value, base: Value, centre: Value, stride: Value) -> Callable[[int, int], Value]:

@@ -17,9 +17,9 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from core.codec.fit.engines.cpu.perception import perceive_block, perceive_block_back
-from core.codec.rule import RuleShape
-from core.codec.simd.tiles import (
+from regrow.core.codec.fit.engines.cpu.perception import perceive_block, perceive_block_back
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.simd.tiles import (
     BLOCK,
     TALL,
     gated_tile,
@@ -30,7 +30,7 @@ from core.codec.simd.tiles import (
     update_tile,
     weight_tile,
 )
-from core.codec.simd.vectors import LANES, ROWS, VECTORS
+from regrow.core.codec.simd.vectors import LANES, ROWS, VECTORS
 
 Floats = npt.NDArray[np.float32]
 

@@ -15,16 +15,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from core.codec.fit.engines.gpu.jacobian import tangent_kernel
-from core.codec.fit.engines.gpu.kernels import backward_kernel, grow_kernel
-from core.codec.fit.engines.gpu.launch import constants, fire_arguments, row_stride, rows_of
-from core.codec.fit.engines.gpu.products import INTERPRETED
-from core.codec.fit.engines.gpu.scratch import Layout, Scratch
-from core.codec.fit.engines.gpu.tuning import padded_size
-from core.codec.rollout import Rollout
-from core.codec.rule import VISIBLE_OFFSET, RuleShape
-from core.errors import InvalidSettings
+from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
+from regrow.core.codec.fit.engines.gpu.jacobian import tangent_kernel
+from regrow.core.codec.fit.engines.gpu.kernels import backward_kernel, grow_kernel
+from regrow.core.codec.fit.engines.gpu.launch import constants, fire_arguments, row_stride, rows_of
+from regrow.core.codec.fit.engines.gpu.products import INTERPRETED
+from regrow.core.codec.fit.engines.gpu.scratch import Layout, Scratch
+from regrow.core.codec.fit.engines.gpu.tuning import padded_size
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import VISIBLE_OFFSET, RuleShape
+from regrow.core.errors import InvalidSettings
 
 Precision = Literal["bf16x3", "tf32x3", "ieee"]
 

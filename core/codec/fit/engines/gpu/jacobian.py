@@ -13,10 +13,10 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from core.codec.fit.engines.gpu.cells import fires, locate, perceive
-from core.codec.fit.engines.gpu.kernels import add
-from core.codec.fit.engines.gpu.products import multiply, split
-from core.codec.fit.engines.gpu.weights import hidden_units, load_w1, load_w2
+from regrow.core.codec.fit.engines.gpu.cells import fires, locate, perceive
+from regrow.core.codec.fit.engines.gpu.kernels import add
+from regrow.core.codec.fit.engines.gpu.products import multiply, split
+from regrow.core.codec.fit.engines.gpu.weights import hidden_units, load_w1, load_w2
 
 # Whether one of these is 1 or divisible by 16 is not worth a kernel of its own.
 RUNTIME = ["first", "steps", "fire_start", "fire_threshold"]

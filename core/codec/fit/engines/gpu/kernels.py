@@ -14,9 +14,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from core.codec.fit.engines.gpu.cells import fires, locate, perceive, sobel_x, sobel_y
-from core.codec.fit.engines.gpu.products import multiply, split, transpose
-from core.codec.fit.engines.gpu.weights import hidden_units, load_w1, load_w2, w1_part, w2_whole
+from regrow.core.codec.fit.engines.gpu.cells import fires, locate, perceive, sobel_x, sobel_y
+from regrow.core.codec.fit.engines.gpu.products import multiply, split, transpose
+from regrow.core.codec.fit.engines.gpu.weights import hidden_units, load_w1, load_w2, w1_part, w2_whole
 
 # Whether one of these is 1 or divisible by 16 is not worth a kernel of its own.
 RUNTIME = ["weights_stride", "seeds_stride", "slots", "steps", "fire_start", "fire_threshold"]

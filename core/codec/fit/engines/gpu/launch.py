@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from core.codec.fire import threshold
-from core.codec.fit.engines.gpu.tuning import launch_options, padded_size
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
+from regrow.core.codec.fire import threshold
+from regrow.core.codec.fit.engines.gpu.tuning import launch_options, padded_size
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
 
 
 def constants(shape: RuleShape, height: int, width: int, rollout: Rollout, precision: str) -> dict[str, Any]:

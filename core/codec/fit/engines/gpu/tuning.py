@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.codec.rule import RuleShape
+from regrow.core.codec.rule import RuleShape
 
 # Cells per tile. With 64 cells for two warps, the backward kernel needs more registers than a thread has, and spills.
 BLOCK = 32

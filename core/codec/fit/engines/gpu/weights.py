@@ -8,7 +8,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from core.codec.fit.engines.gpu.products import multiply, split
+from regrow.core.codec.fit.engines.gpu.products import multiply, split
 
 
 @triton.jit

@@ -7,10 +7,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from core.codec.fire import fire_masks
-from core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from core.codec.rollout import Rollout
-from core.codec.rule import VISIBLE_OFFSET, RuleShape, tensor_slices
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import VISIBLE_OFFSET, RuleShape, tensor_slices
 
 
 def perceive(state: Tensor) -> Tensor:

@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 
-from core.codec.fit.engines.gpu import engine as cuda_engine
-from core.codec.fit.engines.gpu.engine import CudaEngine, gram
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.fit.engines.gpu import engine as cuda_engine
+from regrow.core.codec.fit.engines.gpu.engine import CudaEngine, gram
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
 from tests.unit.core.codec.engines.test_cuda_engine import DEVICE, ORACLE, Case, cases
 
 ENGINE = CudaEngine(DEVICE)

@@ -12,14 +12,14 @@ pytest.importorskip("triton", reason="Triton comes with Linux only")
 
 ON_GPU = torch.cuda.is_available()
 
-from core.codec.fit.engines.base import LossAndGradients, Targets  # noqa: E402
-from core.codec.fit.engines.gpu import engine as cuda_engine  # noqa: E402
-from core.codec.fit.engines.gpu import tuning as cuda_tuning  # noqa: E402
-from core.codec.fit.engines.gpu.engine import CudaEngine, Precision  # noqa: E402
-from core.codec.fit.engines.torch.engine import TorchEngine, grow, perceive  # noqa: E402
-from core.codec.rollout import Rollout  # noqa: E402
-from core.codec.rule import RuleShape, split  # noqa: E402
-from core.errors import InvalidSettings  # noqa: E402
+from regrow.core.codec.fit.engines.base import LossAndGradients, Targets  # noqa: E402
+from regrow.core.codec.fit.engines.gpu import engine as cuda_engine  # noqa: E402
+from regrow.core.codec.fit.engines.gpu import tuning as cuda_tuning  # noqa: E402
+from regrow.core.codec.fit.engines.gpu.engine import CudaEngine, Precision  # noqa: E402
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine, grow, perceive  # noqa: E402
+from regrow.core.codec.rollout import Rollout  # noqa: E402
+from regrow.core.codec.rule import RuleShape, split  # noqa: E402
+from regrow.core.errors import InvalidSettings  # noqa: E402
 
 DEVICE = "cuda" if ON_GPU else "cpu"
 ORACLE = TorchEngine(dtype=torch.float64)

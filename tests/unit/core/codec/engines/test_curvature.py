@@ -10,10 +10,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 pytestmark = pytest.mark.exact
 

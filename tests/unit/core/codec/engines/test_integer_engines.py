@@ -12,13 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.decode.growers import compiled
-from core.codec.decode.growers import layout as layouts
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
-from core.codec.seeds import SeedKind
+from regrow.core.codec.decode.growers import compiled
+from regrow.core.codec.decode.growers import layout as layouts
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.seeds import SeedKind
 from tests.format import torch_grower
 
 pytestmark = pytest.mark.exact

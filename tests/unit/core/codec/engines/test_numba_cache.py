@@ -16,17 +16,17 @@ from typing import Any
 import numba
 import pytest
 
-import core
-from core.codec.simd.cache import cached
+import regrow.core
+from regrow.core.codec.simd.cache import cached
 
 SOURCE = """
-from core.codec.simd.cache import cached
+from regrow.core.codec.simd.cache import cached
 
 @cached(nogil=True, error_model="numpy")
 def double(x):
     return 2 * x
 """
-CORE = Path(core.__path__[0])
+CORE = Path(regrow.core.__path__[0])
 
 
 @pytest.fixture
@@ -144,16 +144,19 @@ def test_A2_a_user_without_a_home_leaves_nothing_in_the_current_folder(
 
 def test_A2_the_engines_load_where_no_folder_can_be_written(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
-    shutil.copytree(CORE, copy / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(CORE, copy / "regrow" / "core", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "regrow" / "__init__.py").touch()
     for folder in ("decode/growers", "fit/engines/cpu", "fit/optimizers", "fit"):
-        _no_folder_beside(copy / "core" / "codec" / folder / "any.py")
+        _no_folder_beside(copy / "regrow" / "core" / "codec" / folder / "any.py")
     modules = ("fit.engines.cpu.engine", "decode.growers.compiled", "fit.optimizers.numba_soap", "fit.nearest_plane")
-    code = "import core; print(core.__path__[0])" + "".join(f"; import core.codec.{name}" for name in modules)
+    code = "import regrow.core; print(regrow.core.__path__[0])" + "".join(
+        f"; import regrow.core.codec.{name}" for name in modules
+    )
     environment = {**os.environ, "PYTHONPATH": str(copy), "HOME": "/dev/null/nobody", "TMPDIR": "/dev/null"}
     for name in ("XDG_CACHE_HOME", "NUMBA_CACHE_DIR"):
         environment.pop(name, None)
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.strip()) == (0, str(copy / "core")), done.stderr
+    assert (done.returncode, done.stdout.strip()) == (0, str(copy / "regrow" / "core")), done.stderr
 
 
 def test_the_options_of_the_compiler_are_passed_on() -> None:

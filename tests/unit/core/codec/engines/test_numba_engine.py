@@ -11,12 +11,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.fire import fire_masks
-from core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.engines.torch.engine import TorchEngine, perceive
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape, tensor_slices
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine, perceive
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape, tensor_slices
 
 pytestmark = pytest.mark.exact
 

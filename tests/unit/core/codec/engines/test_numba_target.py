@@ -10,25 +10,25 @@ import sys
 import numpy as np
 import pytest
 
-from core.codec.decode.growers.products import pair_instruction_for
-from core.codec.format.fixed_point import IntegerRule, Scales, grow, integer_seed, visible_pixels
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
-from core.codec.simd.target import features_of
-from core.codec.simd.vectors import tile_for
+from regrow.core.codec.decode.growers.products import pair_instruction_for
+from regrow.core.codec.format.fixed_point import IntegerRule, Scales, grow, integer_seed, visible_pixels
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.simd.target import features_of
+from regrow.core.codec.simd.vectors import tile_for
 
 X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 
 PIXELS = """
 import hashlib
 import numpy as np
-from core.codec.decode.decoder import fast_grower
-from core.codec.rollout import Rollout
-from core.codec.simd.vectors import LANES
-from core.codec.format.fixed_point import IntegerRule, Scales, integer_seed
-from core.codec.rule import RuleShape
-from core.codec.seeds import SeedKind
+from regrow.core.codec.decode.decoder import fast_grower
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.simd.vectors import LANES
+from regrow.core.codec.format.fixed_point import IntegerRule, Scales, integer_seed
+from regrow.core.codec.rule import RuleShape
+from regrow.core.codec.seeds import SeedKind
 
 shape = RuleShape(4, 2)
 weights = np.random.default_rng(6).integers(-127, 128, shape.parameters).astype(np.int8)

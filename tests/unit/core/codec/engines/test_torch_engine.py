@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.fit.engines.base import Targets
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.rollout import Rollout
-from core.codec.rule import VISIBLE_OFFSET, RuleShape
+from regrow.core.codec.fit.engines.base import Targets
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import VISIBLE_OFFSET, RuleShape
 
 pytestmark = pytest.mark.exact
 

@@ -26,8 +26,8 @@ def test_compiles_for_a_gpu(tmp_path: Path) -> None:
 
 
 def compile_all() -> None:
-    from core.codec.fit.engines.gpu.jacobian import tangent_kernel
-    from core.codec.fit.engines.gpu.kernels import backward_kernel, grow_kernel
+    from regrow.core.codec.fit.engines.gpu.jacobian import tangent_kernel
+    from regrow.core.codec.fit.engines.gpu.kernels import backward_kernel, grow_kernel
 
     compile_for_hopper(grow_kernel, {"HISTORY": True})
     compile_for_hopper(backward_kernel, {"VISIBLE": 3, "OFFSET": 0.5, "SEED_GRADIENTS": False})
@@ -39,9 +39,9 @@ def compile_for_hopper(kernel: Any, more: dict[str, Any]) -> None:
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from core.codec.fit.engines.gpu.launch import constants
-    from core.codec.rollout import Rollout
-    from core.codec.rule import RuleShape
+    from regrow.core.codec.fit.engines.gpu.launch import constants
+    from regrow.core.codec.rollout import Rollout
+    from regrow.core.codec.rule import RuleShape
 
     values = constants(RuleShape(14, 20), 40, 40, Rollout(3, 0.5), "bf16x3") | more
     options = {name: values.pop(name) for name in ("num_warps", "num_stages", "maxnreg")}

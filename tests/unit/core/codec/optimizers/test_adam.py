@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.codec.fit.optimizers.adam import Adam
+from regrow.core.codec.fit.optimizers.adam import Adam
 
 pytestmark = pytest.mark.exact
 

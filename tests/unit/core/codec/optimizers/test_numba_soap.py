@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.codec.fit.optimizers.numba_soap import EPSILON, NumbaSoap
-from core.codec.rule import RuleShape, split
+from regrow.core.codec.fit.optimizers.numba_soap import EPSILON, NumbaSoap
+from regrow.core.codec.rule import RuleShape, split
 
 pytestmark = pytest.mark.exact
 

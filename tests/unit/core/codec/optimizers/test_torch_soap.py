@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from core.codec.fit.optimizers.torch_matrix import EPSILON
-from core.codec.fit.optimizers.torch_orthonormal import orthonormalise
-from core.codec.fit.optimizers.torch_soap import TorchSoap
-from core.codec.rule import RuleShape, split
+from regrow.core.codec.fit.optimizers.torch_matrix import EPSILON
+from regrow.core.codec.fit.optimizers.torch_orthonormal import orthonormalise
+from regrow.core.codec.fit.optimizers.torch_soap import TorchSoap
+from regrow.core.codec.rule import RuleShape, split
 
 pytestmark = pytest.mark.exact
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from core.codec.images import read_picture
-from core.errors import UnsupportedImage
+from regrow.core.codec.images import read_picture
+from regrow.core.errors import UnsupportedImage
 from tests.colour_profiles import (
     ADOBE_XY,
     BT2020_XY,

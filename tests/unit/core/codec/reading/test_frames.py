@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from core.codec.images import read_picture
+from regrow.core.codec.images import read_picture
 from tests.pictures import image_file, smooth_pixels
 from tests.png_files import RGB, PngFile, chunk
 from tests.webp_files import ALPHA, ANIMATED, animation

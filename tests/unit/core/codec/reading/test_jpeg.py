@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.codec.images import read_picture, read_size
-from core.codec.reading.jpeg_segments import EOI
-from core.errors import DamagedImage, UnsupportedImage
+from regrow.core.codec.images import read_picture, read_size
+from regrow.core.codec.reading.jpeg_segments import EOI
+from regrow.core.errors import DamagedImage, UnsupportedImage
 from tests.colour_profiles import P3_XY, rgb_profile
 from tests.pictures import image_file
 

@@ -10,8 +10,8 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from core.codec.images import read_picture
-from core.errors import DamagedImage
+from regrow.core.codec.images import read_picture
+from regrow.core.errors import DamagedImage
 from tests.pictures import smooth_file
 from tests.png_files import CHANNELS, GREY, GREY_ALPHA, KINDS, PALETTE, RGB, SIGNATURE, PngFile, chunk
 

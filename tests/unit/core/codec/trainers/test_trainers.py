@@ -12,17 +12,17 @@ pytest.importorskip("triton", reason="Triton comes with Linux only")
 
 import torch
 
-from core.codec.fit.engines.base import Engine, Targets
-from core.codec.fit.engines.cpu.engine import NumbaEngine
-from core.codec.fit.engines.gpu.engine import CudaEngine
-from core.codec.fit.engines.torch.engine import TorchEngine
-from core.codec.fit.noise import rule_keys
-from core.codec.fit.trainers import Training, make_trainer
-from core.codec.fit.trainers.device import DeviceTrainer
-from core.codec.fit.trainers.host import HostTrainer
-from core.codec.presets import OptimizerName
-from core.codec.rollout import Rollout
-from core.codec.rule import RuleShape
+from regrow.core.codec.fit.engines.base import Engine, Targets
+from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fit.engines.gpu.engine import CudaEngine
+from regrow.core.codec.fit.engines.torch.engine import TorchEngine
+from regrow.core.codec.fit.noise import rule_keys
+from regrow.core.codec.fit.trainers import Training, make_trainer
+from regrow.core.codec.fit.trainers.device import DeviceTrainer
+from regrow.core.codec.fit.trainers.host import HostTrainer
+from regrow.core.codec.presets import OptimizerName
+from regrow.core.codec.rollout import Rollout
+from regrow.core.codec.rule import RuleShape
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
