@@ -12,7 +12,8 @@ from prometheus_client import Histogram
 
 from regrow.api.cache import ByteCache
 from regrow.core.codec.decode.animation import AnimationKind, write_animation
-from regrow.core.codec.decode.view import View, render
+from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.decode.view import View
 from regrow.core.codec.format.bundle import Bundle, read_bundle
 from regrow.core.codec.images import ImageLimits
 from regrow.core.codec.picture_files import FileKind, write_picture
@@ -78,7 +79,7 @@ class Pictures:
 
     def file(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
         """A view, or its growth, as a file. Raises InvalidSettings."""
-        view.refuse_impossible(bundle.parsed)
+        view.refuse_impossible(bundle.parsed.header)
         return self._files.get(_key(bundle, view, kind), lambda: self._make(bundle, view, kind))
 
     def uploaded(self, data: bytes, view: View, kind: FileKind, limits: ImageLimits) -> bytes:
@@ -101,7 +102,7 @@ class Pictures:
     def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
         if isinstance(kind, FileKind):
             with self._cores, self._seconds.labels(kind).time():
-                return write_picture(render(bundle.parsed, view), kind)
+                return write_picture(decode_bundle(bundle.parsed, view).picture, kind)
         with self._cores, self._seconds.labels(f"growth.{kind}").time():
             return write_animation(bundle.parsed, kind, view.crop, view.scale)
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from regrow.core.codec.decode.decoder import warm_up
+from regrow.core.codec.decode.growing import warm_up
 from regrow.core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.api")

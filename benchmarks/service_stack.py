@@ -14,7 +14,7 @@ from regrow.benchmarks.decode import random_bundle
 from regrow.benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_port, wait_for
 from regrow.benchmarks.service_app import FOLDER, MOUNT
 from regrow.benchmarks.service_load import Plan, Seen
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.picture_files import FileKind, write_picture
 from regrow.core.codec.presets import PATCH_SIZE, Effort, Preset
 from regrow.core.codec.seeds import SeedKind

@@ -51,7 +51,7 @@ def _etag(bundle: StoredBundle, view: View, kind: Kind) -> str:
 async def _answer(request: Request, service: Service, job_id: str, view: View, kind: Kind, **headers: str) -> Response:
     """One short trip to Redis for what is known; only what has to be regrown waits for a core."""
     bundle = await run_in_threadpool(service.pictures.bundle, job_id)
-    view.refuse_impossible(bundle.parsed)
+    view.refuse_impossible(bundle.parsed.header)
     etag, file = _etag(bundle, view, kind), None
     if not is_known(request, etag):
         file = service.pictures.known(bundle, view, kind)

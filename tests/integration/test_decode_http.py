@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from regrow.api.app import create_app
+from regrow.core.codec.decode import View, decode, decode_bundle
 from regrow.core.codec.decode.animation import frames
-from regrow.core.codec.decode.decoder import at_step, decode, decode_bundle
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.rule import RuleShape
@@ -96,7 +96,7 @@ def test_steps_show_the_growth(client: httpx.Client, job_id: str) -> None:
     last = bundle.header.rollout.steps
     assert (_pixels(client.get(f"/decode/{job_id}.png?step=0")) == 128).all()
     middle = _pixels(client.get(f"/decode/{job_id}.png", params={"step": 2}))
-    assert (middle == decode_bundle(at_step(bundle, 2)).picture.pixels).all()
+    assert (middle == decode_bundle(bundle, View(step=2)).picture.pixels).all()
     assert (_pixels(client.get(f"/decode/{job_id}.png", params={"step": last})) == WHOLE).all()
     growth = Image.open(io.BytesIO(client.get(f"/decode/{job_id}.gif", params={"scale": 2}).content))
     assert (growth.size, growth.n_frames) == ((260, 180), last + 1)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.encoder import encode_patches
 from regrow.core.codec.fit.engines import make_engine

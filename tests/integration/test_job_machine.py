@@ -27,7 +27,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.encoder import EncodedPatches
 from regrow.core.codec.encode.flat import flat_candidate

@@ -15,7 +15,7 @@ from regrow.cli import submit
 from regrow.cli.client import Client, ServerError
 from regrow.cli.files import write_whole
 from regrow.cli.main import app
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.errors import InvalidSettings
 from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet

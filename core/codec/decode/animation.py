@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from regrow.core.codec.decode.view import Box, View, render
+from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.decode.view import Box, View
 from regrow.core.codec.format.bundle import Bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.picture_files import flat_image, image_of
@@ -50,7 +51,7 @@ def shown_steps(steps: int) -> list[int]:
 def frames(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
     """The seed, then the picture at the steps shown. Raises DamagedBundle, InvalidSettings."""
     for step in (0, *shown_steps(bundle.header.rollout.steps)):
-        yield render(bundle, View(crop, step, scale))
+        yield decode_bundle(bundle, View(crop, step, scale)).picture
 
 
 def write_animation(bundle: Bundle, kind: AnimationKind, crop: Box | None = None, scale: int = 1) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.allocation import allocate
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.encoded import Encoded

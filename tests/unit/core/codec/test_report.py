@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.encoded import Encoded
 from regrow.core.codec.encode.other_codecs import best_files
 from regrow.core.codec.encode.report import Report, make_report

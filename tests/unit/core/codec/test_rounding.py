@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.patch_fits import candidates_of, fit_task
 from regrow.core.codec.encode.plan import rollout_of
