@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from regrow.cli.console import complain, complain_of, progress_bar
 from regrow.cli.files import STDIN, Force, Images, descriptor_of, is_stream, refuse_unwritable, words_for, write_whole
 from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
 from regrow.cli.pictures import Chosen, Recursive, choose
+from regrow.core.codec import encode as codec
 from regrow.core.codec.coder import Coder
+from regrow.core.codec.encode import EncodeProgress
 from regrow.core.codec.encode.effort import advice, with_default_effort
-from regrow.core.codec.encode.plan import refuse_impossible
+from regrow.core.codec.encode.plan import grid_of, refuse_impossible
 from regrow.core.codec.encode.report import Report, make_report
 from regrow.core.codec.images import Picture
 from regrow.core.codec.presets import Effort, Preset
@@ -26,13 +28,6 @@ from regrow.core.codec.seeds import SeedKind
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.names import printable
-
-if TYPE_CHECKING:
-    from regrow.core.codec.encode.candidate import Candidate
-    from regrow.core.codec.fit.task import FitProgress
-
-PATCHES_AT_ONCE = 64
-"""Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
 
 LAST_SHARE = 0.02
 """Of the fitting's work, about, that assembling and comparing with other codecs take after it."""
@@ -176,39 +171,27 @@ def _show_others(report: Report, stream: TextIO) -> None:
 
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
     """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
-    from regrow.core.codec.encode.assemble import assemble, grid_of  # numba's kernels take seconds to load
-    from regrow.core.codec.encode.encoder import encode_patches
-    from regrow.core.codec.fit.engines import make_engine
-    from regrow.core.codec.fit.fitting import fit
-    from regrow.core.codec.fit.task import FitHooks
-
     picture, original_bytes = files.read(image)
     settings = asked.settings_for(picture)
     if asked.effort is None:
         complain(f"{image}: {advice(picture, settings)}")
-    engine, start = make_engine(), time.monotonic()
-    total = grid_of(picture).count
+    start, total = time.monotonic(), grid_of(picture).count
     bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
-    candidates: list[list[Candidate]] = []
-    iterations = 0
-    for first in range(0, total, PATCHES_AT_ONCE):
-        some = range(first, min(first + PATCHES_AT_ONCE, total))
-        hooks = FitHooks(on_progress=_shows(bars, bar, first))
-        encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
-        candidates += encoded.candidates
-        iterations += encoded.patch_iterations
-    bars.update(bar, note="assembling")
-    result = assemble(picture, settings, candidates)
-    write_whole(target, result.bundle, force=force)
+
+    def show(progress: EncodeProgress) -> None:
+        bars.update(bar, completed=progress.patches_done, note=progress.phase)
+
+    encoded = codec.encode(picture, settings, on_progress=show)
+    write_whole(target, encoded.bundle, force=force)
     elapsed = time.monotonic() - start
     bars.update(bar, note="comparing")
     report = make_report(
         picture,
         settings,
-        result,
+        encoded,
         patches=total,
         original_bytes=original_bytes,
-        patch_iterations=iterations,
+        patch_iterations=encoded.patch_iterations,
         device_seconds=elapsed,
         elapsed_seconds=elapsed,
         colours=picture.colours,
@@ -216,12 +199,3 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
     )
     bars.update(bar, completed=total * (1 + LAST_SHARE), note=f"{report.psnr:.2f} dB")
     return report
-
-
-def _shows(bars: Progress, bar: TaskID, patches_before: int) -> Callable[[FitProgress], None]:
-    """Moves a bar that counts patches, and says what is done with them."""
-
-    def show(progress: FitProgress) -> None:
-        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=progress.phase)
-
-    return show

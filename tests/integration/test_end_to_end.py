@@ -14,11 +14,8 @@ import pytest
 from PIL import Image
 
 from regrow.core.codec.decode import decode
-from regrow.core.codec.encode.assemble import assemble
-from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.encode import encode
 from regrow.core.codec.fit.engines import make_engine
-from regrow.core.codec.fit.fitting import fit
-from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.settings import EncodeSettings
 from tests import services
@@ -82,10 +79,8 @@ def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     data = smooth_file(41, 75, seed=7)
     path = stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
-    picture, settings = read_picture(data), EncodeSettings()
-    engine = make_engine("numba")
-    encoded = encode_patches(picture, range(4), settings, lambda task, hooks: fit(engine, task, hooks), FitHooks())
-    assert stack.get(path + "/bundle").content == assemble(picture, settings, encoded.candidates).bundle
+    alone = encode(read_picture(data), EncodeSettings(), engine=make_engine("numba"))
+    assert stack.get(path + "/bundle").content == alone.bundle
 
 
 def test_a_job_that_takes_too_long_fails_with_a_reason(stack: httpx.Client) -> None:
