@@ -11,7 +11,7 @@ COPY worker worker
 COPY sweeper sweeper
 COPY cli cli
 COPY benchmarks benchmarks
-RUN pip install --constraint constraints.txt .
+RUN pip install --constraint constraints.txt '.[serve]'
 
 RUN useradd --system --create-home regrow
 USER regrow
