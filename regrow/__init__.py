@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from regrow.core.codec.presets import Effort, Preset
     from regrow.core.codec.settings import EncodeSettings
     from regrow.core.errors import RegrowError
-    from regrow.core.version import VERSION as __version__
+    from regrow.core.version import VERSION as __version__  # noqa: N811 - the name that Python expects
 
 _HOMES = {
     "AsyncClient": "client",
