@@ -170,7 +170,7 @@ def _fit_all(pictures: list[Picture], seed: SeedKind, schedule: Schedule, *, sto
     shape, targets, engine = Preset.SMALL.shape(), targets_of(pictures), make_engine("numba")
     rollout = Rollout(SEED_STEPS[seed])
     identities = tuple((0, number) for number in range(len(pictures)))
-    task = FitTask(shape, seed, targets, rollout, schedule, identities, target_psnr=1000.0, one_byte=True)
+    task = FitTask(shape, seed, targets, rollout, schedule, identities, one_byte=True)
     start = time.perf_counter()
     if stored:
         errors = [rules[0].error for rules in fit(engine, task).rules]

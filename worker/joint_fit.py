@@ -43,7 +43,7 @@ class _Request:
         task = self.task
         size = task.targets.pixels.shape[2:]
         resume = self.hooks.checkpoints.resume
-        return (replace(task, targets=None, identities=()), size, self.hooks.deadline, resume)  # type: ignore[arg-type]
+        return (replace(task, targets=None, identities=()), size, resume)  # type: ignore[arg-type]
 
     def ask(self) -> None:
         """Note that the request is not wanted any more, or that asking itself failed.
@@ -159,7 +159,7 @@ class _JointFit:
     def run(self, engine: Engine) -> None:
         first = self._batch[0].hooks
         checkpoints = Checkpoints(first.checkpoints.resume, self._is_due, self._save)
-        hooks = FitHooks(self._nobody_waits, self._unwanted, first.deadline, self._tell, checkpoints)
+        hooks = FitHooks(self._nobody_waits, self._unwanted, self._tell, checkpoints)
         try:
             fitted = fit(engine, _joined([request.task for request in self._batch]), hooks)
         except BaseException as error:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +20,16 @@ from regrow.core.codec.fit.checkpoint import (
     without_prefix,
 )
 from regrow.core.codec.fit.engines.base import Array, Engine
+from regrow.core.codec.fit.stages import Stage
+from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.fit.trainers import Trainer, Training, make_trainer
 
 WARM_UP_ITERATIONS = 10
 LOOK_EVERY = 5
-"""Iterations between two looks at the clock, at whoever may stop the fit, and at which rules are done."""
+"""Iterations between two looks at whoever may stop the fit, and at which rules are done."""
 
-GOOD_ENOUGH_PSNR = 55.0
-"""dB at which a rule is done whatever the target: rounding to 8 bits alone gives 58.9 dB."""
+GOOD_ENOUGH_MSE = 10 ** (-55.0 / 10)
+"""Loss, brightness in [0, 1], at which a rule is done: 55 dB. Rounding pixels to 8 bits alone gives 58.9 dB."""
 
 PATIENCE = 0.25
 """Share of the phase's iterations without any gain after which a rule has reached its plateau and is done."""
@@ -45,34 +45,14 @@ Tell = Callable[[npt.NDArray[np.float64]], None]
 """Gets each rule's share of the iterations, float64 (G,)."""
 
 
-class Hooks(Protocol):
-    """What a phase asks for (core.codec.fit.task.FitHooks)."""
-
-    @property
-    def leaving(self) -> Callable[[], Collection[int]]: ...
-
-    @property
-    def deadline(self) -> float: ...
-
-
-class Stage(Protocol):
-    """Where a phase goes on, and where it leaves its state (core.codec.fit.stages.Stage)."""
-
-    @property
-    def left(self) -> Arrays | None: ...
-
-    def look(self, state: Callable[[], Arrays]) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """learning_rate: its peak. decays: along a cosine to zero. noisy: with weight noise. target_mse: good enough."""
+    """learning_rate: its peak. decays: along a cosine to zero. noisy: with weight noise."""
 
     iterations: int
     learning_rate: float
     decays: bool
     noisy: bool
-    target_mse: float
 
     def rate(self, iteration: int) -> float:
         """Linear warm-up over the first ten iterations, then a cosine from the peak to zero; or constant."""
@@ -100,7 +80,7 @@ def run_phase(
     engine: Engine,
     training: Training,
     phase: Phase,
-    hooks: Hooks,
+    hooks: FitHooks,
     stage: Stage,
     tell: Tell | None = None,
 ) -> PhaseResult:
@@ -128,7 +108,7 @@ def run_phase(
 class _Run:
     """`_active` are the numbers of the rules still in the batch, in the trainer's order."""
 
-    def __init__(self, engine: Engine, training: Training, phase: Phase, hooks: Hooks) -> None:
+    def __init__(self, engine: Engine, training: Training, phase: Phase, hooks: FitHooks) -> None:
         count = len(training.weights)
         self._phase, self._hooks = phase, hooks
         self._trainer: Trainer = make_trainer(engine, training)
@@ -193,9 +173,7 @@ class _Run:
         _, losses = self._trainer.best()
         self.result.mse[self._active] = losses
         leaving = np.isin(self._active, list(self._hooks.leaving()))
-        if iteration > 0 and time.monotonic() >= self._hooks.deadline:
-            leaving[:] = True
-        leaving |= losses <= self._phase.target_mse
+        leaving |= losses <= GOOD_ENOUGH_MSE
         if self._phase.decays:
             leaving |= self._stuck(losses, iteration)
         self._drop(leaving, iteration)

@@ -69,7 +69,6 @@ class _Trainings:
             learning_rate=schedule.learning_rate,
             decays=schedule.decays,
             noisy=before > 0,
-            target_mse=10 ** (-task.target_psnr / 10),
         )
 
         def tell(share: npt.NDArray[np.float64]) -> None:

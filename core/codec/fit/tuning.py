@@ -47,7 +47,7 @@ def tune(
 class _Tuning:
     def __init__(self, engine: Engine, task: FitTask, drafts: Sequence[Draft], group: int) -> None:
         self._drafts, self._group = drafts, group
-        self._phase = Phase(task.schedule.tuning_iterations, TUNING_RATE, decays=True, noisy=True, target_mse=0.0)
+        self._phase = Phase(task.schedule.tuning_iterations, TUNING_RATE, decays=True, noisy=True)
         training = Training(
             task.shape,
             task.state,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -70,7 +69,11 @@ def test_waiting_fits_share_a_batch_and_keep_their_bytes() -> None:
 
 def test_different_kinds_do_not_share() -> None:
     engine = _Counting()
-    tasks = [small_task([0, 1], 20), small_task([2], 25), replace(small_task([3, 4, 5], 20), target_psnr=30.0)]
+    tasks = [
+        small_task([0, 1], 20),
+        small_task([2], 25),
+        small_task([3, 4, 5], schedule=Schedule(20, learning_rate=5e-3)),
+    ]
     results = _fit_at_once(FitGatherer(engine), [(task, FitHooks()) for task in tasks])
     assert all(isinstance(result, Fitted) for result in results)
     assert max(engine.sizes) == 3
