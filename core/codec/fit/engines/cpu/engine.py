@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regrow.core.codec.fire import fire_masks
 from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from regrow.core.codec.fit.engines.cpu.batch import gradient_batch, rollout_batch
+from regrow.core.codec.fit.engines.cpu.batch import gradient_batch
 from regrow.core.codec.fit.engines.cpu.jacobian import jacobian_arena, jacobian_of
 from regrow.core.codec.fit.engines.cpu.rollout import Layout, plan
 from regrow.core.codec.rollout import Rollout
@@ -36,16 +36,6 @@ class NumbaEngine:
         self._hidden_memory = hidden_memory
         self._arenas: Array = np.empty((0, 0), dtype=np.float32)
         self._planned: tuple[object, ...] = ()
-
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        height, width = seeds.shape[2:]
-        out = np.empty((max(len(weights), len(seeds)), shape.channels, height, width), dtype=np.float32)
-        layout = plan(shape, height, width, states=2, kept=1)
-        arenas = self._prepare(layout, len(out))
-        rollout_batch(
-            arenas, layout, _contiguous(weights), _contiguous(seeds), _fire(layout, rollout), rollout.steps, out
-        )
-        return out
 
     def loss_and_gradients(
         self,

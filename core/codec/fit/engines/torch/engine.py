@@ -59,11 +59,6 @@ class TorchEngine:
         self.device = torch.device(device)
         self.dtype = dtype
 
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        with torch.no_grad():
-            count = max(len(weights), len(seeds))
-            return self._to_numpy(self._grow(shape, self._tensor(weights), self._seeds(seeds, count), rollout))
-
     def loss_and_gradients(
         self,
         shape: RuleShape,
