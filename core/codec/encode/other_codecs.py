@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, features
 
 from regrow.core.codec.images import Picture, Pixels
+from regrow.core.codec.picture_files import image_of
 from regrow.core.codec.quality import measure, squared_error
 
 Options = dict[str, Any]
@@ -84,7 +85,7 @@ class OtherFile:
 
 def write_file(codec: Codec, picture: Picture, setting: float) -> bytes:
     """The picture as a file of the codec; grey as RGB where it has no grey."""
-    image = Image.fromarray(picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels)
+    image = image_of(picture)
     if picture.channels not in codec.colours:
         image = image.convert("RGB")
     buffer = io.BytesIO()
