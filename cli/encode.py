@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -194,7 +195,7 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
     for first in range(0, total, PATCHES_AT_ONCE):
         some = range(first, min(first + PATCHES_AT_ONCE, total))
         hooks = FitHooks(on_progress=_shows(bars, bar, first))
-        encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
+        encoded = encode_patches(picture, some, settings, partial(fit, engine), hooks)
         candidates += encoded.candidates
         iterations += encoded.patch_iterations
     bars.update(bar, note="assembling")

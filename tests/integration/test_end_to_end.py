@@ -6,6 +6,7 @@ import contextlib
 import io
 import math
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -84,7 +85,7 @@ def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
     picture, settings = read_picture(data), EncodeSettings()
     engine = make_engine("numba")
-    encoded = encode_patches(picture, range(4), settings, lambda task, hooks: fit(engine, task, hooks), FitHooks())
+    encoded = encode_patches(picture, range(4), settings, partial(fit, engine), FitHooks())
     assert stack.get(path + "/bundle").content == assemble(picture, settings, encoded.candidates).bundle
 
 

@@ -56,9 +56,9 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
     """The presets that are tried for a patch, smaller ones first. Raises BudgetTooSmall."""
     if not settings.searches:
         return [settings.preset]
-    ladder = list(Preset)
+    every = list(Preset)
     if settings.max_bytes is None:
-        return ladder
+        return every
     patches = grid_of(picture).count
     smallest = bundle_size([HEAD_BYTES + 1] * patches, 1, rollout_of(settings))
     if settings.max_bytes < smallest:
@@ -67,7 +67,7 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
         )
     # Four times a patch's even share: more than that is rarely worth taking away from the others.
     share = 4 * settings.max_bytes / patches
-    return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
+    return [every[0], *(p for p in every[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
 
 
 def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Preset.HUGE) -> float:
@@ -79,9 +79,9 @@ def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Prese
     double precision and on the CPU, which makes one as long as about four of training.
     """
     schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
-    presets, ladder = presets_of(picture, settings), list(Preset)
+    presets, every = presets_of(picture, settings), list(Preset)
     if settings.searches:
-        presets = [preset for preset in presets if ladder.index(preset) <= ladder.index(largest)]
+        presets = [preset for preset in presets if every.index(preset) <= every.index(largest)]
     shapes = [preset.shape(picture.channels) for preset in presets]
     iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
     return sum(

@@ -25,7 +25,7 @@ from regrow.core.codec.fit.engines.base import Array, Engine
 from regrow.core.codec.fit.nearest_plane import nearest_plane
 from regrow.core.codec.fit.partly_rounded import Draft, RoundedRule, drafts_from_arrays, drafts_to_arrays
 from regrow.core.codec.fit.quantization import Steps, integer_rule, one_byte_steps, usual_steps
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitProgress, FitTask
 from regrow.core.codec.fit.tuning import tune
 from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
@@ -42,26 +42,26 @@ MATRIX_MEMORY, MATRICES = 2 << 30, 4
 _Result = TypeVar("_Result")
 
 
-def round_rules(engine: Engine, task: FitTask, weights: Array, journal: Journal) -> tuple[tuple[RoundedRule, ...], ...]:
+def round_rules(engine: Engine, task: FitTask, weights: Array, stages: Stages) -> tuple[tuple[RoundedRule, ...], ...]:
     """Each rule of weights (G, parameters), rounded at each of the task's levels.
 
-    Raises FitStopped when the journal's hooks ask for it.
+    Raises FitStopped when the stages' hooks ask for it.
     """
-    return _Rounding(engine, task, journal).run(weights)
+    return _Rounding(engine, task, stages).run(weights)
 
 
 class _Rounding:
     """`_drafts` are those of each rule that has its first group, one per level."""
 
-    def __init__(self, engine: Engine, task: FitTask, journal: Journal) -> None:
-        self._engine, self._task, self._hooks = engine, task, journal.hooks
+    def __init__(self, engine: Engine, task: FitTask, stages: Stages) -> None:
+        self._engine, self._task, self._hooks = engine, task, stages.hooks
         self._seed = task.state
         self._integer_seed = integer_seed(task.seed, task.shape, self._seed.shape[1])
         self._pixels = np.rint(task.targets.pixels * 255).astype(np.int32)
         self._levels = 1 if task.one_byte else len(task.levels)
         self._drafts: dict[int, list[Draft]] = {}
         self._tuning_left: Arrays | None = None
-        self._stage = journal.stage("rounding")
+        self._stage = stages.stage("rounding")
         if self._stage.left is not None:
             self._resume(self._stage.left)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint, ignore, never
+from regrow.core.codec.fit.checkpoint import ignore, never
 from regrow.core.codec.fit.engines.base import Array, Targets
 from regrow.core.codec.presets import Schedule
 from regrow.core.codec.rollout import Rollout
@@ -36,14 +36,12 @@ class FitHooks:
     """What a fit asks and tells every few iterations.
 
     should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
-    leave the training. on_progress: called with what is done. checkpoints: what an earlier fit left, and who keeps
-    what this one has.
+    leave the training. on_progress: called with what is done.
     """
 
     should_stop: Callable[[], bool] = never
     leaving: Callable[[], Collection[int]] = nobody
     on_progress: Callable[[FitProgress], None] = ignore
-    checkpoints: Checkpoints[FitCheckpoint] = field(default_factory=Checkpoints)
 
 
 @dataclass(frozen=True, slots=True)

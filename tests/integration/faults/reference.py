@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.encoder import encode_patches
 from regrow.core.codec.encode.plan import grid_of
@@ -16,5 +18,5 @@ def undisturbed(data: bytes, settings: EncodeSettings) -> bytes:
     """The bundle of an image file."""
     picture, engine = read_picture(data), make_engine("numba")
     patches = range(grid_of(picture).count)
-    encoded = encode_patches(picture, patches, settings, lambda task, *more: fit(engine, task, *more), FitHooks())
+    encoded = encode_patches(picture, patches, settings, partial(fit, engine), FitHooks())
     return assemble(picture, settings, encoded.candidates).bundle

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_the_usual_level_is_the_file_that_encode_writes() -> None:
     curve = preset_curve(pictures, DRAFT, found)
     engine = make_engine()
     for number, picture in enumerate(pictures):
-        encoded = encode_patches(picture, range(4), DRAFT, lambda task, hooks: fit(engine, task, hooks), FitHooks())
+        encoded = encode_patches(picture, range(4), DRAFT, partial(fit, engine), FitHooks())
         expected = assemble(picture, DRAFT, encoded.candidates)
         point = curve.points[rd_rules.LEVELS.index(rd_rules.USUAL)]
         assert point.files[number] == StoredPicture(len(expected.bundle), expected.quality)

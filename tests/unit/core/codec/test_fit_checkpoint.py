@@ -10,7 +10,7 @@ import regrow.core.codec.fit.tuning
 from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
 from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 from regrow.core.codec.fit.fitting import Fitted, fit
-from regrow.core.codec.fit.task import FitHooks, FitTask
+from regrow.core.codec.fit.task import FitTask
 from regrow.core.codec.presets import Schedule
 from tests.fits import small_task
 
@@ -22,12 +22,12 @@ def _contents(fitted: Fitted) -> tuple[object, ...]:
 
 def _saved(task: FitTask) -> list[FitCheckpoint]:
     saved: list[FitCheckpoint] = []
-    fit(NumbaEngine(), task, FitHooks(checkpoints=Checkpoints(due=lambda: True, save=saved.append)))
+    fit(NumbaEngine(), task, checkpoints=Checkpoints(due=lambda: True, save=saved.append))
     return saved
 
 
 def _resumed(task: FitTask, checkpoint: FitCheckpoint) -> tuple[object, ...]:
-    return _contents(fit(NumbaEngine(), task, FitHooks(checkpoints=Checkpoints(checkpoint))))
+    return _contents(fit(NumbaEngine(), task, checkpoints=Checkpoints(checkpoint)))
 
 
 @pytest.fixture

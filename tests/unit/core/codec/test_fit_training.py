@@ -14,7 +14,7 @@ from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.engines.base import Array, LossAndGradients
 from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 from regrow.core.codec.fit.phase import Phase
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
 from regrow.core.codec.fit.training import Trained, train
 from regrow.core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
@@ -26,7 +26,7 @@ from tests.fits import small_task
 
 def _train(task: FitTask, hooks: FitHooks) -> Trained:
     engine = make_engine("numba")
-    return train(engine, task, Journal(engine, task, hooks))
+    return train(engine, task, Stages(engine, task, hooks))
 
 
 def test_fitting_lowers_the_error() -> None:

@@ -17,7 +17,7 @@ from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 from regrow.core.codec.fit.fitting import Fitted, fit
 from regrow.core.codec.fit.nearest_plane import nearest_plane
 from regrow.core.codec.fit.rounding import round_rules
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
 from regrow.core.codec.fit.training import train
 from regrow.core.codec.format.entropy_coding import best_scale_code, bits_of
@@ -92,7 +92,7 @@ def _photo_task(schedule: Schedule) -> FitTask:
 
 def _error(task: FitTask, weights: np.ndarray) -> int:
     engine = make_engine("numba")
-    (rules,) = round_rules(engine, task, weights, Journal(engine, task))
+    (rules,) = round_rules(engine, task, weights, Stages(engine, task))
     return rules[0].error
 
 
@@ -113,7 +113,7 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
 
     task = small_task([0], schedule=GROUPED)
     weights = train(make_engine("numba"), task).weights
-    (rules,) = round_rules(Wild(), task, weights, Journal(Wild(), task))
+    (rules,) = round_rules(Wild(), task, weights, Stages(Wild(), task))
     assert np.isfinite(rules[0].error)
     assert (rules[0].rule.symbols != 0).any()
 
@@ -124,7 +124,7 @@ def test_zero_weights_and_single_pixels_are_rounded() -> None:
     engine = make_engine("numba")
     trained = train(engine, task).weights
     for weights in (trained, np.zeros_like(trained)):
-        rules = round_rules(engine, task, weights, Journal(engine, task))
+        rules = round_rules(engine, task, weights, Stages(engine, task))
         assert all(0 <= rounded.error < 255**2 * 36 * 3 for (rounded,) in rules)
 
 
