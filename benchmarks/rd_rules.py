@@ -98,7 +98,7 @@ def _task(
         rollout=rollout_of(settings),
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, patch) for _, patch in places),
-        levels=levels_of(settings),
+        coarseness=levels_of(settings),
     )
 
 

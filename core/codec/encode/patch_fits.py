@@ -9,7 +9,7 @@ import numpy as np
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.decode.growers.compiled import grow_batch
 from regrow.core.codec.encode.candidate import Candidate
-from regrow.core.codec.encode.plan import grid_of, levels_of, rollout_of
+from regrow.core.codec.encode.plan import coarseness_of, grid_of, rollout_of
 from regrow.core.codec.fit.engines.base import Targets
 from regrow.core.codec.fit.fitting import Fitted
 from regrow.core.codec.fit.partly_rounded import RoundedRule
@@ -40,7 +40,7 @@ def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings,
         rollout=rollout_of(settings),
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, index) for index in indices),
-        levels=levels_of(settings),
+        coarseness=coarseness_of(settings),
         one_byte=settings.coder is Coder.BYTES or SCHEDULES[settings.effort].groups == 0,
     )
 

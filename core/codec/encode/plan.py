@@ -13,11 +13,12 @@ from regrow.core.codec.seeds import STEPS
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import BudgetTooSmall
 
-SEARCH_LEVELS = (0.7, 1.2, 2.0)
-"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
+SEARCH_COARSENESS = (0.7, 1.2, 2.0)
+"""Factors of the usual quantisation step sizes with which each preset is rounded where they are chosen per patch: about
+5.5, 4.7 and 4 bits a weight."""
 
 FEWEST_BITS = 3.5
-"""Bits a weight costs at the coarsest level, about; tells which presets are too large for a budget."""
+"""Bits a weight costs with the largest factor, about; tells which presets are too large for a budget."""
 
 
 class Sized(Protocol):
@@ -78,19 +79,18 @@ def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Prese
     A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
     double precision and on the CPU, which makes one as long as about four of training.
     """
-    schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
+    schedule, roundings = SCHEDULES[settings.effort], len(coarseness_of(settings))
     presets, every = presets_of(picture, settings), list(Preset)
     if settings.searches:
         presets = [preset for preset in presets if every.index(preset) <= every.index(largest)]
     shapes = [preset.shape(picture.channels) for preset in presets]
     iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
     return sum(
-        schedule.work(shape, len(levels)) * iteration * shape.parameters
-        + 4 * schedule.rounding_flops(shape, len(levels))
+        schedule.work(shape, roundings) * iteration * shape.parameters + 4 * schedule.rounding_flops(shape, roundings)
         for shape in shapes
     )
 
 
-def levels_of(settings: EncodeSettings) -> tuple[float, ...]:
-    """How coarse each rule is rounded, over the usual quantisation steps."""
-    return SEARCH_LEVELS if settings.searches else (1.0,)
+def coarseness_of(settings: EncodeSettings) -> tuple[float, ...]:
+    """Factors of the usual quantisation step sizes with which each rule is rounded."""
+    return SEARCH_COARSENESS if settings.searches else (1.0,)

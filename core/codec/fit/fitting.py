@@ -18,7 +18,7 @@ from regrow.core.codec.fit.training import train
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """rules: for each of the G patches, its rule rounded at each level asked for.
+    """rules: for each of the G patches, its rule rounded once with each factor of FitTask.coarseness.
 
     float_mse: float32 (G,), the best loss of training, before noise and rounding, brightness in [0, 1]. iterations:
     int64 (G,), of training and of the fine-tuning between roundings.
@@ -47,4 +47,4 @@ def fit(
     stages = Stages(engine, task, hooks, checkpoints)
     trained = train(engine, task, stages)
     rules = round_rules(engine, task, trained.weights, stages)
-    return Fitted(rules, trained.float_mse, trained.iterations + task.schedule.tuning * len(task.levels))
+    return Fitted(rules, trained.float_mse, trained.iterations + task.schedule.tuning * len(task.coarseness))

@@ -49,8 +49,8 @@ class FitTask:
     """What to fit.
 
     seed: what pictures are grown from. identities: a (seed number, patch number) per target; a rule's random numbers
-    follow from it alone. levels: how coarse to round, as factors of the usual quantisation steps; each rule is rounded
-    once for each. one_byte: use all values of a byte instead, whatever the levels.
+    follow from it alone. coarseness: factors of the usual quantisation step sizes; each rule is rounded
+    once with each. one_byte: use all values of a byte instead, whatever the factors.
     """
 
     shape: RuleShape
@@ -59,7 +59,7 @@ class FitTask:
     rollout: Rollout
     schedule: Schedule
     identities: tuple[tuple[int, int], ...]
-    levels: tuple[float, ...] = (1.0,)
+    coarseness: tuple[float, ...] = (1.0,)
     one_byte: bool = False
 
     @property

@@ -72,7 +72,7 @@ class _Trainings:
         )
 
         def tell(share: npt.NDArray[np.float64]) -> None:
-            done = (before + share * iterations) / schedule.work(task.shape, len(task.levels))
+            done = (before + share * iterations) / schedule.work(task.shape, len(task.coarseness))
             self._hooks.on_progress(FitProgress(done, "training"))
 
         training = Training(

@@ -41,9 +41,9 @@ _SHIFTS = (1, 46)
 class Scales:
     """The four numbers of a rule that say what its symbols mean. Raises DamagedBundle where one is out of range.
 
-    gain: g, 0..255; the product of the quantisation steps of W1 and W2 is 2 ** (-g / 8).
+    gain: g, 0..255; the product of the quantisation step sizes of W1 and W2 is 2 ** (-g / 8).
     precision: p, 4..15; perception counts units of 2 ** -p.
-    bias_shift: β, 0..23; the quantisation step of b1 is that of W1 times 2 ** (β - p).
+    bias_shift: β, 0..23; the quantisation step size of b1 is that of W1 times 2 ** (β - p).
     hidden_shift: r, 0..15; the bits that the hidden layer drops.
     """
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from regrow.core.codec.fit.checkpoint import Arrays, with_prefix, without_prefix
 from regrow.core.codec.fit.engines.base import Array
 from regrow.core.codec.fit.noise import UNIFORM_BITS, uniform_bits
-from regrow.core.codec.fit.quantization import STEP_SHARES
+from regrow.core.codec.fit.quantization import STEP_SIZE_SHARES
 from regrow.core.codec.fit.trainers.base import NOISE_SHARE, RATE_SHARE, SMALLEST_SQUARE, Training
 from regrow.core.codec.rule import tensor_slices
 
@@ -123,7 +123,7 @@ class BatchTrainer(ABC):
         """Uniform, NOISE_SHARE of the usual quantisation step size wide; float32 (G, parameters)."""
         bits = uniform_bits(self._keys[:, None], iteration, self._positions)
         noise = self._xp.asarray(bits, dtype=self._xp.float32) * 2.0**-UNIFORM_BITS - 0.5
-        for part, share in zip(tensor_slices(self._training.shape), STEP_SHARES, strict=True):
+        for part, share in zip(tensor_slices(self._training.shape), STEP_SIZE_SHARES, strict=True):
             noise[:, part] *= NOISE_SHARE * share * self._xp.sqrt(self._mean_squares(part))
         return self._thawed(noise)
 

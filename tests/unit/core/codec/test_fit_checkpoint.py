@@ -61,7 +61,7 @@ def test_patience_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("rate", [3e-3, 30.0])
 def test_tuning_that_diverges_is_dropped_as_ever(rate: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(regrow.core.codec.fit.tuning, "TUNING_RATE", rate)
-    task = small_task(range(2), schedule=Schedule(20, 10, groups=3, tuning_iterations=12), levels=(0.7, 1.2))
+    task = small_task(range(2), schedule=Schedule(20, 10, groups=3, tuning_iterations=12), coarseness=(0.7, 1.2))
     undisturbed, saved = _contents(fit(NumbaEngine(), task)), _saved(task)
     for checkpoint in saved[6:]:
         assert _resumed(task, checkpoint) == undisturbed
