@@ -39,6 +39,8 @@ _SIZES = {
 
 
 class OptimizerName(StrEnum):
+    """What trains rules (core.codec.fit.optimizers)."""
+
     SOAP = "soap"
     ADAM = "adam"
 
@@ -57,9 +59,9 @@ class Schedule:
     """How one patch is trained: first as well as it can be, then with weight noise, so that it survives rounding.
 
     iterations, noisy_iterations: at most so many of each. learning_rate: its peak in both phases. decays: after a short
-    warm-up, along a cosine to zero; otherwise it is constant. steps: of the rollout, where the effort and not the seed
-    decides them. groups: of weights that are rounded together (core.codec.fit.rounding), 0 for rounding to nearest.
-    tuning_iterations: between two groups.
+    warm-up, along a cosine to zero; otherwise it is constant. optimizer: what trains. steps: of the rollout, where the
+    effort and not the seed decides them. groups: of weights that are rounded together (core.codec.fit.rounding), 0 for
+    rounding to nearest. tuning_iterations: of training what is not rounded yet, between two groups.
     """
 
     iterations: int
@@ -78,7 +80,7 @@ class Schedule:
 
     @property
     def tuning(self) -> int:
-        """Iterations between all roundings."""
+        """Iterations of tuning, between all the groups of one rounding."""
         return max(0, self.groups - 1) * self.tuning_iterations
 
     def rounding_flops(self, shape: RuleShape, roundings: int = 1) -> float:
@@ -93,7 +95,7 @@ class Schedule:
 
     @property
     def free_shares(self) -> list[float]:
-        """Of the weights, before each group and after the last."""
+        """Share of the weights that is not rounded yet, before each group and after the last."""
         return [left / self.groups for left in range(self.groups, -1, -1)] if self.groups else [1.0]
 
     def work(self, shape: RuleShape, roundings: int = 1) -> float:

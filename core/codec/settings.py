@@ -14,7 +14,10 @@ MOST_BYTES = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
-    """seed: what pictures are grown from. seed_number: of the random numbers that start and train the rules.
+    """How a picture is encoded.
+
+    preset: how large a rule is. effort: how long it is trained. seed: what pictures are grown from. seed_number: of the
+    random numbers that start and train the rules.
 
     fire_rate: share of cells that update at each step; 0 for synchronous updates, and all that HTTP
     and the command line ask for. coder: how weights are written.

@@ -24,7 +24,11 @@ class Candidate:
 
 
 class CandidateDocument(BaseModel):
-    """A candidate in JSON, as a job's parts and checkpoints keep it. payload: base64. The others: as above."""
+    """A candidate in JSON, as the parts of a job and checkpoints keep it.
+
+    version: of this document. channels, hidden, visible: of the candidate's shape. payload: in base64. error: as the
+    candidate's.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

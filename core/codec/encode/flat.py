@@ -23,8 +23,10 @@ _BIAS = 0.02
 
 
 def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Candidate:
-    """A rule that grows patch number `index` in the mean colour of what is seen of it: one hidden unit that is always
-    on, and adds to each visible channel its share at every step."""
+    """A rule that grows patch number `index` in the mean colour of what is seen of it.
+
+    One hidden unit is always on, and adds to each visible channel its share at every step. Raises BudgetTooSmall.
+    """
     shape, rollout = presets_of(picture, settings)[0].shape(picture.channels), rollout_of(settings)
     grid = grid_of(picture)
     rows, columns = grid.extent(index)
@@ -44,7 +46,10 @@ def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Ca
 
 
 def _mean_colour(pixels: Array) -> Array:
-    """Of float32 (channels, height, width); float32 (channels,). Colours count as much as their alpha shows them."""
+    """The mean of pixels (channels, height, width); float32 (channels,).
+
+    Colours count as much as their alpha shows them.
+    """
     if len(pixels) < 4 or not pixels[3].any():
         return np.asarray(pixels.mean(axis=(1, 2)))
     weights = np.ones_like(pixels)

@@ -32,9 +32,10 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """kind, feature: Pillow's names of the format and of what it must have been built with. options: for a setting.
+    """One way to write files.
 
-    colours: the channels it can hold. longest_side: pixels.
+    name: for people. kind, feature: Pillow's names of the format and of what it must have been built with. options:
+    Pillow's, for a setting. colours: the numbers of channels it can hold. longest_side: of a picture, in pixels.
     """
 
     name: str
@@ -68,8 +69,9 @@ WEBP = Codec(
 
 @dataclass(frozen=True, slots=True)
 class OtherFile:
-    """What one codec makes of a picture. setting: quality, or for JPEG 2000 the ratio asked for; as Pillow takes it.
+    """What one codec makes of a picture.
 
+    codec: its name. setting: quality, or for JPEG 2000 the ratio asked for; as Pillow takes it. bytes: of the file.
     fits: False where even the smallest file, which this is then, has too many bytes. psnr: dB. ssim: None where a side
     is under 11 pixels. mse: squared 8-bit levels. All measured as the regrown picture is.
     """
@@ -94,7 +96,7 @@ def write_file(codec: Codec, picture: Picture, setting: float) -> bytes:
 
 
 def read_file(data: bytes, channels: int) -> Pixels:
-    """The pixels of a file that write_file wrote."""
+    """The pixels of a file that write_file wrote; uint8 (height, width, channels)."""
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert(_MODES[channels]))
     return pixels[:, :, None] if channels == 1 else pixels
 
@@ -124,7 +126,7 @@ def _can_write(codec: Codec, picture: Picture) -> bool:
 
 
 def settings_of(codec: Codec, picture: Picture, max_bytes: int) -> list[float]:
-    """What is searched, from the smallest file to the largest.
+    """The settings among which the best is searched, from that of the smallest file to that of the largest.
 
     A rate asked of JPEG 2000 is a number of bytes, which its files miss by up to 16 above and some per cent below.
     """
@@ -144,7 +146,8 @@ def _has_many_pixels(picture: Picture) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """One file. rank: the lower, the better: files that fit by their error, others, which are worse, by their size."""
+    """One file that was written. rank: the lower, the better. Files that fit come first, by their error, then others,
+    by their size."""
 
     picture: Picture
     codec: Codec
@@ -180,7 +183,7 @@ class _Search:
         self._tries: dict[int, _Try] = {}
 
     def best(self) -> _Try:
-        """Of the last setting that fits and its neighbours."""
+        """The best file: bisection finds the largest setting whose file fits; its neighbours are tried too."""
         end = bisect_left(range(len(self._settings)), True, key=lambda index: not self._at(index).fits)
         around = range(max(0, end - 1 - self._neighbours), min(end + self._neighbours, len(self._settings)))
         return min((self._at(index) for index in around or range(1)), key=lambda each: each.rank)

@@ -25,11 +25,19 @@ class Sized(Protocol):
     """A picture, of which only its size in pixels and the number of its channels matter."""
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """In pixels."""
+        ...
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """In pixels."""
+        ...
+
     @property
-    def channels(self) -> int: ...
+    def channels(self) -> int:
+        """1 (grey), 3 (RGB) or 4 (RGB and alpha)."""
+        ...
 
 
 def grid_of(picture: Sized) -> PatchGrid:
@@ -43,7 +51,7 @@ def count_of(width: int, height: int) -> int:
 
 
 def rollout_of(settings: EncodeSettings) -> Rollout:
-    """How patches are grown."""
+    """How patches are grown with these settings: the effort's steps if it has its own, else the seed's."""
     steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]
     return Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF)
 
@@ -74,10 +82,10 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
 def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Preset.HUGE) -> float:
     """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
 
-    largest: that is tried where several are.
+    largest: the largest preset that is counted where several are tried.
 
     A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
-    double precision and on the CPU, which makes one as long as about four of training.
+    double precision and on the CPU: each takes as long as about four of training.
     """
     schedule, roundings = SCHEDULES[settings.effort], len(coarseness_of(settings))
     presets, every = presets_of(picture, settings), list(Preset)

@@ -19,10 +19,12 @@ _State = TypeVar("_State")
 
 
 def never() -> bool:
+    """False: for a hook that nobody set."""
     return False
 
 
 def ignore(state: object) -> None:
+    """Do nothing with it: for a hook that nobody set."""
     del state
 
 

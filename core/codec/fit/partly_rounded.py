@@ -15,7 +15,10 @@ from regrow.core.codec.format.fixed_point import IntegerRule, Scales
 
 @dataclass(frozen=True, slots=True)
 class RoundedRule:
-    """error: sum of squared errors, in 8-bit levels, of the counted pixels as the integer decoder grows them."""
+    """A rule as a bundle holds it, and how far off the picture is that it grows.
+
+    error: sum of squared errors, in 8-bit levels, of the counted pixels as the integer decoder grows them.
+    """
 
     rule: IntegerRule
     error: int
@@ -23,8 +26,10 @@ class RoundedRule:
 
 @dataclass(slots=True)
 class Draft:
-    """A rule on its way: weights (parameters,) float64, of which `frozen` are rounded. best: its best rounding.
+    """A rule that is being rounded, group of weights by group.
 
+    step_sizes: to which its weights are rounded. weights: float64 (parameters,). frozen: bool (parameters,), those that
+    are rounded. damping: see core.codec.fit.rounding.DAMPINGS. best: the best that all of it was ever rounded to.
     groups: how many groups are rounded. tuned: for which group the rule was tuned last, the first being 0.
     """
 
@@ -38,10 +43,9 @@ class Draft:
 
 
 def drafts_to_arrays(drafts: Mapping[int, Sequence[Draft]], count: int, factors: int, parameters: int) -> Arrays:
-    """For a checkpoint: each rule's drafts, one per factor of coarseness, by the number of the rule;
-    (count, factors, ...) each.
+    """For a checkpoint: the drafts of `count` rules as arrays (count, factors, ...).
 
-    A rule without drafts has rows of zeros.
+    drafts: by the number of the rule, one for each factor of coarseness. A rule without any has rows of zeros.
     """
 
     def zeros(kind: type, *size: int) -> npt.NDArray[np.generic]:
@@ -66,7 +70,7 @@ def drafts_to_arrays(drafts: Mapping[int, Sequence[Draft]], count: int, factors:
 
 
 def drafts_from_arrays(arrays: Arrays, factors: int, parameters: int) -> dict[int, list[Draft]]:
-    """The opposite. Raises DamagedCheckpoint, or what a rule raises that no bundle can hold."""
+    """The opposite of `drafts_to_arrays`. Raises DamagedCheckpoint, or DamagedBundle for a rule that none can hold."""
     count = len(arrays["groups"])
     require_like(arrays, drafts_to_arrays({}, count, factors, parameters))
     return {

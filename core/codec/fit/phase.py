@@ -47,7 +47,11 @@ Tell = Callable[[npt.NDArray[np.float64]], None]
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """learning_rate: its peak. decays: along a cosine to zero. noisy: with weight noise."""
+    """How a phase trains.
+
+    iterations: at most so many. learning_rate: its peak. decays: along a cosine to zero, rather than stay constant.
+    noisy: with weight noise.
+    """
 
     iterations: int
     learning_rate: float
@@ -64,7 +68,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """Per rule: the best weights, their loss, iterations run, and whether it diverged."""
+    """What a phase made of each of its G rules.
+
+    weights: float32 (G, parameters), the best. mse: float32 (G,), their loss, brightness in [0, 1]. iterations: int64
+    (G,), how many it trained. diverged: bool (G,), whether its loss was not finite once, or DIVERGED times its first.
+    """
 
     weights: Array
     mse: Array
@@ -72,7 +80,7 @@ class PhaseResult:
     diverged: npt.NDArray[np.bool_]
 
     def arrays(self) -> Arrays:
-        """By the names of the fields."""
+        """For a checkpoint: each field under its name."""
         return {"weights": self.weights, "mse": self.mse, "iterations": self.iterations, "diverged": self.diverged}
 
 
@@ -84,9 +92,9 @@ def run_phase(
     stage: Stage,
     tell: Tell | None = None,
 ) -> PhaseResult:
-    """Train until every rule is done, from the start or from where the stage was left.
+    """Train until every rule is done, from the start or from where an earlier fit left the stage.
 
-    Raises FitStopped when the stage is asked to stop.
+    tell: called every few iterations with each rule's share of them. Raises FitStopped when the stage is asked to stop.
     """
     run = _Run(engine, training, phase, hooks)
     left = stage.left

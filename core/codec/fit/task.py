@@ -28,6 +28,7 @@ class FitProgress:
 
 
 def nobody() -> Collection[int]:
+    """No rule leaves: for a hook that nobody set."""
     return ()
 
 
@@ -48,8 +49,9 @@ class FitHooks:
 class FitTask:
     """What to fit.
 
-    seed: what pictures are grown from. identities: a (seed number, patch number) per target; a rule's random numbers
-    follow from it alone. coarseness: factors of the usual quantisation step sizes; each rule is rounded
+    shape: of all G rules. seed: what pictures are grown from. targets: the G pictures. rollout: how they are grown.
+    schedule: how the rules are trained and rounded. identities: a (seed number, patch number) per target; a rule's
+    random numbers follow from it alone. coarseness: factors of the usual quantisation step sizes; each rule is rounded
     once with each. one_byte: use all values of a byte instead, whatever the factors.
     """
 

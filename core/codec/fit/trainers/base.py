@@ -26,8 +26,10 @@ RATE_SHARE = 0.25
 class Training:
     """G rules to train.
 
-    seed: float32 (channels, height, width). weights: float32 (G, parameters), where to start. keys: int64 (G,), of the
-    rules' weight noise (core.codec.fit.noise). frozen: bool (G, parameters), weights that stay as they are, or None.
+    shape: of all of them. seed: float32 (channels, height, width), what they are grown from. targets: the G pictures
+    that they shall grow, as `rollout` says. optimizer: its name. weights: float32 (G, parameters), where to start.
+    keys: int64 (G,), of the rules' weight noise (core.codec.fit.noise). frozen: bool (G, parameters), weights that stay
+    as they are, or None.
     """
 
     shape: RuleShape

@@ -71,6 +71,7 @@ class BatchTrainer(ABC):
         """Each rule's loss with these weights, (G,), and its gradient by them, (G, parameters); float32."""
 
     def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
+        """As Trainer.step."""
         tried = self._weights + self._noise(iteration) if noisy else self._weights
         losses, gradients = self._differentiate(tried)
         better = losses < self._best_losses
@@ -82,6 +83,7 @@ class BatchTrainer(ABC):
         return self._numpy(losses)
 
     def keep(self, indices: npt.NDArray[np.intp]) -> None:
+        """As Trainer.keep."""
         kept = self._own(indices)
         self._weights, self._keys = self._weights[kept], self._keys[kept]
         self._best, self._best_losses = self._best[kept], self._best_losses[kept]
@@ -91,17 +93,21 @@ class BatchTrainer(ABC):
         self._optimizer.keep(kept)
 
     def current(self) -> Array:
+        """As Trainer.current."""
         return self._numpy(self._weights)
 
     def best(self) -> tuple[Array, Array]:
+        """As Trainer.best."""
         return self._numpy(self._best), self._numpy(self._best_losses)
 
     def state(self) -> Arrays:
+        """As Trainer.state."""
         own = {"weights": self._weights, "best": self._best, "best_losses": self._best_losses}
         state = own | with_prefix("optimizer", self._optimizer.export_state())
         return {name: self._numpy(array) for name, array in state.items()}
 
     def restore(self, state: Arrays) -> None:
+        """As Trainer.restore."""
         own = {name: self._own(array) for name, array in state.items()}
         self._weights, self._best, self._best_losses = (own[name] for name in ("weights", "best", "best_losses"))
         self._optimizer.import_state(without_prefix("optimizer", own))

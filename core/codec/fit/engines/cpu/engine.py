@@ -47,6 +47,7 @@ class NumbaEngine:
         *,
         seed_gradients: bool = False,
     ) -> LossAndGradients:
+        """As core.codec.fit.engines.base.Engine has it."""
         height, width = seeds.shape[2:]
         count = len(targets.pixels)
         layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
@@ -83,6 +84,7 @@ class NumbaEngine:
         rollout: Rollout,
         chosen: npt.NDArray[np.intp],
     ) -> Array:
+        """As core.codec.fit.engines.base.Engine has it."""
         _, height, width = seed.shape
         layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
         arena = _aligned_zeros(1, layout.size + jacobian_arena(layout, rollout.steps))[0]
