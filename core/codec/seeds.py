@@ -25,7 +25,7 @@ STEPS = {SeedKind.SCAFFOLD: 12, SeedKind.PIXEL: 40}
 the scaffold nothing has to travel. Chosen by `regrow bench steps`: docs/results/engine.md."""
 
 SCAFFOLD_FREQUENCIES = (1.0, 2.5, 6.0)
-"""Half-waves across the patch."""
+"""Of the scaffold's waves: half-waves across a patch."""
 
 
 def make_seed(kind: SeedKind, shape: RuleShape, size: int) -> npt.NDArray[np.float32]:

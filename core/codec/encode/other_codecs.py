@@ -104,7 +104,7 @@ def read_file(data: bytes, channels: int) -> Pixels:
 def best_files(picture: Picture, max_bytes: int, go_on: GoOn = lambda: None) -> tuple[OtherFile, ...]:
     """The best file of at most so many bytes (least squared error) of JPEG, JPEG 2000 and WebP; deterministic.
 
-    go_on: called before each step of the search, which may raise to end it: of a large picture it takes a minute.
+    go_on: called before each file of the search, and may raise to end it: of a large picture it takes a minute.
 
     JPEG is the better of 4:4:4 and 4:2:0, and has no row where there is alpha, which it cannot hold. A codec that this
     Pillow was built without has none either. Settings are found by bisection; over MANY_PIXELS among fewer.

@@ -106,7 +106,7 @@ def run_phase(
                 tell(run.shares(iteration))
         if not run.goes_on:
             break
-        run.step(iteration)
+        run.iterate(iteration)
     run.drop_all(phase.iterations)
     if tell is not None:
         tell(run.shares(phase.iterations))
@@ -141,8 +141,8 @@ class _Run:
         shares[self._active] = iteration / self._phase.iterations
         return shares
 
-    def step(self, iteration: int) -> None:
-        losses = self._trainer.step(iteration, self._phase.rate(iteration), noisy=self._phase.noisy)
+    def iterate(self, iteration: int) -> None:
+        losses = self._trainer.iterate(iteration, self._phase.rate(iteration), noisy=self._phase.noisy)
         if iteration == 0:
             self._first_losses[self._active] = losses
         sound = losses < DIVERGED * self._first_losses[self._active] + 1e-3  # false for not-a-number
@@ -151,7 +151,7 @@ class _Run:
             self._drop(~sound, iteration + 1)
 
     def state(self, iteration: int) -> Arrays:
-        """Before this iteration."""
+        """The arrays of a checkpoint from which this iteration would come next."""
         count = len(self.result.mse)
         own = {
             "iteration": np.full(count, iteration),

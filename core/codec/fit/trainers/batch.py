@@ -34,7 +34,7 @@ class Optimizer(Protocol):
         ...
 
     def export_state(self) -> dict[str, Any]:
-        """All that the next step depends on, with one row per rule, on the CPU."""
+        """All that the next update depends on, with one row per rule, on the CPU."""
         ...
 
     def import_state(self, state: dict[str, Any]) -> None:
@@ -70,8 +70,8 @@ class BatchTrainer(ABC):
     def _differentiate(self, weights: OwnArray) -> tuple[OwnArray, OwnArray]:
         """Each rule's loss with these weights, (G,), and its gradient by them, (G, parameters); float32."""
 
-    def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
-        """As Trainer.step."""
+    def iterate(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
+        """As Trainer.iterate."""
         tried = self._weights + self._noise(iteration) if noisy else self._weights
         losses, gradients = self._differentiate(tried)
         better = losses < self._best_losses
@@ -113,7 +113,7 @@ class BatchTrainer(ABC):
         self._optimizer.import_state(without_prefix("optimizer", own))
 
     def _update(self, gradients: OwnArray, rates: OwnArray) -> None:
-        """One step of the optimizer, which frozen weights do not take."""
+        """Let the optimizer change the weights that are not frozen."""
         if self._frozen is None:
             self._optimizer.step(self._weights, gradients, rates)
             return
