@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from regrow.core.codec.encode.assemble import assemble
-from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.candidate import Candidate, CandidateDocument
 from regrow.core.codec.encode.encoder import EncodedPatches
 from regrow.core.codec.encode.flat import flat_candidate
 from regrow.core.codec.encode.report import make_report
@@ -25,7 +25,7 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
 from regrow.core.jobs.counters import Counters
-from regrow.core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
+from regrow.core.jobs.documents import JobKeys, PartDocument, patches_of
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from regrow.core.jobs.queue import MOST_TRIES

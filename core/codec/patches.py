@@ -21,14 +21,17 @@ class PatchGrid:
 
     @property
     def rows(self) -> int:
+        """Patches from top to bottom."""
         return -(-self.height // self.size)
 
     @property
     def columns(self) -> int:
+        """Patches from left to right."""
         return -(-self.width // self.size)
 
     @property
     def count(self) -> int:
+        """Patches in all."""
         return self.rows * self.columns
 
     def origin(self, index: int) -> tuple[int, int]:

@@ -14,13 +14,16 @@ MOST_BYTES = 1 << 40
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
-    """seed: what pictures are grown from. seed_number: of the random numbers that start and train the rules.
+    """How a picture is encoded.
+
+    preset: how large a rule is. effort: how long it is trained. seed: what pictures are grown from. seed_number: of the
+    random numbers that start and train the rules.
 
     fire_rate: share of cells that update at each step; 0 for synchronous updates, and all that HTTP
     and the command line ask for. coder: how weights are written.
     target_psnr: dB that the picture shall reach in as few bytes as possible; max_bytes: that the whole file may have,
-    for a picture as good as possible. With either, each patch gets the preset and the quantisation steps that serve
-    the picture best, and `preset` is not used. Raises InvalidSettings.
+    for a picture as good as possible. With either, each patch gets the preset and the quantisation step sizes that
+    serve the picture best, and `preset` is not used. Raises InvalidSettings.
     """
 
     preset: Preset = Preset.SMALL
@@ -51,5 +54,5 @@ class EncodeSettings:
 
     @property
     def searches(self) -> bool:
-        """Whether presets and steps are chosen per patch."""
+        """Whether presets and quantisation step sizes are chosen per patch."""
         return self.target_psnr is not None or self.max_bytes is not None

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
 from pydantic import BaseModel, ConfigDict
 
 from regrow.core.access.principal import LOCAL
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.candidate import CandidateDocument
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.reading.source_format import SourceFormat
-from regrow.core.codec.rule import RuleShape
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.model import JobState, OnFailure, Priority
@@ -79,31 +76,6 @@ class JobDocument(Document):
             target_psnr=self.target_psnr,
             max_bytes=self.max_bytes,
         )
-
-
-class CandidateDocument(Document):
-    """One encoding of a patch (core.codec.encode.allocation.Candidate). payload: base64."""
-
-    channels: int
-    hidden: int
-    visible: int
-    payload: str
-    error: int
-
-    @classmethod
-    def of(cls, candidate: Candidate) -> CandidateDocument:
-        shape = candidate.shape
-        return cls(
-            channels=shape.channels,
-            hidden=shape.hidden,
-            visible=shape.visible,
-            payload=base64.b64encode(candidate.payload).decode(),
-            error=candidate.error,
-        )
-
-    def candidate(self) -> Candidate:
-        shape = RuleShape(self.channels, self.hidden, self.visible)
-        return Candidate(shape, base64.b64decode(self.payload), self.error)
 
 
 class PartDocument(Document):

@@ -28,11 +28,14 @@ MOST_PIXELS = 1 << 28
 
 
 class AnimationKind(StrEnum):
+    """The file formats that an animation can have."""
+
     GIF = "gif"
     WEBP = "webp"
 
     @property
     def media_type(self) -> str:
+        """The format's MIME type."""
         return f"image/{self}"
 
 
@@ -44,12 +47,14 @@ _OPTIONS: dict[AnimationKind, dict[str, Any]] = {
 
 
 def shown_steps(steps: int) -> list[int]:
-    """The steps after the seed that are shown: all, or so many evenly spread ones, as each is grown from the start."""
+    """The steps after the seed that are shown: all of them, or MOST_FRAMES spread evenly.
+
+    Ascending; each costs a growth from the seed."""
     return sorted({round(step) for step in np.linspace(1, steps, min(steps, MOST_FRAMES))})
 
 
 def frames(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
-    """The seed, then the picture at the steps shown. Raises DamagedBundle, InvalidSettings."""
+    """The seed as a picture, then the picture at each of `shown_steps`. Raises DamagedBundle, InvalidSettings."""
     for step in (0, *shown_steps(bundle.header.rollout.steps)):
         yield decode_bundle(bundle, View(crop, step, scale)).picture
 

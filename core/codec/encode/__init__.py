@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from regrow.core.codec.images import Picture
@@ -65,9 +66,7 @@ def encode(
             tell(before + float(progress.share.sum()), progress.phase)
 
         some = range(first, min(first + PATCHES_AT_ONCE, total))
-        encoded = encode_patches(
-            picture, some, settings, lambda task, hooks: fit(device, task, hooks), FitHooks(on_progress=show)
-        )
+        encoded = encode_patches(picture, some, settings, partial(fit, device), FitHooks(on_progress=show))
         candidates += encoded.candidates
         iterations += encoded.patch_iterations
     tell(total, "assembling")

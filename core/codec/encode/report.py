@@ -20,9 +20,14 @@ NOTES = {SourceFormat.JPEG: _NOTE.format("JPEG"), SourceFormat.WEBP: _NOTE.forma
 
 
 class Report(BaseModel):
-    """psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
+    """What was asked for, and what became of it.
 
-    cr_original, cr_raw: the paper's CR against the uploaded file and against width · height · channels bytes.
+    width, height: pixels. channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha). preset, effort, seed, seed_number, coder:
+    the settings of the encode (core.codec.settings.EncodeSettings). patches: how many the picture was cut into.
+
+    psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
+    original_bytes: the uploaded file; raw_bytes: width · height · channels. bits_per_pixel: of the stored file.
+    cr_original, cr_raw: the paper's CR against original_bytes and raw_bytes.
     patch_iterations: training iterations, summed over the patches. device_seconds: of fitting, summed over the batches;
     both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
     however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
