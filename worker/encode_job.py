@@ -28,8 +28,7 @@ from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
-from regrow.core.jobs.queue import MOST_TRIES
-from regrow.core.jobs.steps import StepKind
+from regrow.core.jobs.steps import MOST_TRIES, StepKind
 from regrow.core.logs import log_context
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.leases import Hold, Leases

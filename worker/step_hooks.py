@@ -11,7 +11,7 @@ from regrow.core.codec.fit.checkpoint import Checkpoints
 from regrow.core.codec.fit.task import FitProgress
 from regrow.core.errors import BlobNotFound, ServiceUnavailable
 from regrow.core.jobs.documents import JobKeys
-from regrow.core.jobs.queue import MOST_TRIES
+from regrow.core.jobs.steps import MOST_TRIES
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.leases import Hold, Leases
 

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.model import JobState
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
 
 MOST_FOLLOWERS = 256
@@ -61,14 +62,14 @@ class Events:
     async def last_id(self, job_id: str) -> str:
         """Of the job's last change; `0-0` where none is known."""
         with redis_errors():
-            entries = await self._redis.xrevrange(_key(job_id), count=1)
+            entries = await self._redis.xrevrange(Key.EVENTS.of(job_id), count=1)
         return str(entries[0][0]) if entries else "0-0"
 
     async def after(self, job_id: str, last_id: str, seconds: float) -> list[JobEvent]:
         """Changes after one; waits for the first so long, 60 seconds at most, and has none if there was none."""
         seconds = min(seconds, LONGEST_WAIT)
         with redis_errors():
-            found = await self._redis.xread({_key(job_id): last_id}, block=max(1, round(1000 * seconds)))
+            found = await self._redis.xread({Key.EVENTS.of(job_id): last_id}, block=max(1, round(1000 * seconds)))
         return [_event(entry_id, fields) for _, entries in found or () for entry_id, fields in entries]
 
     async def close(self) -> None:
@@ -83,7 +84,3 @@ def milliseconds_of(event_id: str) -> int:
 def _event(entry_id: str, fields: dict[str, str]) -> JobEvent:
     state = fields["state"]
     return JobEvent(entry_id, None if state == "deleted" else JobState(state), int(fields["patches_done"]))
-
-
-def _key(job_id: str) -> str:
-    return f"regrow:events:{job_id}"

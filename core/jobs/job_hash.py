@@ -6,9 +6,8 @@ from collections.abc import Mapping
 
 from regrow.core.jobs.documents import JobDocument
 from regrow.core.jobs.model import FINAL_STATES, Job, JobFailure, JobState, Priority
+from regrow.core.jobs.redis_keys import Field
 from regrow.core.times import iso, now_ms
-
-_LIVE = "live:"
 
 
 def fields_of(document: JobDocument) -> dict[str, str]:
@@ -34,7 +33,7 @@ def job_of(job_id: str, fields: Mapping[str, str], place: int | None) -> Job:
     total, started = int(fields["patches_total"]), _number(fields, "started_ms")
     done, finished = int(fields["patches_done"]), _number(fields, "finished_ms")
     # Protocol 3 had more numbers behind the first.
-    live = sum(float(value.split()[0]) for name, value in fields.items() if name.startswith(_LIVE))
+    live = sum(float(value.split()[0]) for name, value in fields.items() if name.startswith(Field.LIVE))
     progress = min(1.0, (done + live) / total)
     return Job(
         id=job_id,

@@ -10,7 +10,10 @@ from regrow.core.times import now_ms
 
 
 class Priority(StrEnum):
-    """Between the jobs of one owner. Owners share the workers equally, whatever their jobs' priorities."""
+    """Between the jobs of one owner, the last first: those of a higher one are worked on first.
+
+    Owners share the workers equally, whatever their jobs' priorities.
+    """
 
     LOW = "low"
     NORMAL = "normal"
@@ -33,14 +36,13 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-_ENDS_EARLY = {JobState.FAILED, JobState.CANCELLED}
+RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
+"""The ends of a job without a picture, which every state before them may lead to."""
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.FITTING, JobState.ASSEMBLING} | _ENDS_EARLY),
-    JobState.FITTING: frozenset({JobState.ASSEMBLING} | _ENDS_EARLY),
-    JobState.ASSEMBLING: frozenset({JobState.SUCCEEDED} | _ENDS_EARLY),
+    JobState.QUEUED: RETRYABLE | {JobState.FITTING, JobState.ASSEMBLING},
+    JobState.FITTING: RETRYABLE | {JobState.ASSEMBLING},
+    JobState.ASSEMBLING: RETRYABLE | {JobState.SUCCEEDED},
     JobState.SUCCEEDED: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
@@ -49,7 +51,7 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 makes a job that failed or was cancelled a new one of the same id. From queued to assembling goes a job whose last part
 comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
-RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
+FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
 PHASES = {
     JobState.QUEUED: "waiting for a worker",

@@ -8,9 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from redis import Redis
 
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
-
-_KEY = "regrow:processes"
 
 
 class ProcessState(StrEnum):
@@ -43,10 +42,10 @@ class ProcessRegistry:
     def report(self, records: list[ProcessRecord], expires_after: float) -> None:
         """Write records that live for `expires_after` seconds, in place of those before."""
         with redis_errors():
-            self._redis.set(_KEY, _RECORDS.dump_json(records), px=int(expires_after * 1000))
+            self._redis.set(Key.PROCESSES, _RECORDS.dump_json(records), px=int(expires_after * 1000))
 
     def all(self) -> list[ProcessRecord]:
         """The records, in the order in which they were reported; none where nobody supervises."""
         with redis_errors():
-            value = self._redis.get(_KEY)
+            value = self._redis.get(Key.PROCESSES)
         return _RECORDS.validate_json(value) if value else []

@@ -15,6 +15,7 @@ from redis import Redis
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL, QueueName
 from regrow.core.jobs.model import JobFailure
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.scripts import load_script
 from regrow.core.jobs.steps import Step
 from regrow.core.stores.redis import redis_errors
@@ -22,9 +23,6 @@ from regrow.core.version import VERSION
 
 MOST_PATCHES = 4096
 """In one batch, whatever a device can do."""
-
-MOST_TRIES = 3
-"""Of a step, as in lua/common.lua."""
 
 WORKER_LOST = JobFailure("worker-lost", "the worker was lost, each time it was tried")
 
@@ -82,7 +80,7 @@ class StepQueue:
     def let_go(self, step: Step) -> None:
         """End the lease of a step of a job that has ended."""
         with redis_errors():
-            self._redis.zrem("regrow:leases", step.lease)
+            self._redis.zrem(Key.LEASES, step.lease)
 
     def hand_back(self, step: Step) -> bool:
         """Give up a step through no fault of its own (a shutdown, an outage); whether it was still this caller's."""
@@ -107,7 +105,7 @@ class StepQueue:
     def is_waiting(self) -> bool:
         """Whether there is a step to claim and no message on its way to a worker."""
         with redis_errors():
-            return bool(self._redis.exists("regrow:owners")) and not self._redis.llen(QueueName.WORK)
+            return bool(self._redis.exists(Key.OWNERS)) and not self._redis.llen(QueueName.WORK)
 
     def _run(self, name: str, *arguments: str | int) -> Any:
         with redis_errors():

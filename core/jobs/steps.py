@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+MOST_TRIES = 3
+"""Of a step that comes no further. Then a batch is split into its patches, and anything else is given up."""
+
 
 class StepKind(StrEnum):
     """abandon: give up a patch, or a job's assembly, that has failed too often."""

@@ -11,8 +11,8 @@ from redis import Redis
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.model import JobFailure, JobState, Priority
-from regrow.core.jobs.queue import MOST_TRIES, Claim, StepQueue
-from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.queue import Claim, StepQueue
+from regrow.core.jobs.steps import MOST_TRIES, Step, StepKind
 from regrow.core.jobs.store import JobStore
 from regrow.core.stores.redis import connect
 from tests.jobs import job_document

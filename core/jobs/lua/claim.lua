@@ -6,7 +6,7 @@
 -- size, and a job that is alone is spread over all workers.
 local function batch_of(left, patch_cost)
   local most = math.max(1, math.min(tonumber(ARGV[3]), math.floor(ARGV[2] / patch_cost)))
-  if redis.call('ZCARD', 'regrow:open') == 1 then most = math.min(most, math.ceil(left / math.max(1, ARGV[4]))) end
+  if redis.call('ZCARD', KEY.OPEN) == 1 then most = math.min(most, math.ceil(left / math.max(1, ARGV[4]))) end
   return math.ceil(left / math.ceil(left / most))
 end
 
@@ -44,7 +44,7 @@ local function first_job(owner)
       id = redis.call('ZRANGE', lane, 0, 0)[1]
     end
   end
-  redis.call('ZREM', 'regrow:owners', owner)
+  redis.call('ZREM', KEY.OWNERS, owner)
 end
 
 local function read(id)
@@ -54,36 +54,36 @@ local function read(id)
   return job
 end
 
-local protocol = redis.call('GET', 'regrow:protocol')
+local protocol = redis.call('GET', KEY.PROTOCOL)
 if protocol and tonumber(protocol) > tonumber(ARGV[6]) then return {'', protocol} end
-if protocol ~= ARGV[6] then redis.call('SET', 'regrow:protocol', ARGV[6]) end  -- upgraded, with jobs on the way
+if protocol ~= ARGV[6] then redis.call('SET', KEY.PROTOCOL, ARGV[6]) end  -- upgraded, with jobs on the way
 
 while true do
-  local owner = redis.call('ZRANGE', 'regrow:owners', 0, 0)[1]
+  local owner = redis.call('ZRANGE', KEY.OWNERS, 0, 0)[1]
   if not owner then return nil end
   local id = first_job(owner)
   local job = id and read(id)
   local step = id and next_step(id, job)
   if step then
     -- Charged before it is known whether the owner has more: who comes back soon has been served all the same.
-    redis.call('SET', 'regrow:clock', redis.call('ZSCORE', 'regrow:owners', owner))
-    redis.call('ZINCRBY', 'regrow:owners', math.max(1, step.stop - step.start) * job.patch_cost, owner)
-    redis.call('ZREMRANGEBYSCORE', 'regrow:served', '-inf', redis.call('GET', 'regrow:clock'))
+    redis.call('SET', KEY.CLOCK, redis.call('ZSCORE', KEY.OWNERS, owner))
+    redis.call('ZINCRBY', KEY.OWNERS, math.max(1, step.stop - step.start) * job.patch_cost, owner)
+    redis.call('ZREMRANGEBYSCORE', KEY.SERVED, '-inf', redis.call('GET', KEY.CLOCK))
   end
   if id then offer(id) end
   if step then
     local now = now_ms()
     step.tries = step.tries + 1
-    step.number = redis.call('INCR', 'regrow:claims')
+    step.number = redis.call('INCR', KEY.CLAIMS)
     local lease = lease_of(step)
-    redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
+    redis.call('ZADD', KEY.LEASES, now + ARGV[1], lease)
     if step.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
     if job.state == 'queued' then
       move(id, 'fitting')
       tell(id, 'fitting', 0)
     end
     if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
-    local more = redis.call('EXISTS', 'regrow:owners') == 1 and redis.call('LLEN', ARGV[5]) < 2
+    local more = redis.call('EXISTS', KEY.OWNERS) == 1 and redis.call('LLEN', ARGV[5]) < 2
     return {lease, more and 1 or 0}
   end
 end

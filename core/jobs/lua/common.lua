@@ -1,54 +1,27 @@
--- In front of every script (core/jobs/scripts.py). docs/adr/0006 says why work is handed out like this.
---
--- A job's state is in its hash. Three sets hold the ids of jobs by state, so that they can be counted and found without
--- reading all hashes: regrow:open those not ended, regrow:waiting those queued, regrow:assembling those assembling. Only
--- `move` below writes a state, and the sets with it. What is counted is made of them alone: queued = waiting, assembling
--- = assembling, fitting = open - waiting - assembling. What is outstanding is, by owner and in all, patches_total -
--- patches_done of the open jobs: `owe` below is called wherever one of these three changes. What has happened is counted
--- in regrow:counters, where it happens: a job's end in end.lua, a batch in core/jobs/counters.py.
---
--- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
--- regrow:job:<id>:done             bitmap: patches whose part is stored
--- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries/far`
--- regrow:events:<id>               stream: the job's changes since a worker began it, state and patches done after each
--- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
--- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
--- regrow:waiting                   sorted set: ids of jobs that no worker has begun, as regrow:jobs
--- regrow:assembling                set: ids of jobs whose patches are all done
--- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
--- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
--- regrow:served                    sorted set: the same of owners without, as long as it is more than the clock
--- regrow:clock                     the virtual time of who was served last
--- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/far/number` handed out, by its end in ms
--- regrow:claims                    how many claims there were, the number of the last
--- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
--- regrow:protocol                  the latest that the open jobs are of (core/jobs/messages.py)
--- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
--- regrow:probe                     written to see whether that is possible (probe.lua)
--- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)
-
-local PRIORITIES = {'high', 'normal', 'low'}
-local MOST_TRIES = 3
+-- In front of every script, and behind what core/jobs/scripts.py makes of Python's constants: KEY, FIELD, OPEN_STATES,
+-- PRIORITIES, MOST_TRIES. core/jobs/redis_keys.py says what each key holds, and how `move` and `owe` below keep them
+-- true; docs/adr/0006 why work is handed out like this.
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function job_key(id) return 'regrow:job:' .. id end
-local function done_key(id) return 'regrow:job:' .. id .. ':done' end
-local function again_key(id) return 'regrow:job:' .. id .. ':again' end
-local function owned_key(owner) return 'regrow:owned:' .. owner end
-local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .. priority end
+local function job_key(id) return string.format(KEY.JOB, id) end
+local function done_key(id) return string.format(KEY.DONE, id) end
+local function again_key(id) return string.format(KEY.AGAIN, id) end
+local function events_key(id) return string.format(KEY.EVENTS, id) end
+local function owned_key(owner) return string.format(KEY.OWNED, owner) end
+local function lane_key(owner, priority) return string.format(KEY.LANE, owner, priority) end
 
 -- Tell those who follow the job (core/jobs/events.py). seconds: how long it is kept, if not for good.
 local function tell(id, state, done, seconds)
-  local key = 'regrow:events:' .. id
+  local key = events_key(id)
   redis.call('XADD', key, 'MAXLEN', '~', 100, '*', 'state', state, 'patches_done', done)
   if seconds then redis.call('EXPIRE', key, seconds) end
 end
 
-local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
+local function is_open(state) return OPEN_STATES[state] == true end
 
 local function parse(lease)
   local id, kind, start, stop, tries, far, number =
@@ -85,11 +58,11 @@ local function offer(id)
   local untouched = (state == 'queued' or state == 'fitting') and tonumber(job[4]) < tonumber(job[5])
   if is_open(state) and (untouched or redis.call('EXISTS', again_key(id)) == 1) then
     redis.call('ZADD', lane, job[6] / 1000 + job[5], id)
-    if not redis.call('ZSCORE', 'regrow:owners', owner) then
-      local clock = tonumber(redis.call('GET', 'regrow:clock') or 0)
-      local served = tonumber(redis.call('ZSCORE', 'regrow:served', owner) or 0)
-      redis.call('ZADD', 'regrow:owners', math.max(clock, served), owner)
-      redis.call('ZREM', 'regrow:served', owner)
+    if not redis.call('ZSCORE', KEY.OWNERS, owner) then
+      local clock = tonumber(redis.call('GET', KEY.CLOCK) or 0)
+      local served = tonumber(redis.call('ZSCORE', KEY.SERVED, owner) or 0)
+      redis.call('ZADD', KEY.OWNERS, math.max(clock, served), owner)
+      redis.call('ZREM', KEY.SERVED, owner)
     end
     return
   end
@@ -97,10 +70,10 @@ local function offer(id)
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', lane_key(owner, priority)) == 1 then return end
   end
-  local served = redis.call('ZSCORE', 'regrow:owners', owner)
+  local served = redis.call('ZSCORE', KEY.OWNERS, owner)
   if served then
-    redis.call('ZADD', 'regrow:served', served, owner)
-    redis.call('ZREM', 'regrow:owners', owner)
+    redis.call('ZADD', KEY.SERVED, served, owner)
+    redis.call('ZREM', KEY.OWNERS, owner)
   end
 end
 
@@ -108,7 +81,7 @@ end
 -- given up, which is a step of its own (`abandon`), as it takes the blob store to do it.
 local function put_back(step, failed)
   local id, again = step.id, again_key(step.id)
-  redis.call('HDEL', job_key(id), 'live:' .. step.start)
+  redis.call('HDEL', job_key(id), FIELD.LIVE .. step.start)
   if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, step) then return end
   if step.tries < MOST_TRIES or step.kind == 'abandon' then
     -- What has failed comes after what was not tried yet.
@@ -128,8 +101,8 @@ end
 -- Add patches to what the owner has outstanding; fewer than none to take them off.
 local function owe(owner, patches)
   for _, field in ipairs({owner, '*'}) do
-    if redis.call('HINCRBY', 'regrow:outstanding', field, patches) <= 0 then
-      redis.call('HDEL', 'regrow:outstanding', field)
+    if redis.call('HINCRBY', KEY.OUTSTANDING, field, patches) <= 0 then
+      redis.call('HDEL', KEY.OUTSTANDING, field)
     end
   end
 end
@@ -139,10 +112,10 @@ local function move(id, state)
   local key = job_key(id)
   local created = redis.call('HGET', key, 'created_ms')
   if state then redis.call('HSET', key, 'state', state) else redis.call('HDEL', key, 'state') end
-  for set, holds in pairs({['regrow:open'] = is_open(state), ['regrow:waiting'] = state == 'queued'}) do
+  for set, holds in pairs({[KEY.OPEN] = is_open(state), [KEY.WAITING] = state == 'queued'}) do
     if holds then redis.call('ZADD', set, created, id) else redis.call('ZREM', set, id) end
   end
-  redis.call(state == 'assembling' and 'SADD' or 'SREM', 'regrow:assembling', id)
+  redis.call(state == 'assembling' and 'SADD' or 'SREM', KEY.ASSEMBLING, id)
 end
 
 -- Take the job to its end, or to nothing where the state is nil: all of it but its hash and its place in the lists of
@@ -153,9 +126,9 @@ local function close(id, state)
   if is_open(job[1]) then owe(job[2], job[4] - job[3]) end
   redis.call('DEL', done_key(id), again_key(id))
   for _, field in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(field, 1, 5) == 'live:' then redis.call('HDEL', key, field) end
+    if string.sub(field, 1, #FIELD.LIVE) == FIELD.LIVE then redis.call('HDEL', key, field) end
   end
-  redis.call('ZREM', 'regrow:deadlines', id)
+  redis.call('ZREM', KEY.DEADLINES, id)
   move(id, state)
   if job[2] then offer(id) end
 end

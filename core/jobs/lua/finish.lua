@@ -2,8 +2,8 @@
 -- each once. The last one makes the job ready to be assembled. 1, or 0 where the job has ended or is gone.
 local step = parse(ARGV[1])
 local id, key = step.id, job_key(step.id)
-redis.call('ZREM', 'regrow:leases', ARGV[1])
-redis.call('HDEL', key, 'live:' .. step.start)
+redis.call('ZREM', KEY.LEASES, ARGV[1])
+redis.call('HDEL', key, FIELD.LIVE .. step.start)
 local job = redis.call('HMGET', key, 'state', 'owner', 'patches_total')
 if not is_open(job[1]) then return 0 end
 local new = 0

@@ -1,5 +1,5 @@
 -- ARGV: lease, whether the try counts, type and message of what went wrong. 1 where the lease was still held.
-if redis.call('ZREM', 'regrow:leases', ARGV[1]) == 0 then return 0 end
+if redis.call('ZREM', KEY.LEASES, ARGV[1]) == 0 then return 0 end
 local step = parse(ARGV[1])
 if ARGV[2] == '0' then
   step.tries = math.max(0, step.tries - 1)

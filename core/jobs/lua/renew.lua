@@ -4,9 +4,9 @@ local now, answers = now_ms(), {}
 for place = 2, #ARGV do
   local lease, answer = ARGV[place], 0
   local step = parse(lease)
-  if redis.call('ZSCORE', 'regrow:leases', lease) and not is_done(step.id, step)
+  if redis.call('ZSCORE', KEY.LEASES, lease) and not is_done(step.id, step)
     and is_open(redis.call('HGET', job_key(step.id), 'state')) then
-    redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
+    redis.call('ZADD', KEY.LEASES, now + ARGV[1], lease)
     answer = 1
   end
   answers[#answers + 1] = answer

@@ -12,8 +12,7 @@ import pytest
 from regrow.core.codec.fit.task import FitProgress
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.documents import JobKeys
-from regrow.core.jobs.queue import MOST_TRIES
-from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.steps import MOST_TRIES, Step, StepKind
 from regrow.core.stores.files import FilesBlobStore
 from regrow.worker import step_hooks as module
 from regrow.worker.leases import Hold, Leases
