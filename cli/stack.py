@@ -16,7 +16,6 @@ from typing import IO
 from urllib.parse import quote
 
 from pydantic import SecretStr
-from redis import Redis
 from redis.exceptions import RedisError
 
 from regrow.cli import embedded_valkey
@@ -28,6 +27,7 @@ from regrow.core.jobs.store import JobStore
 from regrow.core.jobs.workers import WorkerRegistry
 from regrow.core.setting_kinds import unknown_settings
 from regrow.core.stores.redis import connect
+from regrow.core.stores.redis_client import RedisClient
 from regrow.sweeper.sweep import sweep
 
 START_SECONDS = 60
@@ -46,7 +46,7 @@ class Stack:
     port: int
     workers: int = 1
     supervisor: Supervisor = field(default_factory=Supervisor)
-    _redis: Redis | None = None
+    _redis: RedisClient | None = None
     _reported: list[ProcessRecord] = field(default_factory=list)
     _report_due: float = 0.0
     _socket_folder: tempfile.TemporaryDirectory[str] | None = None

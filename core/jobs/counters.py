@@ -7,14 +7,12 @@ from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Any
-
-from redis import Redis
 
 from regrow.core.errors import RegrowError
 from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
 from regrow.core.jobs.redis_keys import Field, Key
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 
 BATCH_BOUNDS = ("0.5", "1.0", "2.0", "5.0", "10.0", "20.0", "30.0", "45.0", "60.0", "120.0", "300.0", "600.0", "+Inf")
 """Seconds, each the upper bound of a bucket, as text. A worker aims at 30 s."""
@@ -44,8 +42,8 @@ class Counts:
 class Counters:
     """The hash that workers and the scripts that end jobs count in."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
 
     def batch_done(self, seconds: float, patch_iterations: int) -> None:
         """Count a batch. During an outage it stays uncounted: the work is what matters."""

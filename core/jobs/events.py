@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-from redis.asyncio import Redis
+from redis import asyncio
 
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.model import JobState
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import AsyncRedisClient
 
 MOST_FOLLOWERS = 256
 """At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""
@@ -38,13 +39,14 @@ class Events:
     """Methods raise ServiceUnavailable when Redis cannot be reached."""
 
     def __init__(self, redis_url: str, most: int = MOST_FOLLOWERS) -> None:
-        self._redis: Any = Redis.from_url(
+        redis = asyncio.Redis.from_url(
             redis_url,
             decode_responses=True,
             max_connections=most + SPARE_CONNECTIONS,
             socket_connect_timeout=5,  # when all followers come back at once, the last have waited for the others
             socket_timeout=LONGEST_WAIT + 5,  # a read that waits is no outage
         )
+        self._redis = cast("AsyncRedisClient", redis)
         self._most, self._followers = most, Counter[str]()
 
     @contextmanager

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from redis import Redis
 
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 
 
 class ProcessState(StrEnum):
@@ -36,8 +35,8 @@ _RECORDS = TypeAdapter(list[ProcessRecord])
 class ProcessRegistry:
     """Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
 
     def report(self, records: list[ProcessRecord], expires_after: float) -> None:
         """Write records that live for `expires_after` seconds, in place of those before."""

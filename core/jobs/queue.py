@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from redis import Redis
-
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL, QueueName
 from regrow.core.jobs.model import JobFailure
@@ -19,6 +17,7 @@ from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.scripts import load_script
 from regrow.core.jobs.steps import Step
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 from regrow.core.version import VERSION
 
 MOST_PATCHES = 4096
@@ -38,8 +37,8 @@ class Claim:
 class StepQueue:
     """lease: seconds. Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis, lease: float) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient, lease: float) -> None:
+        self._redis = redis
         self.lease = lease
         self._scripts = {
             name: load_script(redis, name)

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any
 
-from redis import Redis
 from redis.commands.core import Script
 
 from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
 from regrow.core.jobs.redis_keys import Field, Key
 from regrow.core.jobs.steps import MOST_TRIES
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 
 _FOLDER = files("regrow.core.jobs") / "lua"
 
 
-def load_script(redis: Redis, name: str) -> Script:
+def load_script(redis: RedisClient, name: str) -> Script:
     """`lua/<name>.lua`, with what all scripts share in front of it."""
     text = _constants() + (_FOLDER / "common.lua").read_text() + (_FOLDER / f"{name}.lua").read_text()
-    script: Any = redis.register_script(text)
-    return script  # type: ignore[no-any-return]
+    return redis.register_script(text)
 
 
-def probe(redis: Redis) -> None:
+def probe(redis: RedisClient) -> None:
     """See that Redis takes what this service sends: a script that writes. Raises ServiceUnavailable."""
     with redis_errors():
         load_script(redis, "probe")(args=[])

@@ -5,9 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from redis import Redis
 
 from regrow.core.errors import ImageTooLarge, JobNotFound, TooBusy
 from regrow.core.jobs.documents import JobDocument, OutcomeDocument
@@ -17,6 +14,7 @@ from regrow.core.jobs.model import Job, JobFailure, JobState, created_ms, states
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.scripts import load_script, probe
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 
 _PAGE = 100
 HISTORY_SECONDS = 7 * 24 * 3600
@@ -34,15 +32,14 @@ class Limits:
 class JobStore:
     """Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
         self._scripts = {name: load_script(redis, name) for name in ("enter", "enter_ended", "end", "forget")}
 
     @property
-    def redis(self) -> Redis:
+    def redis(self) -> RedisClient:
         """The connection, for what else is kept there."""
-        redis: Redis = self._redis
-        return redis
+        return self._redis
 
     def check(self) -> None:
         """Raises ServiceUnavailable unless Redis takes writes."""
@@ -137,7 +134,7 @@ class JobStore:
     def last_failure(self, job_id: str) -> JobFailure:
         """What went wrong last with one of the job's steps."""
         with redis_errors():
-            kind, message = self._redis.hmget(Key.JOB.of(job_id), "last_error_type", "last_error_message")
+            kind, message = self._redis.hmget(Key.JOB.of(job_id), ["last_error_type", "last_error_message"])
         return JobFailure(kind or "step-failed", message or "no reason is known")
 
     def get(self, job_id: str) -> Job:
@@ -197,7 +194,7 @@ class JobStore:
     def outstanding(self, owner: str) -> tuple[int, int]:
         """Patches that are accepted and not done: the owner's, and all."""
         with redis_errors():
-            owned, in_all = self._redis.hmget(Key.OUTSTANDING, owner, "*")
+            owned, in_all = self._redis.hmget(Key.OUTSTANDING, [owner, "*"])
         return int(owned or 0), int(in_all or 0)
 
     def up_seconds(self) -> int:

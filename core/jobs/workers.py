@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from redis import Redis
 
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 from regrow.core.version import VERSION
 
 
@@ -41,8 +40,8 @@ class WorkerRecord(BaseModel):
 class WorkerRegistry:
     """Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
 
     def report(self, record: WorkerRecord, expires_after: float) -> int:
         """Write a record that lives for `expires_after` seconds; how many workers are alive."""
