@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from regrow.core.errors import BlobNotFound, GroupNotFound, JobNotFound
 from regrow.core.jobs.documents import Document
 from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.links import group_path, manifest_path
 from regrow.core.jobs.model import FINAL_STATES, Job, JobState, created_ms
 from regrow.core.stores.blobs import delete_all
 from regrow.core.times import now_ms
@@ -129,13 +130,12 @@ class Groups:
 
 def _told(document: GroupDocument, members: Sequence[Member]) -> dict[str, object]:
     states = [member.job.state for member in members if member.job is not None]
-    path = f"/groups/{document.id}"
     return {
         "id": document.id,
         "images": len(members),
         "refused": sum(member.entry.job_id is None for member in members),
         "states": {str(state): states.count(state) for state in JobState if state in states},
-        "links": {"self": path, "manifest": f"{path}/manifest.json"},
+        "links": {"self": group_path(document.id), "manifest": manifest_path(document.id)},
     }
 
 

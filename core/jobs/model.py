@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from regrow.core.times import now_ms
+from regrow.core.times import iso, now_ms
 
 
 class Priority(StrEnum):
@@ -93,17 +93,19 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is known of a job; what is not known yet is None.
+    """What is known of a job; what is not known yet is None. Times: milliseconds since 1970.
 
-    progress: share of the work done, in [0, 1]. psnr: dB; of the stored file once succeeded, before that of the
-    unrounded rules so far. bytes: size of the bundle. attempts: batches handed to workers, repetitions included.
-    queue_position: 1 for the job that was accepted first of those that no worker has begun. webhook: where its end is
-    told.
+    owner: whose it is (core.access). group: that it was sent in. preset, effort, seed: as asked for, or chosen.
+    width, height: of the picture, in pixels. patches_total: that it is cut into; patches_done: that are fitted;
+    patches_failed: that could not be, and are flat. progress: share of the work done, in [0, 1]. eta_seconds: until its
+    end, as far as its speed so far tells. psnr: dB, of the stored file, once the job has succeeded. bytes: size of the
+    bundle. attempts: batches handed to workers, repetitions included. started_ms: when a worker began it.
+    queue_position: 1 for the job that was accepted first of those that no worker has begun. error: why it failed.
+    webhook: where its end is told.
     """
 
     id: str
     owner: str
-    group: str | None
     priority: Priority
     state: JobState
     preset: str
@@ -113,17 +115,31 @@ class Job:
     height: int
     patches_total: int
     patches_done: int
-    patches_failed: int
     progress: float
-    psnr: float | None
-    bytes: int | None
-    attempts: int
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    started_ms: int | None
-    finished_ms: int | None
-    eta_seconds: float | None
-    queue_position: int | None
-    error: JobFailure | None
-    webhook: str | None
+    created_ms: int
+    group: str | None = None
+    patches_failed: int = 0
+    psnr: float | None = None
+    bytes: int | None = None
+    attempts: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    eta_seconds: float | None = None
+    queue_position: int | None = None
+    error: JobFailure | None = None
+    webhook: str | None = None
+
+    @property
+    def created_at(self) -> str:
+        """As ISO 8601."""
+        return iso(self.created_ms)
+
+    @property
+    def started_at(self) -> str | None:
+        """As ISO 8601."""
+        return None if self.started_ms is None else iso(self.started_ms)
+
+    @property
+    def finished_at(self) -> str | None:
+        """As ISO 8601."""
+        return None if self.finished_ms is None else iso(self.finished_ms)
