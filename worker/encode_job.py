@@ -29,6 +29,7 @@ from regrow.core.jobs.documents import CandidateDocument, JobKeys, PartDocument,
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from regrow.core.jobs.steps import MOST_TRIES, StepKind
+from regrow.core.jobs.store import JobStore
 from regrow.core.logs import log_context
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.leases import Hold, Leases
@@ -52,6 +53,8 @@ class EncodeJob:
     fitting a kill may cost at most."""
 
     jobs: Jobs
+    store: JobStore
+    blobs: BlobStore
     leases: Leases
     sources: Sources
     counters: Counters
@@ -81,16 +84,16 @@ class EncodeJob:
         step, keys = hold.step, JobKeys(hold.step.job_id)
         try:
             # There where somebody died between storing it and counting it.
-            part = PartDocument.model_validate_json(self._blobs.get(keys.part(step.patches)))
+            part = PartDocument.model_validate_json(self.blobs.get(keys.part(step.patches)))
         except BlobNotFound:
             part = self._fit_part(hold, source)
         self._store_part(hold, part)
         self.counters.batch_done(part.seconds, part.patch_iterations)
-        self._blobs.delete(keys.checkpoint(step.patches))
+        self.blobs.delete(keys.checkpoint(step.patches))
 
     def _fit_part(self, hold: Hold, source: Source) -> PartDocument:
         step = hold.step
-        watch = Watch(hold, self.leases, self._blobs, self.checkpoint_seconds, self.stopping)
+        watch = Watch(hold, self.leases, self.blobs, self.checkpoint_seconds, self.stopping)
         hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
         start = time.monotonic()
         encoded = self.encode(source.picture, step.patches, source.settings, hooks, watch.checkpoints())
@@ -109,11 +112,11 @@ class EncodeJob:
         key = JobKeys(hold.step.job_id).part(hold.step.patches)
         if self._has_ended(hold.step.job_id):
             return
-        self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
+        self._persist(lambda: self.blobs.put_if_absent(key, part.model_dump_json().encode()))
         if self.leases.queue.finish(hold.step, failed=part.failed):
             return
         if self._state(hold.step.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
-            self._blobs.delete(key)
+            self.blobs.delete(key)
 
     def _assemble(self, hold: Hold, source: Source) -> None:
         """Write the bundle and its report, and end the job."""
@@ -123,8 +126,7 @@ class EncodeJob:
         chosen_parts = _part_of_each_patch(parts)
         if len(chosen_parts) < document.patches:
             log.warning("parts are missing; they are made again")
-            self.jobs.store.forget(job_id)
-            self.jobs.restore(job_id)
+            self.jobs.enter_anew(job_id)
             return
         chosen = [_candidates(chosen_parts[patch], patch) for patch in range(document.patches)]
         used = list({(part.start, part.stop): part for part in chosen_parts.values()}.values())
@@ -147,8 +149,8 @@ class EncodeJob:
         if self._has_ended(job_id):
             return
         failed = sum(part.failed for part in used)
-        self._persist(lambda: self._blobs.put(keys.bundle, encoded.bundle))
-        self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
+        self._persist(lambda: self.blobs.put(keys.bundle, encoded.bundle))
+        self._persist(lambda: self.blobs.put(keys.report, report.model_dump_json().encode()))
         self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes, failed))
         self.sources.drop(job_id)
         log.info("%.2f dB in %d bytes", report.psnr, report.bytes)
@@ -159,7 +161,7 @@ class EncodeJob:
         Does not touch the picture where it need not: it may be the picture that cannot be read.
         """
         step, document = hold.step, self.jobs.document(hold.step.job_id)
-        failure = self.jobs.store.last_failure(step.job_id)
+        failure = self.store.last_failure(step.job_id)
         if step.stop == 0 or document.on_failure is OnFailure.FAIL or step.tries > MOST_TRIES:
             what = f"patch {step.start} could not be fitted" if step.stop else "the bundle could not be assembled"
             self.jobs.fail(step.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
@@ -174,11 +176,11 @@ class EncodeJob:
 
     def _parts(self, keys: JobKeys, hold: Hold) -> list[PartDocument]:
         """All parts that are stored, by their first patch."""
-        stored, parts = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
+        stored, parts = sorted(self.blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
         with ThreadPoolExecutor(READERS) as pool:
             for first in range(0, len(stored), READ_AT_ONCE):
                 self._go_on(hold)
-                found = pool.map(self._blobs.get, stored[first : first + READ_AT_ONCE])
+                found = pool.map(self.blobs.get, stored[first : first + READ_AT_ONCE])
                 parts += [PartDocument.model_validate_json(data) for data in found]
         return parts
 
@@ -200,25 +202,21 @@ class EncodeJob:
                 log.warning("%s; trying again in %.0f s", error, wait)
                 self.stopping.wait(wait)
 
-    @property
-    def _blobs(self) -> BlobStore:
-        return self.jobs.blobs
-
     def _end_without_blobs(self, job_id: str) -> None:
         """Something of the job is missing: it was deleted, or the store has lost it."""
-        if self._blobs.exists(JobKeys(job_id).job):
+        if self.blobs.exists(JobKeys(job_id).job):
             self.jobs.fail(job_id, JobFailure("blobs-missing", "the blob store has lost part of the job"))
         else:
             log.warning("the job is gone: its step is dropped")
-            self.jobs.store.forget(job_id)
+            self.store.forget(job_id)
 
     def _elapsed(self, job_id: str) -> float | None:
         """Seconds since a worker began the job, as far as Redis remembers."""
         try:
-            started = self.jobs.store.get(job_id).started_ms
+            started = self.store.get(job_id).started_ms
         except JobNotFound:
             return None
-        return None if started is None else (self.jobs.store.now_ms() - started) / 1000
+        return None if started is None else (self.store.now_ms() - started) / 1000
 
     def _has_ended(self, job_id: str) -> bool:
         """Whether the job has ended, or was deleted."""
@@ -226,7 +224,7 @@ class EncodeJob:
 
     def _state(self, job_id: str) -> JobState | None:
         try:
-            return self.jobs.store.state(job_id)
+            return self.store.state(job_id)
         except JobNotFound:
             return None
 

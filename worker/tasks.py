@@ -21,6 +21,7 @@ from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.messages import PROTOCOL, TaskName
 from regrow.core.jobs.model import JobFailure
 from regrow.core.logs import log_context
+from regrow.core.stores.blobs import BlobStore
 from regrow.core.version import VERSION
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.speed import Speed
@@ -44,6 +45,7 @@ class StepRunner:
     """
 
     jobs: Jobs
+    blobs: BlobStore
     leases: Leases
     speed: Speed
     batch_seconds: float
@@ -64,7 +66,7 @@ class StepRunner:
                     f"a message of protocol {protocol} reached a worker of {PROTOCOL} (release {VERSION}): "
                     "install one release on API and workers"
                 )
-            self.jobs.blobs.check_fit()  # before anything is fitted that could not be stored
+            self.blobs.check_fit()  # before anything is fitted that could not be stored
             start = time.monotonic()
             while not self.stopping.is_set() and self._next():
                 if time.monotonic() - start > SHIFT_SECONDS:

@@ -10,8 +10,9 @@ from regrow.core.jobs.documents import Document
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.links import group_path, manifest_path
 from regrow.core.jobs.model import FINAL_STATES, Job, JobState, created_ms
-from regrow.core.stores.blobs import delete_all
+from regrow.core.stores.blobs import BlobStore, delete_all
 from regrow.core.times import now_ms
+from regrow.core.webhooks.deliveries import Deliveries
 
 GROUPS = "groups/"
 OPEN_GROUPS = "open-groups/"
@@ -58,8 +59,8 @@ class Member:
 class Groups:
     """Methods raise ServiceUnavailable when a store cannot be reached."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs, self._blobs = jobs, jobs.blobs
+    def __init__(self, jobs: Jobs, blobs: BlobStore, deliveries: Deliveries) -> None:
+        self._jobs, self._blobs, self._deliveries = jobs, blobs, deliveries
         self._gone: set[str] = set()
 
     def write(self, document: GroupDocument) -> None:
@@ -116,9 +117,8 @@ class Groups:
         if not has_ended(members):
             return
         if document.webhook is not None:
-            deliveries = self._jobs.deliveries
-            message = f"msg_{document.id}_ended"
-            deliveries.enqueue(message, document.owner, document.webhook, "group.ended", _told(document, members))
+            message, data = f"msg_{document.id}_ended", _told(document, members)
+            self._deliveries.enqueue(message, document.owner, document.webhook, "group.ended", data)
         self._blobs.delete(f"{OPEN_GROUPS}{group_id}")
 
     def forget_if_empty(self, group_id: str) -> None:

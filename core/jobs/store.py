@@ -36,11 +36,6 @@ class JobStore:
         self._redis = redis
         self._scripts = {name: load_script(redis, name) for name in ("enter", "enter_ended", "end", "forget")}
 
-    @property
-    def redis(self) -> RedisClient:
-        """The connection, for what else is kept there."""
-        return self._redis
-
     def check(self) -> None:
         """Raises ServiceUnavailable unless Redis takes writes."""
         probe(self._redis)

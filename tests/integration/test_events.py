@@ -16,11 +16,9 @@ from redis import Redis
 from regrow.core.access.key_cache import ANYBODY
 from regrow.core.jobs.events import MOST_FOLLOWERS, Events
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore
-from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
+from tests.jobs import backend_at
 from tests.pictures import smooth_file
 
 FOLLOWERS = MOST_FOLLOWERS // 2
@@ -48,8 +46,8 @@ class Service:
 @pytest.fixture
 def service(redis_url: str, blob_folder: Path) -> Iterator[Service]:
     with connect(redis_url) as redis:
-        jobs = Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
-        yield Service(redis, jobs, StepQueue(redis, lease=60))
+        backend = backend_at(redis_url, blob_folder)
+        yield Service(redis, backend.jobs, backend.queue)
 
 
 @pytest.fixture

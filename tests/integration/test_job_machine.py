@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,20 +39,17 @@ from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import FitStopped, JobNotFound, JobNotRetryable
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.documents import OPEN, JobKeys, OutcomeDocument
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from regrow.core.jobs.queue import StepQueue
 from regrow.core.jobs.steps import Step, StepKind
-from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
-from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.recount import check_counts
 
@@ -94,12 +92,14 @@ class JobMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="regrow-machine-"))
         self.redis = connect(self.redis_url)
         self.redis.flushall()
-        self.store, self.blobs = JobStore(self.redis), FilesBlobStore(self.folder)
-        self.jobs = Jobs(self.store, self.blobs, Sender(make_celery(self.redis_url)))
+        backend = backend_at(self.redis_url, self.folder)
+        self.store, self.blobs, self.jobs = backend.store, backend.blobs, backend.jobs
         self.queue = _MortalQueue(self.redis, lease=60)
-        self.sweeper = Sweeper(self.jobs, self.queue)
+        self.sweeper = Sweeper(replace(backend, queue=self.queue))
         self.worker = EncodeJob(
             jobs=self.jobs,
+            store=self.store,
+            blobs=self.blobs,
             leases=Leases(self.queue),
             sources=Sources(self.blobs),
             counters=Counters(self.redis),
@@ -127,7 +127,7 @@ class JobMachine(RuleBasedStateMachine):
     )
     def send(self, patches: int, on_failure: OnFailure = OnFailure.FAIL, owner: str = "ada") -> str:
         document = job_document(patches, on_failure=on_failure, owner=owner)
-        self.jobs.accept(document, smooth_picture(40, 40 * patches, 3).to_png(), Limits())
+        accept(self.jobs, document, smooth_picture(40, 40 * patches, 3).to_png())
         self.sent[document.id] = patches
         return document.id
 

@@ -23,12 +23,9 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import JobFailure, new_job_id
 from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
-from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Leases
@@ -36,7 +33,7 @@ from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
 from tests import services
 from tests.bundles import random_bundle
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.scrapes import families, fleet_grown, grown, scrape
 from tests.services import wait_until
@@ -52,8 +49,9 @@ def _flat(
 
 @pytest.fixture(scope="module")
 def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
-    with connect(redis_url) as redis:
-        yield Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
+    backend = backend_at(redis_url, blob_folder)
+    yield backend.jobs
+    backend.redis.close()
 
 
 @pytest.fixture
@@ -68,6 +66,8 @@ def worker(jobs: Jobs, queue: StepQueue, redis_url: str) -> Iterator[EncodeJob]:
     with connect(redis_url) as redis:
         yield EncodeJob(
             jobs=jobs,
+            store=jobs.store,
+            blobs=jobs.blobs,
             leases=Leases(queue),
             sources=Sources(jobs.blobs),
             counters=Counters(redis),
@@ -80,7 +80,7 @@ def worker(jobs: Jobs, queue: StepQueue, redis_url: str) -> Iterator[EncodeJob]:
 
 def _accept(jobs: Jobs, patches: int = 3) -> str:
     document = job_document(patches)
-    jobs.accept(document, smooth_picture(40, 40 * patches, 3).to_png(), Limits())
+    accept(jobs, document, smooth_picture(40, 40 * patches, 3).to_png())
     return document.id
 
 

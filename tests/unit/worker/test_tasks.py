@@ -62,9 +62,9 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _runner(queue: Any, run: Callable[[Hold], None]) -> tuple[StepRunner, list[str]]:
     woken: list[str] = []
-    blobs = SimpleNamespace(check_fit=lambda: None)
-    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"), blobs=blobs)
-    return StepRunner(jobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
+    blobs: Any = SimpleNamespace(check_fit=lambda: None)
+    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"))
+    return StepRunner(jobs, blobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
 
 
 def _raises(error: BaseException) -> Callable[[Hold], None]:
@@ -198,10 +198,10 @@ def test_A3_nothing_is_claimed_while_the_store_is_unfit() -> None:
     def unfit() -> None:
         raise UnfitStore("it does no conditional writes")
 
-    good, runner.jobs.blobs.check_fit = runner.jobs.blobs.check_fit, unfit  # type: ignore[method-assign]
+    good, runner.blobs.check_fit = runner.blobs.check_fit, unfit  # type: ignore[method-assign]
     with pytest.raises(Reject):
         runner.work(PROTOCOL)
     assert queue.left == 3
-    runner.jobs.blobs.check_fit = good  # type: ignore[method-assign]
+    runner.blobs.check_fit = good  # type: ignore[method-assign]
     runner.work(PROTOCOL)
     assert (queue.let_go_of, runner.refused) == (3, None)
