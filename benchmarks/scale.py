@@ -83,14 +83,14 @@ def _heartbeat_ms(stack: ScaleStack) -> float:
     job_id = stack.submit(1)
     claim = queue.claim(1)
     assert claim is not None
-    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a step")
+    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a unit")
     before = stack.broker_seconds()
     for _ in range(HEARTBEATS):
-        queue.renew([claim.step])
+        queue.renew([claim.unit])
         registry.report(record, expires_after=4)
     seconds = stack.broker_seconds() - before
     registry.remove(record.id)
-    queue.let_go(claim.step)
+    queue.let_go(claim.unit)
     stack.backend.jobs.cancel(job_id)
     return 1000 * seconds / HEARTBEATS
 

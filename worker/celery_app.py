@@ -1,4 +1,4 @@
-"""The worker process: a Celery worker with one thread per device, wired to the steps of an encode."""
+"""The worker process: a Celery worker with one thread per device, wired to the work units of an encode."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from regrow.worker.leases import Leases
 from regrow.worker.settings import WorkerSettings
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from regrow.worker.tasks import StepRunner, register_task
+from regrow.worker.tasks import UnitRunner, register_task
 from regrow.worker.trial import prove
 
 log = logging.getLogger("regrow.worker")
@@ -43,7 +43,7 @@ class Worker:
 
     app: Celery
     heartbeat: Heartbeat
-    runner: StepRunner
+    runner: UnitRunner
     fitter: FitGatherer
     own_engine: bool
 
@@ -142,7 +142,7 @@ def _make_runner(
     encode: PatchEncoder,
     batch_seconds: float,
     stopping: threading.Event,
-) -> StepRunner:
+) -> UnitRunner:
     leases, speed = Leases(backend.queue), Speed(fitter.engine.name)
     job = EncodeJob(
         jobs=backend.jobs,
@@ -156,4 +156,4 @@ def _make_runner(
         checkpoint_seconds=settings.checkpoint_time.total_seconds(),
         stopping=stopping,
     )
-    return StepRunner(backend.jobs, backend.blobs, leases, speed, batch_seconds, stopping, job.run)
+    return UnitRunner(backend.jobs, backend.blobs, leases, speed, batch_seconds, stopping, job.run)

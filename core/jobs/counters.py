@@ -22,11 +22,12 @@ _BATCHES = "batches:"
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """jobs: now, by each state that is no end. waiting: jobs with steps to hand out. outstanding: patches accepted and
-    not done.
+    """jobs: now, by each state that is no end. waiting: jobs with work units to hand out, by priority. outstanding:
+    patches accepted and not done.
 
     The others only grow, until Redis' memory is lost. ended: jobs, by state. failed: jobs, by their error's type.
-    batches: of those fitted, how many took at most as long as each bound. batch_seconds: of all of them.
+    batches: how many of the batches fitted took at most as long as each of BATCH_BOUNDS. batch_seconds: that all of
+    them took together. patch_iterations: training iterations, summed over all patches.
     """
 
     jobs: Mapping[JobState, int]

@@ -9,7 +9,7 @@ from redis.commands.core import Script
 
 from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
 from regrow.core.jobs.redis_keys import Field, Key
-from regrow.core.jobs.steps import MOST_TRIES
+from regrow.core.jobs.work_unit import MOST_TRIES
 from regrow.core.stores.redis import redis_errors
 from regrow.core.stores.redis_client import RedisClient
 

@@ -127,7 +127,7 @@ class JobStore:
         return str(owner)
 
     def last_failure(self, job_id: str) -> JobFailure:
-        """What went wrong last with one of the job's steps."""
+        """What went wrong last with one of the job's units."""
         with redis_errors():
             kind, message = self._redis.hmget(Key.JOB.of(job_id), ["last_error_type", "last_error_message"])
         return JobFailure(kind or "step-failed", message or "no reason is known")

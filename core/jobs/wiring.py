@@ -11,7 +11,7 @@ from regrow.core.jobs.groups import Groups
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.processes import ProcessRegistry
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.settings import ServiceSettings
 from regrow.core.jobs.store import JobStore
 from regrow.core.jobs.workers import WorkerRegistry
@@ -38,7 +38,7 @@ class Backend:
     deliveries: Deliveries
     jobs: Jobs
     groups: Groups
-    queue: StepQueue
+    queue: WorkQueue
     workers: WorkerRegistry
     processes: ProcessRegistry
     counters: Counters
@@ -58,7 +58,7 @@ def make_backend(settings: ServiceSettings, *, retries: int = 0) -> Backend:
         deliveries=deliveries,
         jobs=jobs,
         groups=Groups(jobs, blobs, deliveries),
-        queue=StepQueue(redis, settings.lease.total_seconds()),
+        queue=WorkQueue(redis, settings.lease.total_seconds()),
         workers=WorkerRegistry(redis),
         processes=ProcessRegistry(redis),
         counters=Counters(redis),

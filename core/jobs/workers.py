@@ -15,7 +15,7 @@ from regrow.core.version import VERSION
 
 
 class WorkerRecord(BaseModel):
-    """current: the job and step being worked on, several on a device that takes several; None when idle.
+    """current: the job and work unit in hand, several on a device that takes several; None when idle.
 
     memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
     patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.

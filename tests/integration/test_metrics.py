@@ -24,7 +24,7 @@ from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import JobFailure, new_job_id
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.stores.redis import connect
 from regrow.worker.encode_job import EncodeJob
@@ -55,13 +55,13 @@ def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
 
 
 @pytest.fixture
-def queue(redis_url: str) -> Iterator[StepQueue]:
+def queue(redis_url: str) -> Iterator[WorkQueue]:
     with connect(redis_url) as redis:
-        yield StepQueue(redis, lease=60)
+        yield WorkQueue(redis, lease=60)
 
 
 @pytest.fixture
-def worker(jobs: Jobs, queue: StepQueue, redis_url: str) -> Iterator[EncodeJob]:
+def worker(jobs: Jobs, queue: WorkQueue, redis_url: str) -> Iterator[EncodeJob]:
     """A worker's work without its process, and without training."""
     with connect(redis_url) as redis:
         yield EncodeJob(
@@ -85,12 +85,12 @@ def _accept(jobs: Jobs, patches: int = 3) -> str:
 
 
 def _work(worker: EncodeJob) -> None:
-    """The next step of some job."""
+    """The next unit of some job."""
     claim = worker.leases.queue.claim(100)
     assert claim is not None
-    with worker.leases.holding(claim.step) as hold:
+    with worker.leases.holding(claim.unit) as hold:
         worker.run(hold)
-        worker.leases.queue.let_go(hold.step)
+        worker.leases.queue.let_go(hold.unit)
 
 
 def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, worker: EncodeJob) -> None:
@@ -116,7 +116,7 @@ def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, 
     }
 
 
-def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: StepQueue) -> None:
+def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: WorkQueue) -> None:
     before = scrape(client)
     failing, cancelled = _accept(jobs), _accept(jobs)
     assert queue.claim(1) is not None

@@ -16,7 +16,7 @@ from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, Job
 from regrow.core.jobs.idempotency import days, reserve
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import JobState
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
 from regrow.core.jobs.wiring import Backend
@@ -45,7 +45,7 @@ def jobs(backend: Backend) -> Jobs:
 
 @pytest.fixture
 def sweeper(redis: Redis, backend: Backend) -> Sweeper:
-    return Sweeper(replace(backend, queue=StepQueue(redis, lease=0)))
+    return Sweeper(replace(backend, queue=WorkQueue(redis, lease=0)))
 
 
 def _accept(jobs: Jobs, **more: object) -> JobDocument:
@@ -126,9 +126,9 @@ def test_jobs_that_lost_their_place_are_entered_anew(jobs: Jobs, sweeper: Sweepe
     document = _accept(jobs)
     redis.delete("regrow:lane:local:normal", "regrow:owners")
     sweeper.reconcile()
-    claim = StepQueue(redis, lease=60).claim(100)
+    claim = WorkQueue(redis, lease=60).claim(100)
     assert claim is not None
-    assert claim.step.job_id == document.id
+    assert claim.unit.job_id == document.id
 
 
 def test_a_marker_that_was_lost_is_written_again(jobs: Jobs, sweeper: Sweeper) -> None:

@@ -26,16 +26,16 @@ local function is_open(state) return OPEN_STATES[state] == true end
 local function parse(lease)
   local id, kind, start, stop, tries, far, number =
     string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
-  local step = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), number = number}
-  step.tries, step.far = tonumber(tries), tonumber(far)
-  return step
+  local unit = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), number = number}
+  unit.tries, unit.far = tonumber(tries), tonumber(far)
+  return unit
 end
 
-local function text(step)
-  return string.format('%s/%d/%d/%d/%d', step.kind, step.start, step.stop, step.tries, step.far)
+local function text(unit)
+  return string.format('%s/%d/%d/%d/%d', unit.kind, unit.start, unit.stop, unit.tries, unit.far)
 end
 
--- The text of a step that nobody has tried.
+-- The text of a unit that nobody has tried.
 local function fresh(kind, start, stop) return text({kind = kind, start = start, stop = stop, tries = 0, far = 0}) end
 
 -- How many patches of [start, stop) have their part.
@@ -44,13 +44,13 @@ local function done_in(id, start, stop)
   return redis.call('BITCOUNT', done_key(id), start, stop - 1, 'BIT')
 end
 
-local function is_done(id, step)
-  return step.stop > step.start and done_in(id, step.start, step.stop) == step.stop - step.start
+local function is_done(id, unit)
+  return unit.stop > unit.start and done_in(id, unit.start, unit.stop) == unit.stop - unit.start
 end
 
-local function lease_of(step) return step.id .. '/' .. text(step) .. '/' .. step.number end
+local function lease_of(unit) return unit.id .. '/' .. text(unit) .. '/' .. unit.number end
 
--- Put the job where claims look if it has a step to hand out, or take it from there. In a lane, small jobs pass large
+-- Put the job where claims look if it has a unit to hand out, or take it from there. In a lane, small jobs pass large
 -- ones that came less than a second per patch before them: nobody waits for ever, and a thumbnail not for a poster.
 local function offer(id)
   local job = redis.call('HMGET', job_key(id), 'state', 'owner', 'priority', 'next', 'patches_total', 'created_ms')
@@ -77,23 +77,23 @@ local function offer(id)
   end
 end
 
--- Hand a step out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is
--- given up, which is a step of its own (`abandon`), as it takes the blob store to do it.
-local function put_back(step, failed)
-  local id, again = step.id, again_key(step.id)
-  redis.call('HDEL', job_key(id), FIELD.LIVE .. step.start)
-  if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, step) then return end
-  if step.tries < MOST_TRIES or step.kind == 'abandon' then
+-- Hand a unit out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is
+-- given up, which is a unit of its own (`abandon`), as it takes the blob store to do it.
+local function put_back(unit, failed)
+  local id, again = unit.id, again_key(unit.id)
+  redis.call('HDEL', job_key(id), FIELD.LIVE .. unit.start)
+  if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, unit) then return end
+  if unit.tries < MOST_TRIES or unit.kind == 'abandon' then
     -- What has failed comes after what was not tried yet.
-    redis.call(failed and 'RPUSH' or 'LPUSH', again, text(step))
-  elseif step.kind == 'fit' and step.stop - step.start > 1 then
-    for patch = step.start, step.stop - 1 do
+    redis.call(failed and 'RPUSH' or 'LPUSH', again, text(unit))
+  elseif unit.kind == 'fit' and unit.stop - unit.start > 1 then
+    for patch = unit.start, unit.stop - 1 do
       if redis.call('GETBIT', done_key(id), patch) == 0 then
         redis.call('RPUSH', again, fresh('fit', patch, patch + 1))
       end
     end
   else
-    redis.call('LPUSH', again, fresh('abandon', step.start, step.stop))
+    redis.call('LPUSH', again, fresh('abandon', unit.start, unit.stop))
   end
   offer(id)
 end

@@ -1,4 +1,4 @@
--- Ids of open jobs of which no step is handed out or to be handed out. There are none unless keys were lost.
+-- Ids of open jobs of which no unit is handed out or to be handed out. There are none unless keys were lost.
 local held, found = {}, {}
 for _, lease in ipairs(redis.call('ZRANGE', KEY.LEASES, 0, -1)) do held[parse(lease).id or ''] = true end
 for _, id in ipairs(redis.call('ZRANGE', KEY.OPEN, 0, -1)) do
