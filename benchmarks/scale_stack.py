@@ -26,7 +26,6 @@ from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.settings import ServiceSettings
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.jobs.wiring import make_backend
-from regrow.core.stores.redis import connect
 from regrow.core.times import now_ms
 
 START_SECONDS = 120
@@ -63,7 +62,7 @@ class ScaleStack:
             "REGROW_MAX_PATCHES": "0",
         }
         self._start("regrow.cli.embedded_valkey", str(folder / "valkey"), str(folder / "valkey.sock"))
-        self.redis: Redis = self._stack.enter_context(connect(self.redis_url))
+        self.redis: Redis = self._stack.enter_context(Redis.from_url(self.redis_url, decode_responses=True))
         settings = ServiceSettings(
             redis_url=SecretStr(self.redis_url),
             blob_store="files",
