@@ -14,7 +14,7 @@ from regrow.api.settings import ApiSettings
 from regrow.api.submit.concurrency import Slots
 from regrow.api.submit.preparing import Preparing
 from regrow.api.warm_up import WarmUp
-from regrow.core.access.key_cache import KeyRing
+from regrow.core.access.key_cache import KeyCache
 from regrow.core.access.keys import KeyStore
 from regrow.core.access.principal import Principal
 from regrow.core.jobs.events import Events
@@ -41,7 +41,7 @@ class Service:
     preparing: Preparing
     workers: WorkerRegistry
     processes: ProcessRegistry
-    keys: KeyRing
+    keys: KeyCache
     events: Events
     groups: Groups
     slots: Slots
@@ -70,7 +70,7 @@ def make_service(settings: ApiSettings) -> Service:
         preparing=Preparing(settings.preparing_limits),
         workers=backend.workers,
         processes=backend.processes,
-        keys=KeyRing(
+        keys=KeyCache(
             KeyStore(backend.blobs), may_be_open=is_loopback(settings.host) or settings.behind_private_network
         ),
         events=Events(settings.redis_url.get_secret_value()),

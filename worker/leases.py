@@ -17,7 +17,8 @@ STUCK_SECONDS = 600.0
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """One unit in work. lost: set when it must not go on."""
+    """One unit in work. lost: set when it must not go on. sign_of_life: when it last gave one, in seconds of the
+    monotonic clock."""
 
     unit: WorkUnit
     lost: bool = False

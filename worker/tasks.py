@@ -39,7 +39,8 @@ Run = Callable[[Hold], None]
 
 @dataclass(slots=True)
 class UnitRunner:
-    """Claims work units and runs them, one per thread. batch_seconds: how long a batch shall take.
+    """Claims work units and runs them, one per thread. batch_seconds: how long a batch shall take. stopping: set when
+    this process is to end. run: does a unit that is held.
 
     workers: how many are alive; refused: why this one takes no work, if it does not.
     """

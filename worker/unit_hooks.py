@@ -18,6 +18,8 @@ from regrow.worker.leases import Hold, Leases
 log = logging.getLogger("regrow.worker")
 
 TELL_SECONDS = 0.5
+"""Between two words on a unit's progress."""
+
 FIRST_SECONDS = 1.0
 """From the first look at a fit to its first checkpoint."""
 
@@ -37,10 +39,12 @@ class UnitHooks:
         self.resumed = False
 
     def should_stop(self) -> bool:
+        """For FitHooks: whether the unit is another's now, or this process is to end."""
         self._hold.touch()
         return self._hold.lost or self._stopping.is_set()
 
     def on_progress(self, progress: FitProgress) -> None:
+        """For FitHooks: tell Redis how far the unit is, every so often."""
         self._far = int(1e6 * progress.share.mean())
         if time.monotonic() - self._told < TELL_SECONDS:
             return

@@ -17,18 +17,20 @@ from regrow.core.stores.redis import redis_errors
 from regrow.core.stores.redis_client import AsyncRedisClient
 
 MOST_FOLLOWERS = 256
-"""At a time, of one process: each has a connection to Redis while it waits. One owner may have a quarter."""
-
+"""How many clients may follow jobs at a time, at one process: each has a connection to Redis while it waits. Those of
+one owner may be a quarter."""
 
 SPARE_CONNECTIONS = 64
-"""For those who begin to follow: they ask for a job's last change."""
+"""Connections for those who begin to follow: they ask for a job's last change."""
 
 LONGEST_WAIT = 60.0
+"""Seconds that one read of Redis may wait for a change."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """id: of the stream's entry, `milliseconds-number`. state: after the change; None where the job was deleted."""
+    """A change of a job. id: of the stream's entry, `milliseconds-number`. state: after the change; None where the job
+    was deleted. patches_done: how many are fitted, after the change."""
 
     id: str
     state: JobState | None
@@ -36,7 +38,10 @@ class JobEvent:
 
 
 class Events:
-    """Methods raise ServiceUnavailable when Redis cannot be reached."""
+    """Changes of jobs, for those who follow them. most: how many may do so at a time.
+
+    Methods raise ServiceUnavailable when Redis cannot be reached.
+    """
 
     def __init__(self, redis_url: str, most: int = MOST_FOLLOWERS) -> None:
         redis = asyncio.Redis.from_url(
@@ -62,7 +67,7 @@ class Events:
             self._followers += Counter()  # drops owners without any
 
     async def last_id(self, job_id: str) -> str:
-        """Of the job's last change; `0-0` where none is known."""
+        """The id of the job's last change; `0-0` where none is known."""
         with redis_errors():
             entries = await self._redis.xrevrange(Key.EVENTS.of(job_id), count=1)
         return str(entries[0][0]) if entries else "0-0"

@@ -33,8 +33,9 @@ class GroupEntry(Document):
 
 
 class GroupDocument(Document):
-    """`groups/<id>/group.json`. webhook: where to tell that all its jobs have ended. left_out: how many files of its
-    archives an operating system had added, which are no entries."""
+    """`groups/<id>/group.json`. created_ms: milliseconds since 1970. webhook: where to tell that all its jobs have
+    ended. entries: its images, in the order in which they were sent. left_out: how many files of its archives an
+    operating system had added, which are no entries."""
 
     id: str
     owner: str
@@ -57,7 +58,7 @@ class Member:
 
 
 class Groups:
-    """Methods raise ServiceUnavailable when a store cannot be reached."""
+    """Groups in the blob store, and their jobs. Methods raise ServiceUnavailable when a store cannot be reached."""
 
     def __init__(self, jobs: Jobs, blobs: BlobStore, deliveries: Deliveries) -> None:
         self._jobs, self._blobs, self._deliveries = jobs, blobs, deliveries

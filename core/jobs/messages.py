@@ -25,10 +25,14 @@ VISIBILITY_TIMEOUT = 600
 
 
 class QueueName(StrEnum):
+    """The queues of messages; each is a key in Redis."""
+
     WORK = "regrow.work"
 
 
 class TaskName(StrEnum):
+    """What a message asks for."""
+
     WORK = "regrow.work"
 
 

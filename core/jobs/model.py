@@ -53,7 +53,7 @@ comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
 FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
-PHASES = {
+PHASES = {  # what goes on in each state, for people
     JobState.QUEUED: "waiting for a worker",
     JobState.FITTING: "training one rule per patch",
     JobState.ASSEMBLING: "writing the bundle and measuring the regrown picture",

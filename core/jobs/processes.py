@@ -17,7 +17,8 @@ class ProcessState(StrEnum):
 
 
 class ProcessRecord(BaseModel):
-    """pid: None while restarting. last_exit: how the one before ended. since: when this state began, ISO 8601."""
+    """One process. name: for people, such as `worker 0`. restarts: how often it was started again. pid: None while
+    restarting. last_exit: how the one before ended. since: when this state began, ISO 8601."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -33,7 +34,7 @@ _RECORDS = TypeAdapter(list[ProcessRecord])
 
 
 class ProcessRegistry:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """The processes of a `regrow serve`. Every method raises ServiceUnavailable when Redis cannot be reached."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis

@@ -21,21 +21,24 @@ from regrow.core.stores.redis_client import RedisClient
 from regrow.core.version import VERSION
 
 MOST_PATCHES = 4096
-"""In one batch, whatever a device can do."""
+"""How many patches one batch may have, whatever a device can do."""
 
 WORKER_LOST = JobFailure("worker-lost", "the worker was lost, each time it was tried")
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """wake: whether there is more to do, and nobody on the way to it."""
+    """unit: that is the worker's now. wake: whether there is more to do, and nobody on the way to it."""
 
     unit: WorkUnit
     wake: bool
 
 
 class WorkQueue:
-    """lease: seconds. Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """Work units in Redis. lease: how long a unit is held without being renewed, in seconds.
+
+    Every method raises ServiceUnavailable when Redis cannot be reached.
+    """
 
     def __init__(self, redis: RedisClient, lease: float) -> None:
         self._redis = redis
@@ -72,7 +75,7 @@ class WorkQueue:
     def finish(self, unit: WorkUnit, *, failed: int = 0) -> bool:
         """Count a stored part's patches, each once; the last makes the job ready to be assembled.
 
-        False where the job has ended.
+        failed: how many of the patches could not be fitted and are flat. False where the job has ended.
         """
         return bool(self._run("finish", unit.lease, failed))
 
@@ -94,7 +97,7 @@ class WorkQueue:
         self._run("note", unit.lease, f"{done:.3f}")
 
     def expire(self) -> int:
-        """Put back units whose lease has ended; how many leases were looked at."""
+        """Put back units whose lease has ended, a few at a time; how many had."""
         return int(self._run("expire", WORKER_LOST.type, WORKER_LOST.message))
 
     def stalled(self) -> list[str]:

@@ -30,7 +30,7 @@ class Limits:
 
 
 class JobStore:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """Jobs in Redis. Every method raises ServiceUnavailable when Redis cannot be reached."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis

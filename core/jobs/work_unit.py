@@ -19,9 +19,9 @@ class UnitKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkUnit:
-    """start, stop: the patches start <= n < stop; both 0 where the unit is of the whole job. tries: how often it was
-    handed out, this time included, without coming further. far: how far the furthest try came, in millionths of the
-    work. number: of the claim, no two of which have the same.
+    """kind: what is to be done. start, stop: the patches start <= n < stop; both 0 where the unit is of the whole job.
+    tries: how often it was handed out, this time included, without coming further. far: how far the furthest try came,
+    in millionths of the work. number: of the claim, no two of which have the same.
     """
 
     job_id: str
@@ -45,7 +45,7 @@ class WorkUnit:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """What is done, in a few words for people."""
         match self.kind:
             case UnitKind.FIT:
                 return f"patches {self.start} to {self.stop - 1}"
@@ -56,4 +56,5 @@ class WorkUnit:
 
     @property
     def patches(self) -> range:
+        """Numbers of the patches; none where the unit is of the whole job."""
         return range(self.start, self.stop)

@@ -15,7 +15,9 @@ from regrow.core.version import VERSION
 
 
 class WorkerRecord(BaseModel):
-    """current: the job and work unit in hand, several on a device that takes several; None when idle.
+    """What a worker says of itself. id: `host:pid`. device: its name, for people; engine: as in core.codec.fit.engines.
+    version: of the release; protocol: as in messages.py. current: the job and work unit in hand, several on a device
+    that takes several; None when idle.
 
     memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
     patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.
@@ -38,7 +40,7 @@ class WorkerRecord(BaseModel):
 
 
 class WorkerRegistry:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """The records of the workers that are alive. Methods raise ServiceUnavailable when Redis cannot be reached."""
 
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
