@@ -16,7 +16,7 @@ from regrow.core.codec.images import Head, read_head
 from regrow.core.codec.reading.prepare import PreparedPicture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ImageError, TooBusy
-from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.documents import SETTINGS, JobDocument
 from regrow.core.jobs.idempotency import reserve
 from regrow.core.jobs.model import Job, OnFailure, Priority
 from regrow.core.logs import current_context
@@ -123,13 +123,7 @@ def _document(
         group=order.group,
         webhook=order.webhook,
         request_id=current_context().get("request_id"),
-        preset=settings.preset,
-        effort=settings.effort,
-        seed=settings.seed,
-        seed_number=settings.seed_number,
-        coder=settings.coder,
-        target_psnr=settings.target_psnr,
-        max_bytes=settings.max_bytes,
+        **{name: getattr(settings, name) for name in SETTINGS},
     )
 
 

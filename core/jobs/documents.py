@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import fields
 
 from pydantic import BaseModel, ConfigDict
 
@@ -72,15 +73,11 @@ class JobDocument(Document):
 
     def settings(self) -> EncodeSettings:
         """How the picture is to be encoded."""
-        return EncodeSettings(
-            self.preset,
-            self.effort,
-            self.seed,
-            self.seed_number,
-            coder=self.coder,
-            target_psnr=self.target_psnr,
-            max_bytes=self.max_bytes,
-        )
+        return EncodeSettings(**self.model_dump(include=set(SETTINGS)))
+
+
+SETTINGS = tuple(field.name for field in fields(EncodeSettings) if field.name in JobDocument.model_fields)
+"""The encode settings that a job keeps, which is all that can be asked for over HTTP."""
 
 
 class CandidateDocument(Document):
