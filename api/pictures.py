@@ -17,8 +17,7 @@ from regrow.core.codec.decode.view import View
 from regrow.core.codec.format.bundle import Bundle, read_bundle
 from regrow.core.codec.images import ImageLimits
 from regrow.core.codec.picture_files import FileKind, write_picture
-from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
-from regrow.core.jobs.documents import JobKeys, OutcomeDocument
+from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobState
 
@@ -59,10 +58,9 @@ class Pictures:
 
     def bundle(self, job_id: str) -> StoredBundle:
         """A job's bundle. Raises JobNotFound, JobNotFinished, JobFailed, ServiceUnavailable."""
-        if self._has_succeeded(job_id):
-            key = JobKeys(job_id).bundle
+        if self._jobs.has_succeeded(job_id):
             try:
-                return self._bundles.get(job_id, lambda: _stored(self._jobs.blobs.get(key)))
+                return self._bundles.get(job_id, lambda: _stored(self._jobs.bundle(job_id)))
             except BlobNotFound as error:  # deleted this very moment
                 raise JobNotFound(f"there is no job {job_id}") from error
         job = self._jobs.get(job_id)
@@ -87,17 +85,6 @@ class Pictures:
         bundle = _stored(data)
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
         return self._make(bundle, view, kind)
-
-    def _has_succeeded(self, job_id: str) -> bool:
-        """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
-        try:
-            return self._jobs.store.state(job_id) is JobState.SUCCEEDED
-        except (JobNotFound, ServiceUnavailable):
-            try:
-                outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(JobKeys(job_id).outcome))
-            except BlobNotFound:
-                return False
-            return outcome.state is JobState.SUCCEEDED
 
     def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
         if isinstance(kind, FileKind):

@@ -10,22 +10,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 from redis import Redis
 
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.documents import JobDocument
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import JobState, new_job_id
+from regrow.core.jobs.redis_keys import Key
+from regrow.core.jobs.settings import ServiceSettings
 from regrow.core.jobs.store import JobStore, Limits
-from regrow.core.jobs.workers import WorkerRegistry
-from regrow.core.stores.files import FilesBlobStore
-from regrow.core.stores.redis import connect
+from regrow.core.jobs.wiring import make_backend
 from regrow.core.times import now_ms
 
 START_SECONDS = 120
@@ -62,10 +62,16 @@ class ScaleStack:
             "REGROW_MAX_PATCHES": "0",
         }
         self._start("regrow.cli.embedded_valkey", str(folder / "valkey"), str(folder / "valkey.sock"))
-        self.redis: Redis = self._stack.enter_context(connect(self.redis_url))
-        blobs = FilesBlobStore(folder / "blobs")
-        self.jobs = Jobs(JobStore(self.redis), blobs, Sender(make_celery(self.redis_url)))
-        wait_for(lambda: _answers(self.jobs.store), "Valkey")
+        self.redis: Redis = self._stack.enter_context(Redis.from_url(self.redis_url, decode_responses=True))
+        settings = ServiceSettings(
+            redis_url=SecretStr(self.redis_url),
+            blob_store="files",
+            blob_folder=folder / "blobs",
+            lease=timedelta(minutes=1),
+        )
+        self.backend = make_backend(settings)
+        self._stack.callback(self.backend.redis.close)
+        wait_for(lambda: _answers(self.backend.store), "Valkey")
         self._start("regrow.sweeper")
         self._start("regrow.api")
         self.url = f"http://127.0.0.1:{port}"
@@ -85,8 +91,7 @@ class ScaleStack:
         environment = {"REGROW_BENCH_SLEEP": str(sleep)}
         self._workers = [self._spawn(self.WORKER, **environment) for _ in range(count)]
         pids = {worker.pid for worker in self._workers}
-        registry = WorkerRegistry(self.redis)
-        wait_for(lambda: pids == {record.pid for record in registry.alive()}, "the workers")
+        wait_for(lambda: pids == {record.pid for record in self.backend.workers.alive()}, "the workers")
 
     def submit(self, patches: int) -> str:
         """A job of so many patches, each a batch of its own, without a picture to speak of; its id."""
@@ -104,13 +109,14 @@ class ScaleStack:
             seed=SeedKind.SCAFFOLD,
             seed_number=0,
         )
-        self.jobs.accept(document, TINY_PNG, Limits())
+        self.backend.jobs.write(document, TINY_PNG)
+        self.backend.jobs.enter(document, Limits())
         return document.id
 
     def seconds_to_end(self, job_id: str, poll: float = 0.02) -> float:
         """By Redis' own clock, from the job's first claim to its end."""
-        wait_for(lambda: self.jobs.store.state(job_id) is JobState.SUCCEEDED, "the job's end", 3600, poll)
-        started, finished = self.redis.hmget(f"regrow:job:{job_id}", "started_ms", "finished_ms")  # type: ignore[misc]
+        wait_for(lambda: self.backend.store.state(job_id) is JobState.SUCCEEDED, "the job's end", 3600, poll)
+        started, finished = self.redis.hmget(Key.JOB.of(job_id), "started_ms", "finished_ms")  # type: ignore[misc]
         return (int(finished) - int(started)) / 1000
 
     def broker_seconds(self) -> float:

@@ -26,8 +26,8 @@ class Check:
 
 
 CHECKS = (
-    Check("redis", lambda service: service.jobs.store.check()),
-    Check("blobs", lambda service: service.jobs.blobs.check()),
+    Check("redis", lambda service: service.store.check()),
+    Check("blobs", lambda service: service.blobs.check()),
     Check("workers", lambda service: service.workers.check_skew()),
     Check("decoder", lambda service: service.warm_up.check()),
 )

@@ -28,7 +28,7 @@ def _delivery(
     unknown = DeliveryNotFound(f"there is no webhook delivery {id[:100]}")
     if not is_delivery_id(id):
         raise unknown
-    delivery = service.jobs.deliveries.get(id)
+    delivery = service.deliveries.get(id)
     if not principal.sees(delivery.owner):
         raise unknown
     return delivery
@@ -46,7 +46,7 @@ def list_deliveries(
 ) -> DeliveryList:
     """Your webhooks' deliveries of the last week, newest first, with every attempt; for an admin, everybody's."""
     owner = None if principal.sees_all else principal.owner
-    found = service.jobs.deliveries.newest(owner, limit + 1, cursor)
+    found = service.deliveries.newest(owner, limit + 1, cursor)
     page = found[:limit]
     more = len(found) > limit
     return DeliveryList(deliveries=[DeliveryBody.of(each) for each in page], next=page[-1].id if more else None)
@@ -61,18 +61,18 @@ def get_delivery(delivery: Delivery) -> DeliveryBody:
 @router.post("/deliveries/{id}/replay", status_code=HTTPStatus.ACCEPTED, responses=NOT_FOUND)
 def replay_delivery(delivery: Delivery, service: ServiceDependency) -> DeliveryBody:
     """Send a delivery again, now: the same body with the same `webhook-id`, and a new time and signature."""
-    return DeliveryBody.of(service.jobs.deliveries.replay(delivery.id))
+    return DeliveryBody.of(service.deliveries.replay(delivery.id))
 
 
 @router.get("/secret", responses={503: {"model": Problem}})
 def get_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """What your webhooks are signed with: HMAC-SHA256, as the Standard Webhooks specification says."""
     response.headers["Cache-Control"] = "no-store"
-    return WebhookSecret(secret=service.jobs.deliveries.secrets.current(principal.owner))
+    return WebhookSecret(secret=service.deliveries.secrets.current(principal.owner))
 
 
 @router.post("/secret/rotate", responses={503: {"model": Problem}})
 def rotate_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """Replace your secret. For a day, deliveries are signed with the old one too, so that no receiver refuses any."""
     response.headers["Cache-Control"] = "no-store"
-    return WebhookSecret(secret=service.jobs.deliveries.secrets.rotate(principal.owner))
+    return WebhookSecret(secret=service.deliveries.secrets.rotate(principal.owner))

@@ -41,7 +41,7 @@ def submit_group(
     ServiceUnavailable, ClientDisconnect where the client goes before all images are taken in; then no job is left.
     """
     key = None if order.idempotency_key is None else f"group {order.idempotency_key}"  # not the same image's, alone
-    reservation = reserve(service.jobs, principal.owner, key, _fingerprint(files, order), is_done=service.groups.exists)
+    reservation = reserve(service.blobs, principal.owner, key, _fingerprint(files, order), service.groups.exists)
     if reservation.done:
         return service.groups.get(reservation.job_id), True
     one = replace(order, webhook=None, idempotency_key=None, group=reservation.job_id)
@@ -49,7 +49,7 @@ def submit_group(
     limits = service.settings.upload_limits
     budget = Budget(limits.in_all)
     try:
-        with reservation.kept(service.jobs.blobs):
+        with reservation.kept(service.blobs):
             for upload in _uploads(files, limits, budget):
                 made.append(_entry(service, principal, upload, one, gone))
         document = GroupDocument(
@@ -61,14 +61,14 @@ def submit_group(
             left_out=budget.left_out,
         )
         if not any(entry.job_id for entry in made):
-            reservation.free(service.jobs.blobs)
+            reservation.free(service.blobs)
             return document, False
         service.groups.write(document)
     except BaseException:
         for entry in made:
             if entry.job_id is not None:
                 service.jobs.undo(entry.job_id)
-        reservation.free(service.jobs.blobs)
+        reservation.free(service.blobs)
         raise
     return document, False
 

@@ -16,7 +16,7 @@ from regrow.core.codec.images import Head, read_head
 from regrow.core.codec.reading.prepare import PreparedPicture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ImageError, TooBusy
-from regrow.core.jobs.documents import JobDocument
+from regrow.core.jobs.documents import SETTINGS, JobDocument
 from regrow.core.jobs.idempotency import reserve
 from regrow.core.jobs.model import Job, OnFailure, Priority
 from regrow.core.logs import current_context
@@ -66,23 +66,23 @@ def submit(
     the same, and the same request sent again gets it.
     """
     jobs, limits = service.jobs, service.limits_of(principal)
-    reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
+    reservation = reserve(service.blobs, principal.owner, order.idempotency_key, fingerprint(data, order), jobs.exists)
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        with reservation.kept(jobs.blobs):
+        with reservation.kept(service.blobs):
             picture = _checked(service, principal, data, gone, head)
             settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
             document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
             jobs.write(document, picture.png)
     except BaseException:
-        reservation.free(jobs.blobs)
+        reservation.free(service.blobs)
         raise
     try:
         jobs.enter(document, limits, keep=reservation.blob is not None)
         return jobs.get(document.id), False
     except TooBusy:
-        reservation.free(jobs.blobs)
+        reservation.free(service.blobs)
         raise
     except Exception:
         if reservation.blob is None:
@@ -97,7 +97,7 @@ def _checked(
     limits = service.limits_of(principal)
     head = head or read_head(data, service.settings.image_limits)
     service.workers.check_skew()
-    service.jobs.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
+    service.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
     return service.preparing.prepare(data, head, principal.owner, gone)
 
 
@@ -123,13 +123,7 @@ def _document(
         group=order.group,
         webhook=order.webhook,
         request_id=current_context().get("request_id"),
-        preset=settings.preset,
-        effort=settings.effort,
-        seed=settings.seed,
-        seed_number=settings.seed_number,
-        coder=settings.coder,
-        target_psnr=settings.target_psnr,
-        max_bytes=settings.max_bytes,
+        **{name: getattr(settings, name) for name in SETTINGS},
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from pydantic import BaseModel, ConfigDict
 
 from regrow.core.access.principal import LOCAL
@@ -25,13 +27,14 @@ class Document(BaseModel):
 
 
 class JobDocument(Document):
-    """`job.json`: what was asked for.
+    """`job.json`: what was asked for. Times in milliseconds since 1970.
 
-    source_bytes: size of the file that was uploaded. patch_cost: of one patch (core.codec.encode.plan.patch_cost).
+    owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: that it is cut
+    into. source_bytes: size of the file that was uploaded. patch_cost: of one (core.codec.encode.plan.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
-    colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
-    None in older documents.
+    preset to max_bytes: as in core.codec.settings.EncodeSettings. colours: how the file's became sRGB
+    (core.codec.images.Picture); source_format: what it was; None in older documents.
     """
 
     id: str
@@ -67,20 +70,18 @@ class JobDocument(Document):
         return None if self.timeout is None else begins + round(self.timeout * 1000)
 
     def settings(self) -> EncodeSettings:
-        return EncodeSettings(
-            self.preset,
-            self.effort,
-            self.seed,
-            self.seed_number,
-            coder=self.coder,
-            target_psnr=self.target_psnr,
-            max_bytes=self.max_bytes,
-        )
+        """How the picture is to be encoded."""
+        return EncodeSettings(**self.model_dump(include=set(SETTINGS)))
+
+
+SETTINGS = tuple(field.name for field in fields(EncodeSettings) if field.name in JobDocument.model_fields)
+"""The encode settings that a job keeps, which is all that can be asked for over HTTP."""
 
 
 class PartDocument(Document):
-    """`parts/<start>-<stop>`: some patches' results. patches: each one's candidates; failed: how many of them could not
-    be fitted and are flat; seconds: of fitting."""
+    """`parts/<start>-<stop>`: the results of the patches start <= n < stop. patches: each one's candidates; failed: how
+    many of them could not be fitted and are flat; patch_iterations: training iterations, summed over the patches;
+    seconds: of fitting."""
 
     start: int
     stop: int
@@ -91,7 +92,9 @@ class PartDocument(Document):
 
 
 class OutcomeDocument(Document):
-    """`outcome.json`: how a job ended. psnr, bytes: of the stored file; error: a type and a sentence."""
+    """`outcome.json`: how a job ended. Times in milliseconds since 1970. state: a final one. patches_failed: that could
+    not be fitted and are flat. attempts: batches handed to workers. psnr (dB), bytes: of the stored file. error_type,
+    error_message: as in JobFailure."""
 
     state: JobState
     finished_ms: int
@@ -105,7 +108,8 @@ class OutcomeDocument(Document):
 
 
 class IdempotencyDocument(Document):
-    """`idempotency/<hash>`: which job a key was used for, and a fingerprint of the request."""
+    """`idempotency/<hash>`: which job or group a key was used for, a fingerprint of the request, and when it last said
+    that it is being answered, in milliseconds since 1970."""
 
     job_id: str
     fingerprint: str
@@ -134,9 +138,11 @@ class JobKeys:
         self.outcome = self.prefix + "outcome.json"
 
     def part(self, patches: range) -> str:
+        """Of these patches' results."""
         return f"{self.parts}{patches.start:08d}-{patches.stop:08d}.json"
 
     def checkpoint(self, patches: range) -> str:
+        """Of what a fit of these patches has so far."""
         return f"{self.checkpoints}{patches.start:08d}-{patches.stop:08d}.fit"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from regrow.core.codec.encode.encoded import Encoded
 from regrow.core.codec.encode.other_codecs import GoOn, OtherFile, best_files
@@ -34,7 +34,7 @@ class Report(BaseModel):
     for; target_met: whether it was, None without one; next_bytes: of the smallest better file that was found beyond
     max_bytes. others: the best that other codecs make of this very picture in as many bytes as this file has. colours:
     how the uploaded file's became sRGB, as core.codec.images.Picture has it. source_format: what that file was, which
-    others_note says something of. Older reports have none of these, and call device_seconds fit_seconds.
+    others_note says something of. Older reports have none of these.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,7 +63,7 @@ class Report(BaseModel):
     cr_raw: float
     bits_per_pixel: float
     patch_iterations: int
-    device_seconds: float = Field(validation_alias=AliasChoices("device_seconds", "fit_seconds"))
+    device_seconds: float
     elapsed_seconds: float | None = None
     others: tuple[OtherFile, ...] = ()
     colours: str | None = None
