@@ -11,6 +11,7 @@ from typer import Context
 from typer.core import TyperGroup
 
 from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
+from regrow.client import ClientError
 from regrow.core.errors import told_in_one_line
 from regrow.core.names import printable
 from regrow.core.version import VERSION
@@ -68,6 +69,9 @@ def main() -> None:
             app()
     except ModuleNotFoundError as error:
         print(f"regrow: {error.name} is not installed: pip install 'regrow[fit,dev]' brings it", file=sys.stderr)
+        sys.exit(1)
+    except ClientError as error:
+        print(printable(f"regrow: {error}"), file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
