@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any
 
 import typer
 
-from regrow.core.codec.presets import Preset
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import SEED_NUMBERS
 
-EFFORT_HELP: Final = "How long to train; if not given, standard where that takes about a minute, else draft"
+
+def _option(name: str, **more: Any) -> Any:
+    """An option of the codec: described as everywhere, and None where it is not given."""
+    field = CodecOptions.model_fields[name]
+    shown = False if field.default is None else str(field.default)
+    return typer.Option(help=field.description, show_default=shown, **more)
+
+
+PresetOption = Annotated[Preset | None, _option("preset")]
+EffortOption = Annotated[Effort | None, _option("effort")]
+SeedOption = Annotated[SeedKind | None, _option("seed")]
+SeedNumberOption = Annotated[int | None, _option("seed_number", min=0, max=SEED_NUMBERS - 1)]
+TargetPsnrOption = Annotated[float | None, _option("target_psnr")]
+MaxBytesOption = Annotated[int | None, _option("max_bytes")]
+CoderOption = Annotated[Coder | None, _option("coder")]
 
 
 def refuse_preset_with_target(preset: Preset | None, target_psnr: float | None, max_bytes: int | None) -> None:

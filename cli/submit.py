@@ -14,12 +14,19 @@ import typer
 from regrow.cli.connect import connect
 from regrow.cli.console import complain, complain_of, progress_bar
 from regrow.cli.files import STDOUT, Force, refuse_unwritable, write_whole
-from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from regrow.cli.options import (
+    EffortOption,
+    MaxBytesOption,
+    PresetOption,
+    SeedOption,
+    TargetPsnrOption,
+    refuse_preset_with_target,
+    unused,
+)
 from regrow.cli.pictures import Recursive, choose, counted
 from regrow.cli.uploads import Sent, look, send
 from regrow.client import Client, EncodeOptions, Refused
-from regrow.core.codec.presets import Effort, Preset
-from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.presets import Effort
 from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.jobs.model import Priority
 from regrow.core.names import printable
@@ -41,13 +48,11 @@ def submit(
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
     ] = None,
-    preset: Annotated[
-        Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
-    ] = None,
-    effort: Annotated[Effort | None, typer.Option(help=EFFORT_HELP)] = None,
-    seed: Annotated[SeedKind | None, typer.Option(help="What pictures are grown from, scaffold if not given")] = None,
-    target_psnr: Annotated[float | None, typer.Option(help="dB to reach in as few bytes as possible")] = None,
-    max_bytes: Annotated[int | None, typer.Option(help="Size of each file, for a picture as good as possible")] = None,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    seed: SeedOption = None,
+    target_psnr: TargetPsnrOption = None,
+    max_bytes: MaxBytesOption = None,
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
     recursive: Recursive = False,

@@ -13,6 +13,7 @@ from regrow.core.access.principal import Principal
 from regrow.core.codec.encode.effort import with_default_effort
 from regrow.core.codec.encode.plan import count_of, grid_of, patch_cost
 from regrow.core.codec.images import Head, read_head
+from regrow.core.codec.options import options_of
 from regrow.core.codec.reading.prepare import PreparedPicture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ImageError, TooBusy
@@ -123,13 +124,7 @@ def _document(
         group=order.group,
         webhook=order.webhook,
         request_id=current_context().get("request_id"),
-        preset=settings.preset,
-        effort=settings.effort,
-        seed=settings.seed,
-        seed_number=settings.seed_number,
-        coder=settings.coder,
-        target_psnr=settings.target_psnr,
-        max_bytes=settings.max_bytes,
+        **options_of(settings),
     )
 
 
