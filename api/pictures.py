@@ -26,7 +26,7 @@ DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
 
 
-Kind = FileKind | AnimationKind
+PictureKind = FileKind | AnimationKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,11 @@ class Pictures:
         reason = job.error.message if job.error else "no reason is known"
         raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
 
-    def known(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes | None:
+    def known(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes | None:
         """As `file`, if it has been made lately; without any wait."""
         return self._files.known(_key(bundle, view, kind))
 
-    def file(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def file(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         """A view, or its growth, as a file. Raises InvalidSettings."""
         view.refuse_impossible(bundle.parsed.header)
         return self._files.get(_key(bundle, view, kind), lambda: self._make(bundle, view, kind))
@@ -99,7 +99,7 @@ class Pictures:
                 return False
             return outcome.state is JobState.SUCCEEDED
 
-    def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def _make(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         if isinstance(kind, FileKind):
             with self._cores, self._seconds.labels(kind).time():
                 return write_picture(decode_bundle(bundle.parsed, view).picture, kind)
@@ -107,5 +107,5 @@ class Pictures:
             return write_animation(bundle.parsed, kind, view.crop, view.scale)
 
 
-def _key(bundle: StoredBundle, view: View, kind: Kind) -> tuple[object, ...]:
+def _key(bundle: StoredBundle, view: View, kind: PictureKind) -> tuple[object, ...]:
     return bundle.digest, view, type(kind), kind  # there are pictures and animations of one name

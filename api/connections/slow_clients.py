@@ -17,11 +17,11 @@ from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from regrow.api.connections.lingering import LingeringTransport
-from regrow.api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, Kind, problem
+from regrow.api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, ProblemType, problem
 
 MOST_HEADER_BYTES = 64 * 1024
 
-BAD_REQUEST = Kind(HTTPStatus.BAD_REQUEST, "bad-request")
+BAD_REQUEST = ProblemType(HTTPStatus.BAD_REQUEST, "bad-request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(TIMEOUT, "the request did not arrive whole in time")
 
-    def _refuse(self, kind: Kind, detail: str) -> None:
+    def _refuse(self, kind: ProblemType, detail: str) -> None:
         """Close, with an answer where this request is the one to be answered next and was begun."""
         started = self.cycle.response_started or self.pipeline if self._in_body else not self._is_idle()
         if started or not self._is_receiving():

@@ -12,9 +12,10 @@ import pytest
 
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.messages import Sender, make_celery
+from regrow.core.jobs.model import FINAL_STATES
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.stores.files import FilesBlobStore
-from tests.integration.faults.fleet import ENDED, Fleet
+from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.poison import poisoned_file
 from tests.jobs import job_document
 from tests.pictures import smooth_file
@@ -185,7 +186,7 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
         thread.join()
     assert len(set(paths)) == 200
     wait_until(
-        lambda: all(job["state"] in ENDED for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
+        lambda: all(job["state"] in FINAL_STATES for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
         "all ends",
         180,
     )
