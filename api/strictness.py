@@ -63,8 +63,10 @@ def _query_names(dependant: Dependant) -> set[str]:
     names = set[str]()
     for field in dependant.query_params:
         model = field.field_info.annotation
-        is_model = isinstance(model, type) and issubclass(model, BaseModel)
-        names |= set(model.model_fields) if is_model else {field.alias}
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= set(model.model_fields)
+        else:
+            names.add(field.alias)
     return names.union(*map(_query_names, dependant.dependencies))
 
 

@@ -7,7 +7,6 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer import Context
 from typer.core import TyperGroup
 
 from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
@@ -20,7 +19,7 @@ from regrow.core.version import VERSION
 class _Commands(TyperGroup):
     """Click takes EOFError for a Ctrl-D, and says no more than `Aborted.`."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except EOFError as error:

@@ -70,7 +70,7 @@ def look(client: Client, waiting: Mapping[Path, Sent]) -> dict[Path, Sent]:
     items = {item.job: _of_item(item, group.id) for group in groups.values() for item in group.items if item.job}
     gone = _refused("the job was deleted")
     return {
-        file: items.get(image.job_id, gone) if image.group else _of_job(client.job(image.job_id or ""))
+        file: items.get(image.job_id or "", gone) if image.group else _of_job(client.job(image.job_id or ""))
         for file, image in waiting.items()
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -23,6 +24,9 @@ DECODE_BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 
 ENGINES = ("cuda", "numba", "torch")
 """As in core.codec.fit.engines, which the API does not import: an engine without workers counts 0."""
+
+Value = TypeVar("Value", bound=str)
+"""Of a label."""
 
 disable_created_metrics()  # else each counter has a second series, of when it began
 
@@ -105,14 +109,14 @@ def _so_far(counts: Counts) -> Iterator[Metric]:
     yield CounterMetricFamily("regrow_patch_iterations", "Training iterations, times patches", counts.patch_iterations)
 
 
-def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _gauge(name: str, text: str, label: str, values: Mapping[Value, int]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=(label,))
     for value, number in values.items():
         family.add_metric((value,), number)
     return family
 
 
-def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _counter(name: str, text: str, label: str, values: Mapping[Value, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=(label,))
     for value, number in values.items():
         family.add_metric((value,), number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from regrow.api.connections.lingering import MOST_BYTES
@@ -53,7 +53,7 @@ class BoundedPipelines(BoundedProtocol):
             held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered_now = cycle
         super()._start_asgi_task(cycle, app)
 

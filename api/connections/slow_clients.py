@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         lingering: Any = LingeringTransport(transport, self, self._is_receiving, self._give_up)
         super().connection_made(lingering)
-        if len(self.connections) > self.config.limit_concurrency + self.config.backlog:
+        if len(self.connections) > (self.config.limit_concurrency or 0) + self.config.backlog:
             transport.abort()  # so many wait for their 503 already: each takes one of the process's files
             return
         self._expect(self._patience.headers)
@@ -112,7 +112,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(BAD_REQUEST, msg)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, _too_many_connections if app is service_unavailable else app)
 
     def _expect(self, seconds: float) -> None:
@@ -202,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
 
-async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
+async def _too_many_connections(scope: Any, receive: Any, send: Any) -> None:
     detail = "too many connections are open: close some, or try again"
     await problem(TOO_MANY_CONNECTIONS, detail, {"Connection": "close"})(scope, receive, send)
 

@@ -160,7 +160,7 @@ async def _files(
     with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
         async for chunk in request.stream():
             await run_in_threadpool(body.write, chunk)
-        yield [UploadedFile(None, body)], options  # type: ignore[list-item]  # it is a BinaryIO in all but name
+        yield [UploadedFile(None, body)], options
 
 
 def _all_refused(document: GroupDocument) -> Response:

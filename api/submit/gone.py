@@ -71,8 +71,8 @@ async def while_connected(request: Request, work: Callable[[Gone], Awaitable[T]]
         except Exception as error:
             failed.append(error)
         tasks.cancel_scope.cancel()
-    for error in failed:
-        raise error
+    for failure in failed:
+        raise failure
     if not found:
         raise ClientDisconnect
     return found[0]
