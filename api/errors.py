@@ -21,12 +21,16 @@ log = logging.getLogger("regrow.api")
 
 RETRY_SECONDS = 2
 CHALLENGES = ('Bearer realm="regrow"', 'Basic realm="regrow", charset="UTF-8"')
-"""In a header each: some browsers do not find the second in one."""
+"""One `WWW-Authenticate` header each: some browsers do not find the second where both are in one header."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProblemType:
-    """status: of the answer. type: the last part of the problem's type. retry: whether trying again may help."""
+    """A type of problem (RFC 9457).
+
+    status: of the answer. type: the last part of the path that is the problem's `type`, such as `job-not-found`. retry:
+    whether the same request may work later; the answer then has `Retry-After`.
+    """
 
     status: HTTPStatus
     type: str
@@ -82,7 +86,7 @@ OTHER_KINDS = (
     (TOO_MANY_CONNECTIONS, "Too many connections are open at a time."),
     (BUG, "A bug: the server's log says what happened."),
 )
-"""Those that no error class stands for."""
+"""Problems that no error class stands for, with a sentence for people."""
 
 FRAMEWORK_TYPES = {
     400: "bad-request",
@@ -94,11 +98,11 @@ FRAMEWORK_TYPES = {
 
 
 PROBLEM = "regrow.problem"
-"""Where a request's scope holds the type of the problem that answers it."""
+"""The key of the ASGI scope under which the type of the problem that answered a request is kept, for the metrics."""
 
 
 class ProblemResponse(JSONResponse):
-    """Says in the request's scope what it answers, for whoever counts it."""
+    """An answer of problem+json, which puts its type into the request's scope for the metrics."""
 
     media_type = "application/problem+json"
 
@@ -112,7 +116,7 @@ class ProblemResponse(JSONResponse):
 
 
 def problem(kind: ProblemType, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
-    """A problem+json answer."""
+    """An answer of problem+json. more: further fields of the body, such as `errors`."""
     body = Problem(
         type=below_prefix(f"/problems/{kind.type}"),
         title=kind.title,
@@ -127,7 +131,7 @@ def problem(kind: ProblemType, detail: str, headers: dict[str, str] | None = Non
 
 
 def kind_of(error: errors.RegrowError) -> ProblemType:
-    """By the table; a class that is not in it counts as what it is derived from."""
+    """What an error is answered with: its class in TABLE, or the nearest base class that is there; BUG without one."""
     return next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), BUG)
 
 

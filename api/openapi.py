@@ -14,7 +14,7 @@ from regrow.api.errors import FRAMEWORK_TYPES, OTHER_KINDS, TABLE, ProblemType
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_TO_ALL = frozenset({"/livez", "/readyz", "/problems", "/problems/{type}"})
-"""Paths that need no key."""
+"""Paths that answer without an API key."""
 
 _ALWAYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 

@@ -31,7 +31,7 @@ PictureKind = FileKind | AnimationKind
 
 @dataclass(frozen=True, slots=True)
 class StoredBundle:
-    """digest: SHA-256 of the file, hexadecimal."""
+    """A job's bundle. data: the file's bytes; parsed: what they mean; digest: their SHA-256, hexadecimal."""
 
     data: bytes
     parsed: Bundle
@@ -54,7 +54,7 @@ class Pictures:
 
     @property
     def caches(self) -> Mapping[str, ByteCache[StoredBundle] | ByteCache[bytes]]:
-        """By name."""
+        """The caches by the name that metrics show them under."""
         return {"bundle": self._bundles, "picture": self._files}
 
     def bundle(self, job_id: str) -> StoredBundle:
@@ -74,7 +74,7 @@ class Pictures:
         raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
 
     def known(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes | None:
-        """As `file`, if it has been made lately; without any wait."""
+        """What `file` would give, if it is cached; None otherwise. Never waits."""
         return self._files.known(_key(bundle, view, kind))
 
     def file(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:

@@ -7,9 +7,9 @@ from typing import Any
 from regrow.api.bodies.jobs import Problem
 
 Responses = dict[int | str, dict[str, Any]]
-"""By status, as FastAPI has it."""
+"""What FastAPI takes as a route's `responses`: a description of each answer by its status."""
 
 
 def problems(*statuses: int) -> Responses:
-    """Answers of problem+json."""
+    """That a route may answer with problems of these statuses."""
     return {status: {"model": Problem} for status in statuses}

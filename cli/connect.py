@@ -1,4 +1,4 @@
-"""From the command line to a server, in whatever environment it is given."""
+"""Connecting the command line to a server, whatever proxy settings the environment has."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def connect(server: str, key: str | None) -> Client:
 
 
 def _leave_out_unusable_exceptions() -> None:
-    """What NO_PROXY lists and httpx takes for no address, networks in IPv6 among it: httpx would not start at all."""
+    """Take the entries out of NO_PROXY that httpx cannot parse, such as networks in IPv6: it would refuse to start."""
     for name in ("no_proxy", "NO_PROXY"):
         entries = os.environ.get(name, "").split(",")
         unusable = [entry for entry in entries if not _is_usable_exception(entry.strip())]
@@ -30,7 +30,7 @@ def _leave_out_unusable_exceptions() -> None:
 
 
 def _is_usable_exception(entry: str) -> bool:
-    """Whether httpx makes an address of it, in the way that it does."""
+    """Whether httpx can parse an entry of NO_PROXY: does with it what httpx does."""
     try:
         ipaddress.IPv6Address(entry.partition("/")[0])
         entry = f"[{entry}]"

@@ -39,7 +39,7 @@ from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.names import printable
 
 LAST_SHARE = 0.02
-"""Of the fitting's work, about, that assembling and comparing with other codecs take after it."""
+"""How much assembling and comparing with other codecs add to the progress bar, as a share of the fitting."""
 
 
 def encode(
@@ -94,7 +94,7 @@ def encode(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """settings: with a stand-in where no effort was asked for. effort: None for one that suits the picture."""
+    """What the command line asks for. effort: None for one that suits each picture; settings then have a stand-in."""
 
     settings: EncodeSettings
     effort: Effort | None
@@ -135,7 +135,7 @@ def _checked(targets: Mapping[Path, Path], files: Images, asked: Asked, *, force
 
 
 def _tell(image: Path, target: Path, report: Report, *, as_json: bool) -> None:
-    """What has become of an image."""
+    """Print what has become of an image: its report, as lines or as JSON."""
     stream = words_for(target)
     if as_json:
         facts = {"image": printable(image), "bundle": printable(target), **report.model_dump()}

@@ -112,7 +112,7 @@ def _encode(
 
 
 def _to_do(targets: dict[Path, Path], *, force: bool) -> dict[Path, Path]:
-    """Those that have no bundle yet."""
+    """The images whose bundle is not there yet; all of them with `force`."""
     done = [] if force else [file for file, target in targets.items() if os.path.isfile(target)]  # noqa: PTH113
     if done:
         complain(f"left out {counted(len(done), 'image')} whose bundle is there already: --force makes it again")

@@ -11,16 +11,16 @@ from regrow.core.names import printable
 
 GROUP_IMAGES = 100
 GROUP_BYTES = 32 * 1024 * 1024
-"""Of one request; a single image may be larger."""
+"""The most images and bytes that one request has; a single image may be larger."""
 
 NONE = "no-image-accepted"
-"""What a group is refused with of which no image was accepted."""
+"""Type of problem: no image of the group was accepted."""
 
 TOO_LARGE = "content-too-large"
-"""What a request is refused with that has more bytes than the server takes."""
+"""Type of problem: the request has more bytes than the server takes."""
 
 LATER = "too-many-patches"
-"""What an image is refused with that the server would take when others are done."""
+"""Type of problem: the server would take the image when others are done."""
 
 
 @dataclass(frozen=True, slots=True)

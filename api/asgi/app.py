@@ -10,8 +10,10 @@ from starlette.types import ASGIApp
 
 
 class LayeredApp(FastAPI):
-    """layers: the outermost first. FastAPI's own middleware is inside its handling of unexpected errors; these see the
-    answers to such errors, too. They are put together when the first request comes."""
+    """layers: of ASGI middleware, the outermost first; to be set before the first request.
+
+    `add_middleware` adds inside FastAPI's handling of unexpected errors; layers also see the answers to such errors.
+    """
 
     layers: Sequence[Middleware] = ()
 

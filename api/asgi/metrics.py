@@ -23,10 +23,10 @@ DECODE_BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 """Seconds, each the upper bound of a bucket."""
 
 ENGINES = ("cuda", "numba", "torch")
-"""As in core.codec.fit.engines, which the API does not import: an engine without workers counts 0."""
+"""The names in core.codec.fit.engines, which the API does not import. Listed so that one without workers shows 0."""
 
 Value = TypeVar("Value", bound=str)
-"""Of a label."""
+"""The type of a label's values, such as an enumeration of strings."""
 
 disable_created_metrics()  # else each counter has a second series, of when it began
 
@@ -58,7 +58,7 @@ class Metrics:
 
 
 class CacheCollector(Collector):
-    """How often caches had what was asked for. caches: by name."""
+    """Exports the hits and misses of caches. caches: by the name that labels them."""
 
     def __init__(self, caches: Mapping[str, ByteCache]) -> None:  # type: ignore[type-arg]
         self._caches = caches
@@ -73,7 +73,7 @@ class CacheCollector(Collector):
 
 
 class FleetCollector(Collector):
-    """What Redis knows of jobs and workers. While it is away, that it is."""
+    """Exports what Redis knows of jobs and workers; while Redis does not answer, only that it does not."""
 
     def __init__(self, counters: Counters, workers: WorkerRegistry) -> None:
         self._counters, self._workers = counters, workers

@@ -1,4 +1,4 @@
-"""Being one of several under an address: a proxy serves this service below a path, such as `/regrow`.
+"""Running below a path, such as `/regrow`, behind a proxy that serves several services under one address.
 
 The proxy may take the prefix off before it passes a request on, or leave it. Within a request, the scope's `root_path`
 holds it and `path` begins with it, as ASGI has it; what an answer refers to is put below it by `below_prefix`.

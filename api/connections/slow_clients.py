@@ -34,7 +34,7 @@ class Patience:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 408 and closes when a request takes too long, 431 when more than its body is large.
+    """Answers 408 and closes when a request takes too long, 431 when there is too much beside its body.
 
     Idle connections, between requests, are left to uvicorn's `timeout_keep_alive`.
     """
@@ -116,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, _too_many_connections if app is service_unavailable else app)
 
     def _expect(self, seconds: float) -> None:
-        """Something must be whole within so many seconds."""
+        """Begin to wait for headers or a body, which must be whole within so many seconds."""
         self._done()
         self._heard = self.loop.time()
         self._deadline = self._heard + seconds
@@ -142,7 +142,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reader = None
 
     def _done(self) -> None:
-        """Nothing more is awaited."""
+        """Stop waiting: the request is whole, or the connection ends."""
         self._deadline, self._in_body = None, False
         if self._timer is not None:
             self._timer.cancel()
@@ -185,7 +185,7 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.close()
 
     def _give_up(self) -> None:
-        """Whatever else comes is not read as a request any more."""
+        """Read nothing that comes from now on as a request."""
         self._done()
         if not self._is_idle():
             self.cycle.disconnected = True

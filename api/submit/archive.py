@@ -26,7 +26,7 @@ _UTF_8 = 1 << 11
 
 LONGEST_NAME = 255
 DIRECTORY_BYTES = 4 << 20
-"""Of a ZIP's list of its files."""
+"""Bytes of a ZIP's directory, which lists its files."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -48,14 +48,14 @@ class Budget:
     left_out: int = 0
 
     def spend(self, size: int) -> None:
-        """Raises ImageTooLarge."""
+        """Count so many bytes as unpacked. Raises ImageTooLarge where that is more than is allowed."""
         self.left -= size
         if self.left < 0:
             raise ImageTooLarge("the images unpack to more bytes than a request may have")
 
 
 PIECE_BYTES = 64 * 1024
-"""Unpacked at a time."""
+"""Bytes that are unpacked at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def is_zip(start: bytes) -> bool:
 
 
 def plain_name(name: str | None) -> str:
-    """For people only: no path is ever made of it."""
+    """A file's name to show to people, without control characters. No path is ever made of it."""
     return _CONTROL.sub("", name or "")[-LONGEST_NAME:] or "unnamed"
 
 

@@ -23,7 +23,7 @@ class Gone:
         self._calls: list[Callable[[], None]] = []
 
     def set(self) -> None:
-        """It has. Calls whatever asked to be called."""
+        """Say that the client has gone: calls what `calling` was given."""
         with self._lock:
             self._is_set = True
             calls = list(self._calls)
@@ -31,7 +31,7 @@ class Gone:
             call()
 
     def check(self) -> None:
-        """Raises ClientDisconnect."""
+        """Raises ClientDisconnect where the client has gone."""
         if self._is_set:
             raise ClientDisconnect
 

@@ -20,12 +20,12 @@ from regrow.core.jobs.idempotency import reserve
 from regrow.core.times import now_ms
 
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
-"""What concerns one image. Anything else concerns the service, and ends the request."""
+"""Errors that refuse one image and let the others go on; any other error ends the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file of the request, open for reading."""
+    """A file of the request, open for reading. name: as the client sent it, None for a request's whole body."""
 
     name: str | None
     file: IO[bytes]
