@@ -30,7 +30,11 @@ from regrow.core.webhooks.deliveries import Deliveries
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """The API's connections."""
+    """What the API holds for as long as its process runs: connections, caches and limits.
+
+    preparing: the child processes that decode uploads. slots: how much of what takes long runs at once. warm_up: loads
+    the decoder. processes: those that `regrow serve` keeps running.
+    """
 
     settings: ApiSettings
     jobs: Jobs
@@ -49,7 +53,7 @@ class Service:
     warm_up: WarmUp
 
     def limits_of(self, principal: Principal) -> Limits:
-        """The most patches that this one may have outstanding."""
+        """The most patches that a caller may have accepted and not done."""
         limits = self.settings.limits
         return limits if principal.max_patches is None else replace(limits, owned=principal.max_patches)
 

@@ -25,12 +25,12 @@ DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
 
 
-Kind = FileKind | AnimationKind
+PictureKind = FileKind | AnimationKind
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBundle:
-    """digest: SHA-256 of the file, hexadecimal."""
+    """A job's bundle. data: the file's bytes; parsed: what they mean; digest: their SHA-256, hexadecimal."""
 
     data: bytes
     parsed: Bundle
@@ -53,7 +53,7 @@ class Pictures:
 
     @property
     def caches(self) -> Mapping[str, ByteCache[StoredBundle] | ByteCache[bytes]]:
-        """By name."""
+        """The caches by the name that metrics show them under."""
         return {"bundle": self._bundles, "picture": self._files}
 
     def bundle(self, job_id: str) -> StoredBundle:
@@ -71,11 +71,11 @@ class Pictures:
         reason = job.error.message if job.error else "no reason is known"
         raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
 
-    def known(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes | None:
-        """As `file`, if it has been made lately; without any wait."""
+    def known(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes | None:
+        """What `file` would give, if it is cached; None otherwise. Never waits."""
         return self._files.known(_key(bundle, view, kind))
 
-    def file(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def file(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         """A view, or its growth, as a file. Raises InvalidSettings."""
         view.refuse_impossible(bundle.parsed.header)
         return self._files.get(_key(bundle, view, kind), lambda: self._make(bundle, view, kind))
@@ -86,7 +86,7 @@ class Pictures:
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
         return self._make(bundle, view, kind)
 
-    def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def _make(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         if isinstance(kind, FileKind):
             with self._cores, self._seconds.labels(kind).time():
                 return write_picture(decode_bundle(bundle.parsed, view).picture, kind)
@@ -94,5 +94,5 @@ class Pictures:
             return write_animation(bundle.parsed, kind, view.crop, view.scale)
 
 
-def _key(bundle: StoredBundle, view: View, kind: Kind) -> tuple[object, ...]:
+def _key(bundle: StoredBundle, view: View, kind: PictureKind) -> tuple[object, ...]:
     return bundle.digest, view, type(kind), kind  # there are pictures and animations of one name

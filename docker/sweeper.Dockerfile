@@ -9,6 +9,7 @@ COPY core core
 COPY api api
 COPY worker worker
 COPY sweeper sweeper
+COPY client client
 COPY cli cli
 COPY benchmarks benchmarks
 RUN pip install --constraint constraints.txt '.[serve]'

@@ -9,6 +9,7 @@ COPY core core
 COPY api api
 COPY worker worker
 COPY sweeper sweeper
+COPY client client
 COPY cli cli
 COPY benchmarks benchmarks
 # The CPU build of PyTorch: the registry's default brings several GB of CUDA packages.

@@ -10,9 +10,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from regrow.api.access import Caller, JobId
 from regrow.api.asgi.prefix import below_prefix
-from regrow.api.bodies.jobs import JobBody, JobList, Problem
+from regrow.api.bodies.jobs import JobBody, JobList
 from regrow.api.conditional import answer, answer_ranges
 from regrow.api.dependencies import ServiceDependency
+from regrow.api.responses import problems
 from regrow.core.codec.encode.report import Report
 from regrow.core.errors import JobEnded
 from regrow.core.jobs.model import JobState
@@ -21,12 +22,12 @@ router = APIRouter(tags=["jobs"])
 
 POLL_SECONDS = 1
 
-NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
-REFUSED = {status: {"model": Problem} for status in (404, 409, 429, 503)}
-NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
+NOT_FOUND = problems(404, 503)
+REFUSED = problems(404, 409, 429, 503)
+NO_PICTURE = problems(404, 409, 410, 503)
 
 
-@router.get("/jobs", responses={422: {"model": Problem}, 503: {"model": Problem}})
+@router.get("/jobs", responses=problems(422, 503))
 def list_jobs(
     service: ServiceDependency,
     principal: Caller,
@@ -81,7 +82,7 @@ def get_source(request: Request, job_id: JobId, service: ServiceDependency) -> R
     return answer(request, f'"{hashlib.sha256(data).hexdigest()}"', "image/png", lambda: data)
 
 
-@router.post("/jobs/{id}/cancel", responses={**NOT_FOUND, 409: {"model": Problem}})
+@router.post("/jobs/{id}/cancel", responses={**NOT_FOUND, **problems(409)})
 def cancel_job(job_id: JobId, service: ServiceDependency) -> JobBody:
     """Stop a job; its workers do within seconds. Nothing of its results is kept."""
     job = service.jobs.get(job_id)

@@ -8,14 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from regrow.api.access import Caller
-from regrow.api.bodies.jobs import DeliveryBody, DeliveryList, Problem, WebhookSecret
+from regrow.api.bodies.jobs import DeliveryBody, DeliveryList, WebhookSecret
 from regrow.api.dependencies import ServiceDependency
+from regrow.api.responses import problems
 from regrow.core.errors import DeliveryNotFound
 from regrow.core.webhooks.model import DeliveryDocument, is_delivery_id
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
-NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
+NOT_FOUND = problems(404, 503)
 CURSOR = "^[A-Za-z0-9_-]{1,100}$"
 
 
@@ -37,7 +38,7 @@ def _delivery(
 Delivery = Annotated[DeliveryDocument, Depends(_delivery)]
 
 
-@router.get("/deliveries", responses={422: {"model": Problem}, 503: {"model": Problem}})
+@router.get("/deliveries", responses=problems(422, 503))
 def list_deliveries(
     service: ServiceDependency,
     principal: Caller,
@@ -64,14 +65,14 @@ def replay_delivery(delivery: Delivery, service: ServiceDependency) -> DeliveryB
     return DeliveryBody.of(service.deliveries.replay(delivery.id))
 
 
-@router.get("/secret", responses={503: {"model": Problem}})
+@router.get("/secret", responses=problems(503))
 def get_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """What your webhooks are signed with: HMAC-SHA256, as the Standard Webhooks specification says."""
     response.headers["Cache-Control"] = "no-store"
     return WebhookSecret(secret=service.deliveries.secrets.current(principal.owner))
 
 
-@router.post("/secret/rotate", responses={503: {"model": Problem}})
+@router.post("/secret/rotate", responses=problems(503))
 def rotate_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """Replace your secret. For a day, deliveries are signed with the old one too, so that no receiver refuses any."""
     response.headers["Cache-Control"] = "no-store"

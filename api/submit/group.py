@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import BinaryIO
+from typing import IO
 
 from regrow.api.dependencies import Service
 from regrow.api.errors import kind_of
@@ -20,15 +20,15 @@ from regrow.core.jobs.idempotency import reserve
 from regrow.core.times import now_ms
 
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
-"""What concerns one image. Anything else concerns the service, and ends the request."""
+"""Errors that refuse one image and let the others go on; any other error ends the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file of the request, open for reading."""
+    """A file of the request, open for reading. name: as the client sent it, None for a request's whole body."""
 
     name: str | None
-    file: BinaryIO
+    file: IO[bytes]
 
 
 def submit_group(
@@ -107,5 +107,5 @@ def _fingerprint(files: Iterable[UploadedFile], order: Order) -> str:
     digest = hashlib.sha256()
     for each in files:
         each.file.seek(0)
-        digest.update(hashlib.file_digest(each.file, "sha256").digest())
+        digest.update(hashlib.file_digest(each.file, "sha256").digest())  # type: ignore[arg-type]  # has readinto, as all files
     return fingerprint(b"group" + digest.digest(), order)

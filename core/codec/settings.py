@@ -9,7 +9,14 @@ from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import InvalidSettings
 
+SEED_NUMBERS = 2**32
+"""How many there are: from 0 on."""
+
+LOWEST_PSNR, HIGHEST_PSNR = 10, 55
+"""dB that may be a target."""
+
 MOST_BYTES = 1 << 40
+"""That may be allowed for a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +45,10 @@ class EncodeSettings:
     def __post_init__(self) -> None:
         if self.target_psnr is not None and self.max_bytes is not None:
             raise InvalidSettings("give a target PSNR or a number of bytes, not both")
-        if self.target_psnr is not None and not 10 <= self.target_psnr <= 55:
-            raise InvalidSettings(f"a target PSNR must be from 10 to 55 dB, not {self.target_psnr:g}")
+        if self.target_psnr is not None and not LOWEST_PSNR <= self.target_psnr <= HIGHEST_PSNR:
+            raise InvalidSettings(
+                f"a target PSNR must be from {LOWEST_PSNR} to {HIGHEST_PSNR} dB, not {self.target_psnr:g}"
+            )
         if self.max_bytes is not None and not 1 <= self.max_bytes <= MOST_BYTES:
             raise InvalidSettings(f"the number of bytes must be from 1 to {MOST_BYTES}, not {self.max_bytes}")
         if self.searches and self.coder is not Coder.ANS:

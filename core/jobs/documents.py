@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 from pydantic import BaseModel, ConfigDict
 
 from regrow.core.access.principal import LOCAL
-from regrow.core.codec.coder import Coder
 from regrow.core.codec.encode.candidate import CandidateDocument
-from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.presets import Effort
 from regrow.core.codec.reading.source_format import SourceFormat
-from regrow.core.codec.seeds import SeedKind
-from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.model import JobState, OnFailure, Priority
 
 DOCUMENT_VERSION = 2
@@ -26,15 +22,15 @@ class Document(BaseModel):
     version: int = DOCUMENT_VERSION
 
 
-class JobDocument(Document):
+class JobDocument(Document, CodecOptions):
     """`job.json`: what was asked for. Times in milliseconds since 1970.
 
     owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: that it is cut
     into. source_bytes: size of the file that was uploaded. patch_cost: of one (core.codec.encode.plan.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
-    preset to max_bytes: as in core.codec.settings.EncodeSettings. colours: how the file's became sRGB
-    (core.codec.images.Picture); source_format: what it was; None in older documents.
+    colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
+    None in older documents. effort: the one that was chosen for the picture, where the request named none.
     """
 
     id: str
@@ -55,27 +51,13 @@ class JobDocument(Document):
     group: str | None = None
     webhook: str | None = None
     request_id: str | None = None
-    preset: Preset
     effort: Effort
-    seed: SeedKind
-    seed_number: int
-    coder: Coder = Coder.ANS
-    target_psnr: float | None = None
-    max_bytes: int | None = None
 
     @property
     def deadline_ms(self) -> int | None:
         """When the job must have ended, None for no such time."""
         begins = self.created_ms if self.timed_from_ms is None else self.timed_from_ms
         return None if self.timeout is None else begins + round(self.timeout * 1000)
-
-    def settings(self) -> EncodeSettings:
-        """How the picture is to be encoded."""
-        return EncodeSettings(**self.model_dump(include=set(SETTINGS)))
-
-
-SETTINGS = tuple(field.name for field in fields(EncodeSettings) if field.name in JobDocument.model_fields)
-"""The encode settings that a job keeps, which is all that can be asked for over HTTP."""
 
 
 class PartDocument(Document):

@@ -18,6 +18,7 @@ from regrow.core.codec.encode import encode
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.model import FINAL_STATES
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
@@ -47,7 +48,7 @@ def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempP
 
 def _ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
     job = client.get(path).raise_for_status().json()
-    return job if job["state"] in ("succeeded", "failed", "cancelled") else None
+    return job if job["state"] in FINAL_STATES else None
 
 
 def test_three_images_at_once_come_back(stack: httpx.Client) -> None:

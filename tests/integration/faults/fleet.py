@@ -13,11 +13,10 @@ from typing import Any
 import httpx
 from redis import Redis
 
+from regrow.core.jobs.model import FINAL_STATES
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.stores.redis import connect
 from tests.services import S3, free_ports, wait_until
-
-ENDED = ("succeeded", "failed", "cancelled")
 
 QUICK = {
     "REGROW_ENGINE": "numba",
@@ -137,7 +136,7 @@ class Fleet:
         return body
 
     def wait_for_end(self, path: str, seconds: float = 120) -> dict[str, Any]:
-        wait_until(lambda: self.job(path)["state"] in ENDED, f"the end of {path}", seconds)
+        wait_until(lambda: self.job(path)["state"] in FINAL_STATES, f"the end of {path}", seconds)
         return self.job(path)
 
     def wait_for_state(self, path: str, state: str, seconds: float = 60) -> None:

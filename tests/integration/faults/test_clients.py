@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.faults.fleet import ENDED, Fleet
+from regrow.core.jobs.model import FINAL_STATES
+from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.poison import poisoned_file
 from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_file
@@ -181,7 +182,7 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
         thread.join()
     assert len(set(paths)) == 200
     wait_until(
-        lambda: all(job["state"] in ENDED for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
+        lambda: all(job["state"] in FINAL_STATES for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
         "all ends",
         180,
     )
