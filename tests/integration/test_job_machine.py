@@ -266,7 +266,7 @@ def test_every_accepted_job_ends_once(redis_url: str) -> None:
     run_state_machine_as_test(
         JobMachine,
         settings=settings(
-            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
