@@ -56,9 +56,10 @@ def open_files(child: subprocess.Popen[bytes], folder: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def valkey(folder: Path) -> Iterator[str]:
-    """A Valkey with the append-only file on; yields its URL."""
-    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes", "maxmemory-policy": "noeviction"})
+def valkey(folder: Path, port: int | None = None) -> Iterator[str]:
+    """A Valkey with the append-only file on; yields its URL. port: one that is free, where None."""
+    config = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+    server = ValkeyServer(port, data_dir=folder, persist=True, config=config)
     server.start()
     try:
         yield server.connection_url
@@ -175,14 +176,14 @@ def api(environment: dict[str, str], folder: Path) -> Iterator[RunningApi]:
     """The API process, answering."""
     (port,) = free_ports(1)
     url, log = f"http://127.0.0.1:{port}", folder / "api.log"
-    with process("api", environment | {"REGROW_PORT": str(port)}, log) as child:
-        wait_until(lambda: _answers(url + "/livez", child, log), "the API's start")
+    with process("api", environment | {"REGROW_PORT": str(port)}, log) as child, httpx.Client(timeout=1) as client:
+        wait_until(lambda: _answers(client, url + "/livez", child, log), "the API's start")
         yield RunningApi(url, child, log)
 
 
-def _answers(url: str, child: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(client: httpx.Client, url: str, child: subprocess.Popen[bytes], log: Path) -> bool:
     if child.poll() is not None:
         raise RuntimeError(f"the API ended with status {child.returncode}:\n{log.read_text()}")
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=1).status_code == 200
+        return client.get(url).status_code == 200
     return False
