@@ -17,10 +17,15 @@ import sys
 from typing import Any
 
 PRELOADED = (
+    "PIL.WebPImagePlugin",
     "api.app",
+    "billiard.pool",
     "boto3",
     "celery.apps.worker",
+    "celery.backends.base",
     "celery.concurrency.thread",
+    "celery.events",
+    "celery.fixups.django",
     "celery.worker.strategy",
     "cli.main",
     "core.codec.codec",
@@ -28,7 +33,9 @@ PRELOADED = (
     "core.codec.fit",
     "core.webhooks.dispatcher",
     "httptools",
+    "kombu.mixins",
     "kombu.transport.redis",
+    "skimage.metrics",
     "uvicorn.lifespan.on",
     "uvicorn.loops.asyncio",
     "uvicorn.protocols.http.httptools_impl",
