@@ -87,9 +87,7 @@ def test_secrets_and_line_breaks_are_not_logged(fleet: Fleet, key: tuple[Path, s
     fleet.client.get("/jobs", headers={"Authorization": f"Bearer {secret}"})
     fleet.client.get("/jobs", auth=("me", secret))
     fleet.client.get("/no%0Aforged line%1b[31m")
-    wait_until(
-        lambda: any("forged" in line["message"] for line in _lines(fleet, "regrow.api")), "the last request's line"
-    )
+    wait_until(lambda: any("forged" in line["message"] for line in _lines(fleet, "regrow.api")), "the last line")
     for module in ("regrow.api", FAULTY):
         text = fleet.log(module)
         assert secret not in text
