@@ -45,7 +45,7 @@ def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     fleet.environment["REGROW_CHECKPOINT_TIME"] = "PT0.1S"  # these batches take a second, others half a minute
     rng = random.Random(1)
     workers = fleet.start_workers(2)
-    data = [smooth_file(80, 120, seed=number) for number in range(2)]
+    data = [smooth_file(40, 120, seed=number) for number in range(2)]
     expected = [undisturbed(each, MICRO) for each in data]
     sent: list[str] = []
 
@@ -69,7 +69,7 @@ def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     for number, path in enumerate(sent):
         job = fleet.wait_for_end(path, 240)
         assert job["state"] == "succeeded", job["error"]
-        assert job["patches_done"] == job["patches_total"] == 6
+        assert job["patches_done"] == job["patches_total"] == 3
         assert fleet.bundle(path) == expected[number % 2]
         whole = ["bundle.gnca", "job.json", "outcome.json", "report.json", "source.png"]
         _wait_for_files(fleet, path, whole)
