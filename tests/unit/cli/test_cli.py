@@ -143,7 +143,9 @@ def test_decode_shows_parts_and_steps(tmp_path: Path) -> None:
         _regrow("decode", bundle, "-o", target, "--force", "--crop", "0,0,999,1"), "reaches beyond the picture"
     )
     _assert_one_line(_regrow("decode", bundle, "-o", target, "--force", "--step", "99"), "from 0 to 4")
-    _assert_one_line(_regrow("decode", bundle, "-o", target, "--conceal", "--scale", "2"), "--conceal")
+    bundle.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))  # the last patch is damaged, whose corner is shown
+    done = _regrow("decode", bundle, "-o", target, "--force", "--conceal", "--crop", "110,70,20,20")
+    assert (done.returncode, "filled damaged patches" in done.stderr) == (0, True), done.stderr
 
 
 def test_A1_data_that_ends_too_early_is_not_taken_for_a_wish_to_leave() -> None:
