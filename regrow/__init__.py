@@ -2,7 +2,7 @@
 
     import regrow
 
-    encoded = regrow.encode(regrow.read_picture(open("photo.png", "rb").read()))  # needs the extra `fit` for GPUs only
+    encoded = regrow.encode(regrow.read_picture(open("photo.png", "rb").read()))
     picture = regrow.decode(encoded.bundle).picture  # picture.pixels: uint8 (height, width, channels)
 
     client = regrow.Client("http://127.0.0.1:8000")
@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from regrow.client import AsyncClient, Client
+    from regrow.client import AsyncClient, Client, ClientError
     from regrow.core.codec.decode import Box, Decoded, View, decode
     from regrow.core.codec.encode import encode
     from regrow.core.codec.encode.encoded import Encoded
@@ -29,6 +29,7 @@ _HOMES = {
     "AsyncClient": "client",
     "Box": "core.codec.decode",
     "Client": "client",
+    "ClientError": "client",
     "Decoded": "core.codec.decode",
     "Effort": "core.codec.presets",
     "EncodeSettings": "core.codec.settings",
@@ -46,6 +47,7 @@ __all__ = [
     "AsyncClient",
     "Box",
     "Client",
+    "ClientError",
     "Decoded",
     "Effort",
     "EncodeSettings",
@@ -67,7 +69,13 @@ def __getattr__(name: str) -> Any:
         return import_module("regrow.core.version").VERSION
     if name not in _HOMES:
         raise AttributeError(f"module 'regrow' has no attribute {name!r}")
-    return getattr(import_module(f"regrow.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"regrow.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("regrow"):
+            raise
+        lacking = f"regrow.{name} needs {error.name}, which is not installed: pip install 'regrow[codec]' brings it"
+        raise ModuleNotFoundError(lacking, name=error.name) from error
 
 
 def __dir__() -> list[str]:
