@@ -18,7 +18,7 @@ from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
 from regrow.cli.pictures import Chosen, Recursive, choose
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.encode.effort import advice, with_default_effort
-from regrow.core.codec.encode.plan import refuse_impossible
+from regrow.core.codec.encode.plan import grid_of, refuse_impossible
 from regrow.core.codec.encode.report import Report, make_report
 from regrow.core.codec.images import Picture
 from regrow.core.codec.presets import Effort, Preset
@@ -176,7 +176,7 @@ def _show_others(report: Report, stream: TextIO) -> None:
 
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
     """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
-    from regrow.core.codec.encode.assemble import assemble, grid_of  # numba's kernels take seconds to load
+    from regrow.core.codec.encode.assemble import assemble  # numba's kernels take seconds to load
     from regrow.core.codec.encode.encoder import encode_patches
     from regrow.core.codec.fit.engines import make_engine
     from regrow.core.codec.fit.fitting import fit
