@@ -20,18 +20,22 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from regrow.cli import embedded_valkey
-from regrow.cli.supervisor import Child, StackError, Supervisor, python
+from regrow.cli.child_processes import (
+    StackError,
+    broker_answers,
+    python,
+    wait_until,
+    workers_registered,
+)
+from regrow.cli.supervisor import Child, Supervisor
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry
 from regrow.core.jobs.settings import ServiceSettings
-from regrow.core.jobs.store import JobStore
-from regrow.core.jobs.workers import WorkerRegistry
 from regrow.core.setting_kinds import unknown_settings
 from regrow.core.stores.redis import connect
 from regrow.sweeper.sweep import sweep
 
 START_SECONDS = 60
-POLL_SECONDS = 0.05
 TEND_SECONDS = 0.2
 REPORT_SECONDS = 2
 LONGEST_SOCKET_PATH = 100  # the kernel allows 107
@@ -121,17 +125,15 @@ class Stack:
             }
         )
         self._redis = redis = connect(redis_url)
-        store, registry = JobStore(redis), WorkerRegistry(redis)
         folder = self.data / "valkey"
         log = str(folder / embedded_valkey.LOG)
         self._spawn("Valkey", environment, "regrow.cli.embedded_valkey", str(folder), str(path), messages=log)
-        self._until(lambda: _answers(store.check), "Valkey")
+        self._until(lambda: broker_answers(redis), "Valkey")
         workers = {self._spawn(f"worker {number}", environment, "regrow.worker") for number in range(self.workers)}
         self._spawn("API", environment, "regrow.api")
         self._until(lambda: _accepts(self.host, self.port), "the API")
-        # By pid: Valkey may still know workers of a stack that was killed.
         self._start_sweeper(redis_url)
-        self._until(lambda: workers <= {record.pid for record in registry.alive()}, "the workers")
+        self._until(lambda: workers_registered(redis, workers), "the workers")
 
     def _start_sweeper(self, redis_url: str) -> None:
         """In this process, which outlives those whose jobs it looks after."""
@@ -149,22 +151,17 @@ class Stack:
     def _spawn(
         self, name: str, environment: dict[str, str], module: str, *arguments: str, messages: str = "its messages above"
     ) -> int:
-        return self.supervisor.start(Child(name, [*python(module), *arguments], environment, messages))
+        return self.supervisor.start(Child(name, python(module, *arguments), environment, messages))
 
     def _until(self, ready: Callable[[], bool], name: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not ready():
+        def is_ready() -> bool:
             self.supervisor.check()
-            if time.monotonic() > deadline:
-                raise StackError(f"{name} did not start within {START_SECONDS} seconds")
-            time.sleep(POLL_SECONDS)
+            return ready()
 
-
-def _answers(check: Callable[[], None]) -> bool:
-    with contextlib.suppress(ServiceUnavailable):
-        check()
-        return True
-    return False
+        try:
+            wait_until(is_ready, name, START_SECONDS)
+        except TimeoutError as error:
+            raise StackError(f"{name} did not start within {START_SECONDS} seconds") from error
 
 
 def _accepts(host: str, port: int) -> bool:

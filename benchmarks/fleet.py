@@ -1,0 +1,138 @@
+"""A whole service of separate processes, each of which may be stopped and started again."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self
+
+from redis import Redis
+
+from regrow.cli.child_processes import (
+    api_answers,
+    broker_answers,
+    end,
+    free_ports,
+    python,
+    start,
+    wait_for_start,
+    workers_registered,
+)
+from regrow.core.stores.redis import connect
+
+
+@dataclass(frozen=True, slots=True)
+class RunningApi:
+    """An API process that answers at 127.0.0.1. log: the file of its output."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Without a slash at its end."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+def start_api(
+    environment: Mapping[str, str], log: Path, module: str = "regrow.api", *, probe: str = "/livez"
+) -> RunningApi:
+    """Start an API process on a free port, and wait until a GET of `probe` is answered with 200.
+
+    environment: all of its variables but REGROW_PORT. Raises StackError, TimeoutError.
+    """
+    (port,) = free_ports(1)
+    child = start(python(module), {**environment, "REGROW_PORT": str(port)}, log)
+    running = RunningApi(port, child, log)
+    try:
+        wait_for_start(child, lambda: api_answers(running.url + probe), "the API", log)
+    except BaseException:
+        end(child)
+        raise
+    return running
+
+
+class Fleet:
+    """A Valkey and what uses it. Use as a context manager: what still runs then is ended, the last first.
+
+    folder: where Valkey keeps its data, and each kind of process its log. environment: all variables of the processes;
+    REGROW_REDIS_URL is added to them.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self.folder = folder
+        self._socket = folder / "valkey.sock"
+        self.redis_url = f"unix://{self._socket}?db=0"
+        self.environment = {**environment, "REGROW_REDIS_URL": self.redis_url}
+        self.redis: Redis = connect(self.redis_url)
+        self.broker: subprocess.Popen[bytes]
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        (self.folder / "valkey").mkdir()
+        try:
+            self.begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def begin(self) -> None:
+        """Start what runs from the beginning: Valkey, and whatever subclasses add."""
+        self.start_broker()
+
+    def __exit__(self, *_: object) -> None:
+        while self._running:
+            end(self._running.pop())
+        self.redis.close()
+
+    def start(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+        """Run `python -m module` as part of the fleet, with these variables too."""
+        child = start(python(module, *arguments), self.environment | settings, self._log_of(module))
+        self._running.append(child)
+        return child
+
+    def end(self, children: Sequence[subprocess.Popen[bytes]]) -> None:
+        """End some of them, all at once."""
+        for child in children:
+            child.terminate()
+        for child in children:
+            end(child)
+            self._running.remove(child)
+
+    def log(self, module: str) -> str:
+        """What the module's processes have written so far."""
+        return self._log_of(module).read_text()
+
+    def start_broker(self) -> None:
+        """Start Valkey, and wait until it answers. This and the methods below raise StackError and TimeoutError."""
+        module = "regrow.cli.embedded_valkey"
+        self.broker = self.start(module, str(self.folder / "valkey"), str(self._socket))
+        wait_for_start(self.broker, lambda: broker_answers(self.redis), "Valkey", self._log_of(module))
+
+    def start_api(self, module: str = "regrow.api", *, probe: str = "/livez", **settings: str) -> RunningApi:
+        """Start an API process, and wait until a GET of `probe` is answered with 200."""
+        running = start_api(self.environment | settings, self._log_of(module), module, probe=probe)
+        self._running.append(running.process)
+        return running
+
+    def start_workers(
+        self, count: int, module: str = "regrow.worker", **settings: str
+    ) -> list[subprocess.Popen[bytes]]:
+        """Start workers, and wait until all of them take jobs."""
+        workers = [self.start(module, **settings) for _ in range(count)]
+        self.wait_for_workers(workers, module)
+        return workers
+
+    def wait_for_workers(self, workers: Sequence[subprocess.Popen[bytes]], module: str = "regrow.worker") -> None:
+        """Wait until these workers, which run `module`, take jobs."""
+        for worker in workers:
+            registered = partial(workers_registered, self.redis, [worker.pid])
+            wait_for_start(worker, registered, "a worker", self._log_of(module))
+
+    def _log_of(self, module: str) -> Path:
+        return self.folder / f"{module}.log"
