@@ -21,7 +21,7 @@ test: $(STAMP) .tools warm ## Run every test
 	@$(PYTEST)
 
 warm: $(STAMP) ## Compile what the tests and the service use, which is kept; every process would do it else
-	@$(BIN)/python -c 'from regrow.core.codec import trial; from regrow.core.codec.fit.engines import make_engine; trial.try_out(make_engine())'
+	@$(BIN)/python -c 'from regrow.core.codec.fit import trial; from regrow.core.codec.fit.engines import make_engine; trial.try_out(make_engine())'
 
 # As if on other processors: numba, torch, MKL and numpy's BLAS are held to their code for less.
 AVX2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+sse2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2 \
@@ -58,7 +58,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) (some minutes the first time: PyTorch is large)"
 	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	@PIP_CONSTRAINT=constraints.txt $(BIN)/pip install --quiet --disable-pip-version-check \
-		--editable '.[fit,dev]'
+		--editable '.[serve,fit,dev]'
 	@touch $(STAMP)
 
 # Tests drive a browser, and run the examples of docs/API.md with curl: Debian's packages; elsewhere, any Chromium or

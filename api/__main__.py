@@ -77,7 +77,7 @@ def serve(app: FastAPI, settings: ApiSettings) -> None:
         body=settings.body_timeout.total_seconds(),
         stall=settings.stall_timeout.total_seconds(),
     )
-    uvicorn.server.HANDLED_SIGNALS = heeded(uvicorn.server.HANDLED_SIGNALS)  # which it would take even if ignored
+    uvicorn.server.HANDLED_SIGNALS = heeded(uvicorn.server.HANDLED_SIGNALS)  # type: ignore[assignment]  # which it would take even if ignored
     uvicorn.run(
         ProxyHeaders(app, list(settings.trusted_proxies)),  # type: ignore[arg-type]
         host=settings.host,

@@ -28,7 +28,11 @@ documented = HTTPBearer(auto_error=False, description="An API key, made by `regr
 
 
 async def caller(request: Request, service: ServiceDependency, _: Annotated[object, Depends(documented)]) -> Principal:
-    """Raises NotAuthenticated, with one answer for keys that are missing, unknown, revoked or expired; Forbidden."""
+    """The principal of the request's key.
+
+    Raises NotAuthenticated, the same whether the key is missing, unknown, revoked or expired; Forbidden where a browser
+    sends the request on behalf of another site.
+    """
     ring = service.keys
     if ring.is_old:
         await run_in_threadpool(ring.refresh)
@@ -45,20 +49,20 @@ async def caller(request: Request, service: ServiceDependency, _: Annotated[obje
 
 
 def who(request: Request, service: Service) -> Principal | None:
-    """Whom the request's key stands for, now: for what goes on for long, asked again and again."""
+    """The principal of the request's key, None where it is no longer in force. Long streams ask this repeatedly."""
     service.keys.refresh_soon()
     return service.keys.find(_shown(request)[1])
 
 
 async def admin(principal: Annotated[Principal, Depends(caller)]) -> Principal:
-    """Raises Forbidden."""
+    """The caller, who must have the role admin. Raises Forbidden."""
     if not principal.sees_all:
         raise Forbidden("this needs a key of the role admin")
     return principal
 
 
 def _shown(request: Request) -> tuple[str, str | None]:
-    """The scheme, in small letters, and the key; `basic` or `bearer`, or neither."""
+    """The `Authorization` header's scheme, `basic`, `bearer` or empty for any other, and the key in it."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     match scheme.lower():
         case "bearer":

@@ -8,9 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.staticfiles import StaticFiles
+from starlette.middleware import Middleware
 
-from regrow.api.asgi.app import MeasuredApp
+from regrow.api.asgi.access_log import AccessLog
+from regrow.api.asgi.app import LayeredApp
+from regrow.api.asgi.body_limit import BodyLimit
 from regrow.api.asgi.head_requests import HeadAsGet
+from regrow.api.asgi.prefix import BelowPrefix
+from regrow.api.asgi.request_counts import RequestCounts
+from regrow.api.asgi.security_headers import SecurityHeaders
 from regrow.api.dependencies import make_service
 from regrow.api.errors import install_error_handlers
 from regrow.api.openapi import install_openapi
@@ -32,7 +38,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """An application for these settings, or for the environment's."""
     settings = settings or ApiSettings()
-    app = MeasuredApp(
+    app = LayeredApp(
         title="Regrow",
         version=VERSION,
         summary="Compresses images into the weights of tiny neural cellular automata, and regrows them on demand.",
@@ -43,10 +49,15 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         dependencies=[Depends(refuse_what_is_not_heard)],
     )
     app.state.service = make_service(settings)
-    app.metrics = app.state.service.metrics
     install_error_handlers(app)
-
-    app.add_middleware(HeadAsGet)
+    app.layers = [
+        Middleware(BelowPrefix, prefix=settings.root_path),
+        Middleware(RequestCounts, metrics=app.state.service.metrics),
+        Middleware(AccessLog),
+        Middleware(SecurityHeaders, cross_origin=bool(settings.cors_origins)),
+        Middleware(BodyLimit, most_bytes=settings.max_body_bytes, by_path={groups.PATH: settings.max_group_bytes}),
+        Middleware(HeadAsGet),
+    ]
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -55,8 +66,6 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["*"],
         )
-    app.cross_origin = bool(settings.cors_origins)
-    app.prefix = settings.root_path
 
     app.state.service.warm_up.start()
 
@@ -64,6 +73,5 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         app.include_router(module.router)
     app.include_router(groups.router, max_body_size=settings.max_group_bytes)
     install_openapi(app)
-    app.limits = {groups.PATH: settings.max_group_bytes}
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     return app

@@ -26,7 +26,7 @@ class ByteCache(Generic[_Value]):
         self._lock = threading.Lock()
 
     def known(self, key: Hashable) -> _Value | None:
-        """The value, if it is there."""
+        """The value of a key, None where it is not cached."""
         with self._lock:
             if key not in self._values:
                 return None
@@ -35,7 +35,10 @@ class ByteCache(Generic[_Value]):
             return self._values[key]
 
     def get(self, key: Hashable, make: Callable[[], _Value]) -> _Value:
-        """The value, made if it is not there; what `make` raises, everybody who waits for it gets."""
+        """The value of a key, made by `make` where it is not cached.
+
+        Others who ask for it meanwhile wait for the same call; what it raises is raised for all of them.
+        """
         with self._lock:
             if key in self._values:
                 self.hits += 1

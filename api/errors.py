@@ -21,12 +21,16 @@ log = logging.getLogger("regrow.api")
 
 RETRY_SECONDS = 2
 CHALLENGES = ('Bearer realm="regrow"', 'Basic realm="regrow", charset="UTF-8"')
-"""In a header each: some browsers do not find the second in one."""
+"""One `WWW-Authenticate` header each: some browsers do not find the second where both are in one header."""
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """status: of the answer. type: the last part of the problem's type. retry: whether trying again may help."""
+class ProblemType:
+    """A type of problem (RFC 9457).
+
+    status: of the answer. type: the last part of the path that is the problem's `type`, such as `job-not-found`. retry:
+    whether the same request may work later; the answer then has `Retry-After`.
+    """
 
     status: HTTPStatus
     type: str
@@ -37,42 +41,42 @@ class Kind:
         return self.type.replace("-", " ").capitalize()
 
 
-TABLE: dict[type[errors.RegrowError], Kind] = {
-    errors.NotAuthenticated: Kind(HTTPStatus.UNAUTHORIZED, "unauthorized"),
-    errors.Forbidden: Kind(HTTPStatus.FORBIDDEN, "forbidden"),
-    errors.UnsupportedImage: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image"),
-    errors.ImageTooLarge: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "image-too-large"),
-    errors.DamagedImage: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
-    errors.InvalidSettings: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"),
-    errors.BudgetTooSmall: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "budget-too-small"),
-    errors.NotABundle: Kind(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-a-bundle"),
-    errors.UnsupportedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "unsupported-bundle"),
-    errors.DamagedBundle: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-bundle"),
-    errors.JobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
-    errors.GroupNotFound: Kind(HTTPStatus.NOT_FOUND, "group-not-found"),
-    errors.BlobNotFound: Kind(HTTPStatus.NOT_FOUND, "job-not-found"),
-    errors.DeliveryNotFound: Kind(HTTPStatus.NOT_FOUND, "delivery-not-found"),
-    errors.JobNotFinished: Kind(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
-    errors.JobFailed: Kind(HTTPStatus.GONE, "job-failed"),
-    errors.JobEnded: Kind(HTTPStatus.CONFLICT, "job-ended"),
-    errors.JobNotRetryable: Kind(HTTPStatus.CONFLICT, "job-not-retryable"),
-    errors.IdempotencyConflict: Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
-    errors.IdempotencyInFlight: Kind(HTTPStatus.CONFLICT, "idempotency-key-in-flight", retry=True),
-    errors.TooBusy: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-patches", retry=True),
-    errors.TooManyRequests: Kind(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", retry=True),
-    errors.VersionSkew: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "version-skew"),
-    errors.UnfitStore: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "unfit-store"),
-    errors.StorageFull: Kind(HTTPStatus.INSUFFICIENT_STORAGE, "storage-full"),
-    errors.ServiceUnavailable: Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
+TABLE: dict[type[errors.RegrowError], ProblemType] = {
+    errors.NotAuthenticated: ProblemType(HTTPStatus.UNAUTHORIZED, "unauthorized"),
+    errors.Forbidden: ProblemType(HTTPStatus.FORBIDDEN, "forbidden"),
+    errors.UnsupportedImage: ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-image"),
+    errors.ImageTooLarge: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "image-too-large"),
+    errors.DamagedImage: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-image"),
+    errors.InvalidSettings: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"),
+    errors.BudgetTooSmall: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "budget-too-small"),
+    errors.NotABundle: ProblemType(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "not-a-bundle"),
+    errors.UnsupportedBundle: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "unsupported-bundle"),
+    errors.DamagedBundle: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "damaged-bundle"),
+    errors.JobNotFound: ProblemType(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.GroupNotFound: ProblemType(HTTPStatus.NOT_FOUND, "group-not-found"),
+    errors.BlobNotFound: ProblemType(HTTPStatus.NOT_FOUND, "job-not-found"),
+    errors.DeliveryNotFound: ProblemType(HTTPStatus.NOT_FOUND, "delivery-not-found"),
+    errors.JobNotFinished: ProblemType(HTTPStatus.CONFLICT, "job-not-finished", retry=True),
+    errors.JobFailed: ProblemType(HTTPStatus.GONE, "job-failed"),
+    errors.JobEnded: ProblemType(HTTPStatus.CONFLICT, "job-ended"),
+    errors.JobNotRetryable: ProblemType(HTTPStatus.CONFLICT, "job-not-retryable"),
+    errors.IdempotencyConflict: ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "idempotency-key-reused"),
+    errors.IdempotencyInFlight: ProblemType(HTTPStatus.CONFLICT, "idempotency-key-in-flight", retry=True),
+    errors.TooBusy: ProblemType(HTTPStatus.TOO_MANY_REQUESTS, "too-many-patches", retry=True),
+    errors.TooManyRequests: ProblemType(HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", retry=True),
+    errors.VersionSkew: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "version-skew"),
+    errors.UnfitStore: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "unfit-store"),
+    errors.StorageFull: ProblemType(HTTPStatus.INSUFFICIENT_STORAGE, "storage-full"),
+    errors.ServiceUnavailable: ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True),
 }
 """What a caller can cause or must be told of. Any other error is a bug, and answers 500 without details."""
 
-TOO_LARGE = Kind(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
-NOTHING_ACCEPTED = Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
-TIMEOUT = Kind(HTTPStatus.REQUEST_TIMEOUT, "request-timeout")
-HEADERS_TOO_LARGE = Kind(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large")
-TOO_MANY_CONNECTIONS = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-connections", retry=True)
-BUG = Kind(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
+TOO_LARGE = ProblemType(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "content-too-large")
+NOTHING_ACCEPTED = ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "no-image-accepted")
+TIMEOUT = ProblemType(HTTPStatus.REQUEST_TIMEOUT, "request-timeout")
+HEADERS_TOO_LARGE = ProblemType(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large")
+TOO_MANY_CONNECTIONS = ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "too-many-connections", retry=True)
+BUG = ProblemType(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error")
 
 OTHER_KINDS = (
     (TOO_LARGE, "The body has more bytes than are accepted."),
@@ -82,7 +86,7 @@ OTHER_KINDS = (
     (TOO_MANY_CONNECTIONS, "Too many connections are open at a time."),
     (BUG, "A bug: the server's log says what happened."),
 )
-"""Those that no error class stands for."""
+"""Problems that no error class stands for, with a sentence for people."""
 
 FRAMEWORK_TYPES = {
     400: "bad-request",
@@ -94,15 +98,15 @@ FRAMEWORK_TYPES = {
 
 
 PROBLEM = "regrow.problem"
-"""Where a request's scope holds the type of the problem that answers it."""
+"""The key of the ASGI scope under which the type of the problem that answered a request is kept, for the metrics."""
 
 
 class ProblemResponse(JSONResponse):
-    """Says in the request's scope what it answers, for whoever counts it."""
+    """An answer of problem+json, which puts its type into the request's scope for the metrics."""
 
     media_type = "application/problem+json"
 
-    def __init__(self, kind: Kind, body: Problem, headers: dict[str, str]) -> None:
+    def __init__(self, kind: ProblemType, body: Problem, headers: dict[str, str]) -> None:
         super().__init__(body.model_dump(), kind.status, headers)
         self._type = kind.type
 
@@ -111,8 +115,8 @@ class ProblemResponse(JSONResponse):
         await super().__call__(scope, receive, send)
 
 
-def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
-    """A problem+json answer."""
+def problem(kind: ProblemType, detail: str, headers: dict[str, str] | None = None, **more: object) -> JSONResponse:
+    """An answer of problem+json. more: further fields of the body, such as `errors`."""
     body = Problem(
         type=below_prefix(f"/problems/{kind.type}"),
         title=kind.title,
@@ -126,8 +130,8 @@ def problem(kind: Kind, detail: str, headers: dict[str, str] | None = None, **mo
     return ProblemResponse(kind, body, headers)
 
 
-def kind_of(error: errors.RegrowError) -> Kind:
-    """By the table; a class that is not in it counts as what it is derived from."""
+def kind_of(error: errors.RegrowError) -> ProblemType:
+    """What an error is answered with: its class in TABLE, or the nearest base class that is there; BUG without one."""
     return next((TABLE[cls] for cls in type(error).__mro__ if cls in TABLE), BUG)
 
 
@@ -152,7 +156,7 @@ def install_error_handlers(app: FastAPI) -> None:
             for item in error.errors()
         ]
         detail = "; ".join(f"{item['field']}: {item['message']}" for item in found)
-        return problem(Kind(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"), detail, errors=found)
+        return problem(ProblemType(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-option"), detail, errors=found)
 
     @app.exception_handler(ClientDisconnect)
     async def gone(_: Request, __: ClientDisconnect) -> Response:
@@ -162,7 +166,7 @@ def install_error_handlers(app: FastAPI) -> None:
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         status = HTTPStatus(error.status_code)
         known = TOO_LARGE.type if status == TOO_LARGE.status else "http-error"
-        kind = Kind(status, FRAMEWORK_TYPES.get(status, known))
+        kind = ProblemType(status, FRAMEWORK_TYPES.get(status, known))
         return problem(kind, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(Exception)

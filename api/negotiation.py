@@ -5,7 +5,7 @@ from __future__ import annotations
 from regrow.core.codec.picture_files import FileKind
 
 BY_SIZE = (FileKind.WEBP, FileKind.PNG, FileKind.JPEG)
-"""Of kinds that are named and liked alike, the smallest without loss."""
+"""The order of preference among kinds that `Accept` gives the same weight: small and lossless first."""
 
 
 def preferred_kind(accept: str) -> FileKind:
@@ -22,7 +22,7 @@ def preferred_kind(accept: str) -> FileKind:
 
 
 def _weights(accept: str) -> dict[str, float]:
-    """By media range. One whose weight cannot be read counts as not there."""
+    """The header's weights by media range, 0 to 1. A range whose weight cannot be read is left out."""
     found = dict[str, float]()
     for part in accept.lower().split(","):
         media_range, *parameters = (piece.strip() for piece in part.split(";"))

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 
 from regrow.api.bodies.examples import EXAMPLES
 from regrow.api.bodies.jobs import Problem
-from regrow.api.errors import FRAMEWORK_TYPES, OTHER_KINDS, TABLE, Kind
+from regrow.api.errors import FRAMEWORK_TYPES, OTHER_KINDS, TABLE, ProblemType
 
 MEDIA_TYPE = "application/problem+json"
 OPEN_TO_ALL = frozenset({"/livez", "/readyz", "/problems", "/problems/{type}"})
-"""Paths that need no key."""
+"""Paths that answer without an API key."""
 
 _ALWAYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
@@ -24,12 +24,12 @@ def sentence_of(error: type[Exception]) -> str:
     return (inspect.getdoc(error) or "").partition("\n")[0]
 
 
-def problem_kinds() -> dict[str, tuple[Kind, str]]:
+def problem_kinds() -> dict[str, tuple[ProblemType, str]]:
     """Every type of problem there is, with a sentence for people."""
     found = {kind.type: (kind, sentence_of(error)) for error, kind in reversed(TABLE.items())}
     found |= {kind.type: (kind, sentence) for kind, sentence in OTHER_KINDS}
     for status, name in FRAMEWORK_TYPES.items():
-        found.setdefault(name, (Kind(HTTPStatus(status), name), HTTPStatus(status).description))
+        found.setdefault(name, (ProblemType(HTTPStatus(status), name), HTTPStatus(status).description))
     return dict(sorted(found.items()))
 
 
@@ -53,7 +53,7 @@ def _complete(document: dict[str, Any]) -> None:
     schemas["Problem"] = Problem.model_json_schema()
     for name, example in EXAMPLES.items():
         schemas[name]["examples"] = [example]
-    by_status: dict[int, list[tuple[Kind, str]]] = {}
+    by_status: dict[int, list[tuple[ProblemType, str]]] = {}
     for kind, sentence in problem_kinds().values():
         by_status.setdefault(kind.status, []).append((kind, sentence))
     for path, operations in document["paths"].items():
@@ -67,7 +67,7 @@ def _complete(document: dict[str, Any]) -> None:
                 operation["responses"][str(status)] = _problem_response(status, described, by_status.get(status, []))
 
 
-def _problem_response(status: int, description: str, kinds: list[tuple[Kind, str]]) -> dict[str, Any]:
+def _problem_response(status: int, description: str, kinds: list[tuple[ProblemType, str]]) -> dict[str, Any]:
     examples = {kind.type: {"summary": sentence, "value": _example(kind, sentence)} for kind, sentence in kinds}
     own = description and description not in ("Validation Error", HTTPStatus(status).phrase)
     return {
@@ -76,7 +76,7 @@ def _problem_response(status: int, description: str, kinds: list[tuple[Kind, str
     }
 
 
-def _example(kind: Kind, sentence: str) -> dict[str, Any]:
+def _example(kind: ProblemType, sentence: str) -> dict[str, Any]:
     errors = [{"field": "preset", "message": "Input should be 'small'"}] if kind.type == "invalid-option" else []
     return Problem(
         type=f"/problems/{kind.type}", title=kind.title, status=kind.status, detail=sentence, errors=errors

@@ -12,12 +12,12 @@ from prometheus_client import Histogram
 
 from regrow.api.cache import ByteCache
 from regrow.core.codec.decode.animation import AnimationKind, write_animation
-from regrow.core.codec.decode.view import View, render
+from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.decode.view import View
 from regrow.core.codec.format.bundle import Bundle, read_bundle
 from regrow.core.codec.images import ImageLimits
 from regrow.core.codec.picture_files import FileKind, write_picture
-from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound, ServiceUnavailable
-from regrow.core.jobs.documents import JobKeys, OutcomeDocument
+from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobState
 
@@ -25,12 +25,12 @@ DECODER = 2
 """Part of every picture's ETag: to be raised when the same bundle comes out as another file."""
 
 
-Kind = FileKind | AnimationKind
+PictureKind = FileKind | AnimationKind
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBundle:
-    """digest: SHA-256 of the file, hexadecimal."""
+    """A job's bundle. data: the file's bytes; parsed: what they mean; digest: their SHA-256, hexadecimal."""
 
     data: bytes
     parsed: Bundle
@@ -53,15 +53,14 @@ class Pictures:
 
     @property
     def caches(self) -> Mapping[str, ByteCache[StoredBundle] | ByteCache[bytes]]:
-        """By name."""
+        """The caches by the name that metrics show them under."""
         return {"bundle": self._bundles, "picture": self._files}
 
     def bundle(self, job_id: str) -> StoredBundle:
         """A job's bundle. Raises JobNotFound, JobNotFinished, JobFailed, ServiceUnavailable."""
-        if self._has_succeeded(job_id):
-            key = JobKeys(job_id).bundle
+        if self._jobs.has_succeeded(job_id):
             try:
-                return self._bundles.get(job_id, lambda: _stored(self._jobs.blobs.get(key)))
+                return self._bundles.get(job_id, lambda: _stored(self._jobs.bundle(job_id)))
             except BlobNotFound as error:  # deleted this very moment
                 raise JobNotFound(f"there is no job {job_id}") from error
         job = self._jobs.get(job_id)
@@ -72,13 +71,13 @@ class Pictures:
         reason = job.error.message if job.error else "no reason is known"
         raise JobFailed(f"the job {job.state}, so there is no picture: {reason}")
 
-    def known(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes | None:
-        """As `file`, if it has been made lately; without any wait."""
+    def known(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes | None:
+        """What `file` would give, if it is cached; None otherwise. Never waits."""
         return self._files.known(_key(bundle, view, kind))
 
-    def file(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def file(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         """A view, or its growth, as a file. Raises InvalidSettings."""
-        view.refuse_impossible(bundle.parsed)
+        view.refuse_impossible(bundle.parsed.header)
         return self._files.get(_key(bundle, view, kind), lambda: self._make(bundle, view, kind))
 
     def uploaded(self, data: bytes, view: View, kind: FileKind, limits: ImageLimits) -> bytes:
@@ -87,24 +86,13 @@ class Pictures:
         limits.check(bundle.parsed.header.width, bundle.parsed.header.height)
         return self._make(bundle, view, kind)
 
-    def _has_succeeded(self, job_id: str) -> bool:
-        """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
-        try:
-            return self._jobs.store.state(job_id) is JobState.SUCCEEDED
-        except (JobNotFound, ServiceUnavailable):
-            try:
-                outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(JobKeys(job_id).outcome))
-            except BlobNotFound:
-                return False
-            return outcome.state is JobState.SUCCEEDED
-
-    def _make(self, bundle: StoredBundle, view: View, kind: Kind) -> bytes:
+    def _make(self, bundle: StoredBundle, view: View, kind: PictureKind) -> bytes:
         if isinstance(kind, FileKind):
             with self._cores, self._seconds.labels(kind).time():
-                return write_picture(render(bundle.parsed, view), kind)
+                return write_picture(decode_bundle(bundle.parsed, view).picture, kind)
         with self._cores, self._seconds.labels(f"growth.{kind}").time():
             return write_animation(bundle.parsed, kind, view.crop, view.scale)
 
 
-def _key(bundle: StoredBundle, view: View, kind: Kind) -> tuple[object, ...]:
+def _key(bundle: StoredBundle, view: View, kind: PictureKind) -> tuple[object, ...]:
     return bundle.digest, view, type(kind), kind  # there are pictures and animations of one name

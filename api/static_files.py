@@ -1,4 +1,4 @@
-"""The pages' files."""
+"""Where the files of the HTML pages are: scripts, style sheets, Swagger UI."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request says and no route would hear: refused, with what was probably meant, rather than passed over.
+"""Unknown query parameters and coded bodies: refused, with what was probably meant, rather than ignored.
 
 One dependency of the whole application, so that no route can forget it.
 """
@@ -34,7 +34,7 @@ MEANT = {
     "bytes": ("max_bytes",),
     "callback": ("webhook",),
 }
-"""Names that other services have for what is called otherwise here."""
+"""What to suggest for names that other services use: the parameters of ours that do the same."""
 
 
 async def refuse_what_is_not_heard(request: Request) -> None:
@@ -59,12 +59,14 @@ def refuse_unknown(place: str, names: Iterable[str], known: Collection[str]) -> 
 
 
 def _query_names(dependant: Dependant) -> set[str]:
-    """Of every query parameter that a route or its dependencies have; the fields of models are parameters each."""
+    """The names of all query parameters of a route and its dependencies; each field of a model is one."""
     names = set[str]()
     for field in dependant.query_params:
         model = field.field_info.annotation
-        is_model = isinstance(model, type) and issubclass(model, BaseModel)
-        names |= set(model.model_fields) if is_model else {field.alias}
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            names |= set(model.model_fields)
+        else:
+            names.add(field.alias)
     return names.union(*map(_query_names, dependant.dependencies))
 
 

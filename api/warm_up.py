@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from regrow.core.codec.decode.decoder import warm_up
+from regrow.core.codec.decode.growing import warm_up
 from regrow.core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.api")
@@ -24,7 +24,7 @@ class WarmUp:
         threading.Thread(target=self.run, name="warm-up", daemon=True).start()
 
     def run(self, again_seconds: float = AGAIN_SECONDS) -> None:
-        """Until it succeeds."""
+        """Load the decoder; where that fails, try again after so many seconds, until it succeeds."""
         while True:
             try:
                 warm_up()

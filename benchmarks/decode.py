@@ -18,8 +18,9 @@ from PIL import Image
 from regrow.benchmarks.decode_cold import api_import_seconds, cold_decode
 from regrow.benchmarks.machine import best_seconds, machine, sgemm_gflops
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode_bundle, fast_grower
+from regrow.core.codec.decode import decode_bundle
 from regrow.core.codec.decode.growers.compiled import grow_batch
+from regrow.core.codec.decode.growing import fast_grower
 from regrow.core.codec.format.bundle import BundleHeader, read_bundle, write_bundle
 from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, integer_seed
 from regrow.core.codec.format.payload import write_payload

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 _DECODE = """
 import json, sys, time
 start = time.perf_counter()
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 imported = time.perf_counter()
 with open(sys.argv[1], "rb") as file:
     decode(file.read())

@@ -133,8 +133,8 @@ def _patches_row(count: int) -> Result:
     keys = np.arange(count, dtype=np.int64)
     training = Training(shape, seeds[0], targets, rollout, optimizer, weights, keys)
     trainer = make_trainer(make_engine("numba"), training)
-    trainer.step(0, 1e-4, noisy=True)
-    seconds = best_seconds(lambda: trainer.step(1, 1e-4, noisy=True), 10, at_least=0.5)
+    trainer.iterate(0, 1e-4, noisy=True)
+    seconds = best_seconds(lambda: trainer.iterate(1, 1e-4, noisy=True), 10, at_least=0.5)
     return {"patches": count, "milliseconds": 1000 * seconds, "milliseconds_per_patch": 1000 * seconds / count}
 
 
@@ -170,7 +170,7 @@ def _fit_all(pictures: list[Picture], seed: SeedKind, schedule: Schedule, *, sto
     shape, targets, engine = Preset.SMALL.shape(), targets_of(pictures), make_engine("numba")
     rollout = Rollout(SEED_STEPS[seed])
     identities = tuple((0, number) for number in range(len(pictures)))
-    task = FitTask(shape, seed, targets, rollout, schedule, identities, target_psnr=1000.0, one_byte=True)
+    task = FitTask(shape, seed, targets, rollout, schedule, identities, one_byte=True)
     start = time.perf_counter()
     if stored:
         errors = [rules[0].error for rules in fit(engine, task).rules]

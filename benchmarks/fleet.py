@@ -21,6 +21,8 @@ from regrow.cli.child_processes import (
     wait_for_start,
     workers_registered,
 )
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.workers import WorkerRegistry
 from regrow.core.stores.redis import connect
 
 
@@ -60,7 +62,7 @@ class Fleet:
     """A Valkey and what uses it. Use as a context manager: what still runs then is ended, the last first.
 
     folder: where Valkey keeps its data, and each kind of process its log. environment: all variables of the processes;
-    REGROW_REDIS_URL is added to them.
+    REGROW_REDIS_URL is added to them. redis: a client for those who look into Valkey. registry: the workers it knows.
     """
 
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
@@ -68,7 +70,9 @@ class Fleet:
         self._socket = folder / "valkey.sock"
         self.redis_url = f"unix://{self._socket}?db=0"
         self.environment = {**environment, "REGROW_REDIS_URL": self.redis_url}
-        self.redis: Redis = connect(self.redis_url)
+        self.redis: Redis = Redis.from_url(self.redis_url, decode_responses=True)
+        self._connection = connect(self.redis_url)
+        self.registry = WorkerRegistry(self._connection)
         self.broker: subprocess.Popen[bytes]
         self._running: list[subprocess.Popen[bytes]] = []
 
@@ -89,6 +93,7 @@ class Fleet:
         while self._running:
             end(self._running.pop())
         self.redis.close()
+        self._connection.close()
 
     def start(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
         """Run `python -m module` as part of the fleet, with these variables too."""
@@ -112,7 +117,7 @@ class Fleet:
         """Start Valkey, and wait until it answers. This and the methods below raise StackError and TimeoutError."""
         module = "regrow.cli.embedded_valkey"
         self.broker = self.start(module, str(self.folder / "valkey"), str(self._socket))
-        wait_for_start(self.broker, lambda: broker_answers(self.redis), "Valkey", self._log_of(module))
+        wait_for_start(self.broker, lambda: broker_answers(JobStore(self._connection)), "Valkey", self._log_of(module))
 
     def start_api(self, module: str = "regrow.api", *, probe: str = "/livez", **settings: str) -> RunningApi:
         """Start an API process, and wait until a GET of `probe` is answered with 200."""
@@ -131,7 +136,7 @@ class Fleet:
     def wait_for_workers(self, workers: Sequence[subprocess.Popen[bytes]], module: str = "regrow.worker") -> None:
         """Wait until these workers, which run `module`, take jobs."""
         for worker in workers:
-            registered = partial(workers_registered, self.redis, [worker.pid])
+            registered = partial(workers_registered, self.registry, [worker.pid])
             wait_for_start(worker, registered, "a worker", self._log_of(module))
 
     def _log_of(self, module: str) -> Path:

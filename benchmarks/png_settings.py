@@ -16,7 +16,7 @@ from PIL import Image, features
 from regrow.benchmarks.decode import random_bundle
 from regrow.benchmarks.machine import machine
 from regrow.benchmarks.pictures import load_pictures
-from regrow.core.codec.decode.view import View, render
+from regrow.core.codec.decode import View, decode_bundle
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.picture_files import image_of
@@ -87,8 +87,8 @@ def usual_kinds() -> dict[str, list[Picture]]:
     return {
         "photos of 120": load_pictures(None, 120),
         "photos of 512": load_pictures(None, 512),
-        "grown": [render(bundle, View())],
-        "enlarged": [render(bundle, View(scale=4))],
+        "grown": [decode_bundle(bundle).picture],
+        "enlarged": [decode_bundle(bundle, View(scale=4)).picture],
     }
 
 

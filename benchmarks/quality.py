@@ -14,7 +14,7 @@ from regrow.core.codec.coder import Coder
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.partly_rounded import RoundedRule
 from regrow.core.codec.fit.rounding import round_rules
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitTask
 from regrow.core.codec.fit.training import train
 from regrow.core.codec.format.bundle import BundleHeader, write_bundle
@@ -68,7 +68,7 @@ def _row(pictures: list[Picture], preset: Preset, seed: SeedKind, effort: Effort
     if not rounded:
         return row
     start = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, Journal(engine, task))
+    rules = round_rules(engine, task, trained.weights, Stages(engine, task))
     seconds = (time.perf_counter() - start) / len(pictures)
     rule_errors = np.array([rounded_rule.error for (rounded_rule,) in rules]) / targets.pixels[0].size
     sizes = [

@@ -18,7 +18,7 @@ from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.engines.base import Engine, Targets
 from regrow.core.codec.fit.fitting import Fitted
 from regrow.core.codec.fit.rounding import round_rules
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitTask
 from regrow.core.codec.fit.training import train
 from regrow.core.codec.images import Picture
@@ -98,16 +98,16 @@ def _task(
         rollout=rollout_of(settings),
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, patch) for _, patch in places),
-        levels=levels_of(settings),
+        coarseness=levels_of(settings),
     )
 
 
 def _timed_fit(engine: Engine, task: FitTask) -> tuple[Fitted, float, float]:
     """core.codec.fit.fitting.fit, and the seconds that its two halves take."""
-    journal, start = Journal(engine, task), time.perf_counter()
-    trained = train(engine, task, journal)
+    stages, start = Stages(engine, task), time.perf_counter()
+    trained = train(engine, task, stages)
     between = time.perf_counter()
-    rules = round_rules(engine, task, trained.weights, journal)
+    rules = round_rules(engine, task, trained.weights, stages)
     fitted = Fitted(rules, trained.float_mse, trained.iterations)
     return fitted, between - start, time.perf_counter() - between
 

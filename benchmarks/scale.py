@@ -14,8 +14,8 @@ from regrow.benchmarks.machine import machine
 from regrow.benchmarks.scale_model import fleet_rows
 from regrow.benchmarks.scale_stack import ScaleStack
 from regrow.cli.child_processes import python, wait_until
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.jobs.redis_keys import Key
+from regrow.core.jobs.workers import WorkerRecord
 
 PATCHES = (9, 1000, 75_625)
 WORKERS = (1, 2, 4, 8)
@@ -79,19 +79,19 @@ def _size_row(stack: ScaleStack, patches: int) -> Row:
 def _heartbeat_ms(stack: ScaleStack) -> float:
     """Of Valkey's time, for renewing one lease and writing a worker's record."""
     stack.set_workers(0)
-    queue, registry = StepQueue(stack.redis, lease=60), WorkerRegistry(stack.redis)
+    queue, registry = stack.backend.queue, stack.backend.workers
     job_id = stack.submit(1)
     claim = queue.claim(1)
     assert claim is not None
-    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a step")
+    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a unit")
     before = stack.broker_seconds()
     for _ in range(HEARTBEATS):
-        queue.renew([claim.step])
+        queue.renew([claim.unit])
         registry.report(record, expires_after=4)
     seconds = stack.broker_seconds() - before
     registry.remove(record.id)
-    queue.let_go(claim.step)
-    stack.jobs.cancel(job_id)
+    queue.let_go(claim.unit)
+    stack.backend.jobs.cancel(job_id)
     return 1000 * seconds / HEARTBEATS
 
 
@@ -102,14 +102,14 @@ def _memory_rows(stack: ScaleStack) -> list[Row]:
     stack.set_workers(THROUGHPUT_WORKERS)
     idle, peak = stack.broker_bytes(), 0
     job_id = stack.submit(HALF_DONE)
-    while stack.jobs.store.get(job_id).patches_done < HALF_DONE // 2:
+    while stack.backend.store.get(job_id).patches_done < HALF_DONE // 2:
         peak = max(peak, stack.broker_bytes() - idle)
         time.sleep(0.1)
     rows.append(_memory_row(HALF_DONE, "half done", peak))
     stack.seconds_to_end(job_id)
     ended = time.monotonic()
-    wait_until(lambda: not stack.redis.exists(f"regrow:job:{job_id}:done", "regrow:leases", "unacked"), "freeing", 60)
-    kept = int(stack.redis.memory_usage(f"regrow:job:{job_id}") or 0)  # type: ignore[arg-type]
+    wait_until(lambda: not stack.redis.exists(Key.DONE.of(job_id), Key.LEASES, "unacked"), "freeing", 60)
+    kept = int(stack.redis.memory_usage(Key.JOB.of(job_id)) or 0)  # type: ignore[arg-type]
     rows.append(_memory_row(HALF_DONE, f"ended {time.monotonic() - ended:.0f} s ago", kept))
     return rows
 
@@ -119,7 +119,7 @@ def _waiting_row(stack: ScaleStack, patches: int) -> Row:
     jobs = [stack.submit(patches) for _ in range(20)]
     waiting = (stack.broker_bytes() - base) / len(jobs)
     for job_id in jobs:
-        stack.jobs.cancel(job_id)
+        stack.backend.jobs.cancel(job_id)
     return _memory_row(patches, "waiting", waiting)
 
 
@@ -133,7 +133,7 @@ def _latency_rows(stack: ScaleStack) -> list[Row]:
     command = python("regrow.benchmarks.scale_load", stack.url, job_id)
     command += [str(GET_RATE), str(POST_RATE), str(LOAD_SECONDS)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    stack.jobs.cancel(job_id)
+    stack.backend.jobs.cancel(job_id)
     names = {"get": ("GET /jobs/<id>", GET_RATE), "post": ("POST /encode", POST_RATE)}
     return [
         {

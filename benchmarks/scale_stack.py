@@ -5,18 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
+from datetime import timedelta
 from pathlib import Path
+
+from pydantic import SecretStr
 
 from regrow.benchmarks.fleet import Fleet
 from regrow.cli.child_processes import wait_until
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.jobs.documents import JobDocument
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import JobState, new_job_id
-from regrow.core.jobs.store import JobStore, Limits
-from regrow.core.stores.files import FilesBlobStore
+from regrow.core.jobs.redis_keys import Key
+from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.jobs.store import Limits
+from regrow.core.jobs.wiring import make_backend
 from regrow.core.times import now_ms
 
 TINY_PNG = bytes.fromhex(
@@ -42,7 +45,14 @@ class ScaleStack(Fleet):
             "REGROW_MAX_PATCHES": "0",
         }
         super().__init__(folder, os.environ | settings)
-        self.jobs = Jobs(JobStore(self.redis), FilesBlobStore(folder / "blobs"), Sender(make_celery(self.redis_url)))
+        self.backend = make_backend(
+            ServiceSettings(
+                redis_url=SecretStr(self.redis_url),
+                blob_store="files",
+                blob_folder=folder / "blobs",
+                lease=timedelta(minutes=1),
+            )
+        )
         self.url = ""
         self._workers: list[subprocess.Popen[bytes]] = []
 
@@ -53,6 +63,7 @@ class ScaleStack(Fleet):
         self.url = self.start_api(probe="/readyz").url
 
     def __exit__(self, *_: object) -> None:
+        self.backend.redis.close()
         super().__exit__()
         self._temporary.cleanup()
 
@@ -77,13 +88,14 @@ class ScaleStack(Fleet):
             seed=SeedKind.SCAFFOLD,
             seed_number=0,
         )
-        self.jobs.accept(document, TINY_PNG, Limits())
+        self.backend.jobs.write(document, TINY_PNG)
+        self.backend.jobs.enter(document, Limits())
         return document.id
 
     def seconds_to_end(self, job_id: str, poll: float = 0.02) -> float:
         """By Redis' own clock, from the job's first claim to its end."""
-        wait_until(lambda: self.jobs.store.state(job_id) is JobState.SUCCEEDED, "the job's end", 3600, poll)
-        started, finished = self.redis.hmget(f"regrow:job:{job_id}", "started_ms", "finished_ms")  # type: ignore[misc]
+        wait_until(lambda: self.backend.store.state(job_id) is JobState.SUCCEEDED, "the job's end", 3600, poll)
+        started, finished = self.redis.hmget(Key.JOB.of(job_id), "started_ms", "finished_ms")  # type: ignore[misc]
         return (int(finished) - int(started)) / 1000
 
     def broker_seconds(self) -> float:

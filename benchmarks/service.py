@@ -139,7 +139,7 @@ def _waiting_rows(stack: ServiceStack, server: Server, extent: Extent) -> list[R
         stack.set_workers(WORKERS)
         wait_until(lambda: http.get(path).json()["state"] == "fitting", "fitting")
         rows.append(_waiting_row(server, path, f"{WORKERS} workers fitting", extent.waiting))
-    stack.jobs.cancel(job_id)
+    stack.backend.jobs.cancel(job_id)
     stack.set_workers(0)
     return rows
 

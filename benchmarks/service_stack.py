@@ -14,13 +14,12 @@ from regrow.benchmarks.scale_stack import TINY_PNG, ScaleStack
 from regrow.benchmarks.service_app import FOLDER, MOUNT
 from regrow.benchmarks.service_load import Plan, Seen
 from regrow.cli.child_processes import python
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.picture_files import FileKind, write_picture
 from regrow.core.codec.presets import PATCH_SIZE, Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.jobs.documents import JobDocument, JobKeys
-from regrow.core.jobs.model import JobState, new_job_id
-from regrow.core.jobs.store import Limits
+from regrow.core.jobs.model import new_job_id
 from regrow.core.times import now_ms
 
 
@@ -76,15 +75,15 @@ class ServiceStack(ScaleStack):
             seed_number=0,
         )
         data = random_bundle(side, side, seed)
-        self.jobs.accept(document, TINY_PNG, Limits())
-        self.jobs.blobs.put(JobKeys(document.id).bundle, data)
-        self.redis.hset(f"regrow:job:{document.id}", "state", JobState.ASSEMBLING)  # as a worker would have left it
-        self.jobs.succeed(document.id, 30.0, len(data))
+        self.backend.jobs.write(document, TINY_PNG)
+        self.backend.store.enter(document, parts=[range(patches)])  # as if workers had fitted it
+        self.backend.blobs.put(JobKeys(document.id).bundle, data)
+        self.backend.jobs.succeed(document.id, 30.0, len(data))
         return document.id
 
     def add_file(self, job_id: str) -> str:
         """The job's picture as a plain file; its path at the server."""
-        data = write_picture(decode(self.jobs.blobs.get(JobKeys(job_id).bundle)).picture, FileKind.PNG)
+        data = write_picture(decode(self.backend.jobs.bundle(job_id)).picture, FileKind.PNG)
         (self.folder / "static" / f"{job_id}.png").write_bytes(data)
         return f"{MOUNT}/{job_id}.png"
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import httpx
-from redis import Redis
 
 from regrow.core.errors import RegrowError, ServiceUnavailable
 from regrow.core.jobs.store import JobStore
@@ -98,10 +97,10 @@ def free_ports(count: int) -> list[int]:
         return [probe.getsockname()[1] for probe in probes]
 
 
-def broker_answers(redis: Redis) -> bool:
+def broker_answers(store: JobStore) -> bool:
     """Whether Valkey has started and takes commands."""
     with contextlib.suppress(ServiceUnavailable):
-        JobStore(redis).check()
+        store.check()
         return True
     return False
 
@@ -113,6 +112,6 @@ def api_answers(url: str) -> bool:
     return False
 
 
-def workers_registered(redis: Redis, pids: Iterable[int]) -> bool:
+def workers_registered(registry: WorkerRegistry, pids: Iterable[int]) -> bool:
     """Whether all of these worker processes take jobs now. By pid: Valkey may still know workers that were killed."""
-    return set(pids) <= {record.pid for record in WorkerRegistry(redis).alive()}
+    return set(pids) <= {record.pid for record in registry.alive()}

@@ -14,12 +14,12 @@ console = Console(stderr=True)
 
 
 def complain(text: str) -> None:
-    """A line on stderr, whatever names are in it."""
+    """Print a line on stderr. Names in it that no terminal can show are escaped."""
     print(printable(f"regrow: {text}"), file=sys.stderr)
 
 
 def complain_of(image: Path, error: Exception) -> None:
-    """A line on stderr of what is wrong with an image."""
+    """Print a line on stderr that says what is wrong with an image."""
     text = (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
     complain(text if text.startswith(f"{image}: ") else f"{image}: {text}")
 

@@ -10,9 +10,8 @@ import typer
 
 from regrow.cli.console import complain
 from regrow.cli.files import Force, is_stream, refuse_unwritable, words_for, write_whole
-from regrow.core.codec.decode import decoder
-from regrow.core.codec.decode.view import LARGEST_SCALE, View, parse_box, render
-from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec import decode as codec
+from regrow.core.codec.decode.view import LARGEST_SCALE, View, parse_box
 from regrow.core.errors import BundleError, InvalidSettings
 from regrow.core.names import printable
 
@@ -33,11 +32,10 @@ def decode(
     target = output or bundle.with_suffix(".png")
     if target.suffix.lower() != ".png" and not is_stream(target):
         raise InvalidSettings(f"{target}: pictures are written as PNG, so the name must end in .png")
-    if conceal and (crop, step, scale) != (None, None, 1):
-        raise InvalidSettings("--conceal fills a whole picture: leave out --crop, --step and --scale")
     refuse_unwritable(target, force=force)
     try:
-        decoded = _decode(bundle.read_bytes(), View(parse_box(crop), step, scale), conceal=conceal)
+        view = View(parse_box(crop), step, scale)
+        decoded = codec.decode(bundle.read_bytes(), view, "conceal" if conceal else "refuse")
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     picture = decoded.picture
@@ -62,9 +60,3 @@ def decode(
         )
     else:
         print(f"{printable(target)}: {picture.width}×{picture.height}", file=stream)
-
-
-def _decode(data: bytes, view: View, *, conceal: bool) -> decoder.Decoded:
-    if conceal:
-        return decoder.decode(data, "conceal")
-    return decoder.Decoded(render(read_bundle(data), view), ())

@@ -22,6 +22,7 @@ from regrow.core.codec.encode.report import Report
 from regrow.core.codec.images import Picture, read_picture
 from regrow.core.codec.quality import compression_ratio, measure
 from regrow.core.errors import RegrowError
+from regrow.core.jobs.model import FINAL_STATES
 from regrow.core.stopping import on_stop
 
 OUTPUT = Path("demo-output")
@@ -107,7 +108,7 @@ def _follow(client: httpx.Client, path: str, stack: Stack, stopped: threading.Ev
             job: dict[str, Any] = client.get(path).raise_for_status().json()
             psnr = f", {job['psnr']:.1f} dB" if job["psnr"] is not None else ""
             bars.update(task, completed=job["progress"], note=f"{job['state']}{psnr}")
-            if job["state"] in ("succeeded", "failed", "cancelled"):
+            if job["state"] in FINAL_STATES:
                 return job
             if stopped.wait(POLL_SECONDS):
                 raise RegrowError("the demo was interrupted; its job goes on at the next start")

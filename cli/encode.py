@@ -4,38 +4,42 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import Annotated, TextIO
 
 import typer
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from regrow.cli.console import complain, complain_of, progress_bar
 from regrow.cli.files import STDIN, Force, Images, descriptor_of, is_stream, refuse_unwritable, words_for, write_whole
-from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from regrow.cli.options import (
+    CoderOption,
+    EffortOption,
+    MaxBytesOption,
+    PresetOption,
+    SeedNumberOption,
+    SeedOption,
+    TargetPsnrOption,
+    refuse_preset_with_target,
+    unused,
+)
 from regrow.cli.pictures import Chosen, Recursive, choose
-from regrow.core.codec.coder import Coder
+from regrow.core.codec import encode as codec
+from regrow.core.codec.encode import EncodeProgress
 from regrow.core.codec.encode.effort import advice, with_default_effort
 from regrow.core.codec.encode.plan import grid_of, refuse_impossible
 from regrow.core.codec.encode.report import Report, make_report
 from regrow.core.codec.images import Picture
-from regrow.core.codec.presets import Effort, Preset
-from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.options import settings_of
+from regrow.core.codec.presets import Effort
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.names import printable
 
-if TYPE_CHECKING:
-    from regrow.core.codec.encode.candidate import Candidate
-    from regrow.core.codec.fit.task import FitProgress
-
-PATCHES_AT_ONCE = 64
-"""Fitted side by side: enough to keep every core busy, few enough for a laptop's memory."""
-
 LAST_SHARE = 0.02
-"""Of the fitting's work, about, that assembling and comparing with other codecs take after it."""
+"""How much assembling and comparing with other codecs add to the progress bar, as a share of the fitting."""
 
 
 def encode(
@@ -51,19 +55,13 @@ def encode(
             help="The bundle (- for standard output); a folder for several, for folders, or if it ends in /",
         ),
     ] = None,
-    preset: Annotated[
-        Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
-    ] = None,
-    effort: Annotated[Effort | None, typer.Option(help=EFFORT_HELP)] = None,
-    seed: Annotated[SeedKind, typer.Option(help="What pictures are grown from")] = SeedKind.SCAFFOLD,
-    seed_number: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the random numbers used")] = 0,
-    target_psnr: Annotated[
-        float | None, typer.Option(help="dB to reach in as few bytes as possible; presets are chosen per patch")
-    ] = None,
-    max_bytes: Annotated[
-        int | None, typer.Option(help="Size of the whole file, for a picture as good as possible within it")
-    ] = None,
-    coder: Annotated[Coder, typer.Option(help="How weights are written: entropy coded, or a byte each")] = Coder.ANS,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    seed: SeedOption = None,
+    seed_number: SeedNumberOption = None,
+    target_psnr: TargetPsnrOption = None,
+    max_bytes: MaxBytesOption = None,
+    coder: CoderOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
     recursive: Recursive = False,
     force: Force = False,
@@ -73,18 +71,8 @@ def encode(
     An image that cannot be encoded costs a line, and exit code 1 at the end; the others are done.
     """
     refuse_preset_with_target(preset, target_psnr, max_bytes)
-    asked = Asked(
-        EncodeSettings(
-            preset or Preset.SMALL,
-            effort or Effort.DRAFT,
-            seed,
-            seed_number,
-            coder=coder,
-            target_psnr=target_psnr,
-            max_bytes=max_bytes,
-        ),
-        effort,
-    )
+    options = {"preset": preset, "effort": effort, "seed": seed, "seed_number": seed_number, "coder": coder}
+    asked = Asked(settings_of({**options, "target_psnr": target_psnr, "max_bytes": max_bytes}), effort)
     chosen = choose(images, recursive=recursive)
     chosen.tell()
     targets = _targets(chosen, output)
@@ -106,7 +94,7 @@ def encode(
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """settings: with a stand-in where no effort was asked for. effort: None for one that suits the picture."""
+    """What the command line asks for. effort: None for one that suits each picture; settings then have a stand-in."""
 
     settings: EncodeSettings
     effort: Effort | None
@@ -147,7 +135,7 @@ def _checked(targets: Mapping[Path, Path], files: Images, asked: Asked, *, force
 
 
 def _tell(image: Path, target: Path, report: Report, *, as_json: bool) -> None:
-    """What has become of an image."""
+    """Print what has become of an image: its report, as lines or as JSON."""
     stream = words_for(target)
     if as_json:
         facts = {"image": printable(image), "bundle": printable(target), **report.model_dump()}
@@ -176,39 +164,27 @@ def _show_others(report: Report, stream: TextIO) -> None:
 
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
     """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
-    from regrow.core.codec.encode.assemble import assemble  # numba's kernels take seconds to load
-    from regrow.core.codec.encode.encoder import encode_patches
-    from regrow.core.codec.fit.engines import make_engine
-    from regrow.core.codec.fit.fitting import fit
-    from regrow.core.codec.fit.task import FitHooks
-
     picture, original_bytes = files.read(image)
     settings = asked.settings_for(picture)
     if asked.effort is None:
         complain(f"{image}: {advice(picture, settings)}")
-    engine, start = make_engine(), time.monotonic()
-    total = grid_of(picture).count
+    start, total = time.monotonic(), grid_of(picture).count
     bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
-    candidates: list[list[Candidate]] = []
-    iterations = 0
-    for first in range(0, total, PATCHES_AT_ONCE):
-        some = range(first, min(first + PATCHES_AT_ONCE, total))
-        hooks = FitHooks(on_progress=_shows(bars, bar, first))
-        encoded = encode_patches(picture, some, settings, lambda task, hooks: fit(engine, task, hooks), hooks)
-        candidates += encoded.candidates
-        iterations += encoded.patch_iterations
-    bars.update(bar, note="assembling")
-    result = assemble(picture, settings, candidates)
-    write_whole(target, result.bundle, force=force)
+
+    def show(progress: EncodeProgress) -> None:
+        bars.update(bar, completed=progress.patches_done, note=progress.phase)
+
+    encoded = codec.encode(picture, settings, on_progress=show)
+    write_whole(target, encoded.bundle, force=force)
     elapsed = time.monotonic() - start
     bars.update(bar, note="comparing")
     report = make_report(
         picture,
         settings,
-        result,
+        encoded,
         patches=total,
         original_bytes=original_bytes,
-        patch_iterations=iterations,
+        patch_iterations=encoded.patch_iterations,
         device_seconds=elapsed,
         elapsed_seconds=elapsed,
         colours=picture.colours,
@@ -216,12 +192,3 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
     )
     bars.update(bar, completed=total * (1 + LAST_SHARE), note=f"{report.psnr:.2f} dB")
     return report
-
-
-def _shows(bars: Progress, bar: TaskID, patches_before: int) -> Callable[[FitProgress], None]:
-    """Moves a bar that counts patches, and says what is done with them."""
-
-    def show(progress: FitProgress) -> None:
-        bars.update(bar, completed=patches_before + float(progress.share.sum()), note=progress.phase)
-
-    return show

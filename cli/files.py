@@ -25,12 +25,12 @@ from regrow.core.errors import ImageError, InvalidSettings
 
 STDOUT = Path("-")
 STDIN = STDOUT
-"""The same name: which is meant depends on whether something is read or written."""
+"""Both are `-`: which of them is meant depends on whether a file is read or written."""
 
 _STANDARD = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _NUMBERED = re.compile(r"/(?:dev|proc/self)/fd/(\d{1,9})")
 _IN_PLACE = (errno.EACCES, errno.EPERM, errno.EBUSY)
-"""How a folder says that its files cannot be replaced; EBUSY: that this one is mounted."""
+"""Errors of a rename that mean that a file can only be written in place; EBUSY: that it is a mount point."""
 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite files that are there already")]
 
@@ -53,7 +53,7 @@ def is_stream(path: Path) -> bool:
 
 
 def words_for(path: Path | None) -> TextIO:
-    """Where a command talks that writes to this path: not into what it writes."""
+    """The stream for a command's messages: stderr where it writes its result to stdout, else stdout."""
     if path is None:
         return sys.stdout
     if path == STDOUT or descriptor_of(path) == 1:

@@ -52,7 +52,7 @@ def _write_map(bundle: Bundle, target: Path, original: Path | None, *, force: bo
 
 
 def _show(facts: Facts, stream: TextIO) -> None:
-    """One line a fact, one a preset, and one for each group of numbers."""
+    """Print the facts about a bundle: a line for each, for each preset, and for each group of numbers."""
     for name, value in facts.items():
         label = name.replace("_", " ")
         if isinstance(value, dict):

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.decode import decode_bundle
 from regrow.core.codec.format.bundle import Bundle
 from regrow.core.codec.images import Picture, Pixels
 from regrow.core.codec.quality import psnr_from_mse

@@ -7,10 +7,10 @@ import sys
 from typing import Annotated, Any
 
 import typer
-from typer import Context
 from typer.core import TyperGroup
 
 from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, worker
+from regrow.client import ClientError
 from regrow.core.errors import told_in_one_line
 from regrow.core.names import printable
 from regrow.core.version import VERSION
@@ -19,7 +19,7 @@ from regrow.core.version import VERSION
 class _Commands(TyperGroup):
     """Click takes EOFError for a Ctrl-D, and says no more than `Aborted.`."""
 
-    def invoke(self, ctx: Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except EOFError as error:
@@ -68,6 +68,9 @@ def main() -> None:
             app()
     except ModuleNotFoundError as error:
         print(f"regrow: {error.name} is not installed: pip install 'regrow[fit,dev]' brings it", file=sys.stderr)
+        sys.exit(1)
+    except ClientError as error:
+        print(printable(f"regrow: {error}"), file=sys.stderr)
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""

@@ -1,18 +1,39 @@
-"""What `regrow encode` and `regrow submit` are asked alike."""
+"""Options that `regrow encode` and `regrow submit` have in common."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Any
 
 import typer
 
-from regrow.core.codec.presets import Preset
+from regrow.core.codec.coder import Coder
+from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.seeds import SeedKind
+from regrow.core.codec.settings import SEED_NUMBERS
 
-EFFORT_HELP: Final = "How long to train; if not given, standard where that takes about a minute, else draft"
+
+def _option(name: str, **more: Any) -> Any:
+    """A command-line option for a field of CodecOptions, with its description and its default as help.
+
+    Its value is None where it is not given, so that the default stays in one place.
+    """
+    field = CodecOptions.model_fields[name]
+    shown = False if field.default is None else str(field.default)
+    return typer.Option(help=field.description, show_default=shown, **more)
+
+
+PresetOption = Annotated[Preset | None, _option("preset")]
+EffortOption = Annotated[Effort | None, _option("effort")]
+SeedOption = Annotated[SeedKind | None, _option("seed")]
+SeedNumberOption = Annotated[int | None, _option("seed_number", min=0, max=SEED_NUMBERS - 1)]
+TargetPsnrOption = Annotated[float | None, _option("target_psnr")]
+MaxBytesOption = Annotated[int | None, _option("max_bytes")]
+CoderOption = Annotated[Coder | None, _option("coder")]
 
 
 def refuse_preset_with_target(preset: Preset | None, target_psnr: float | None, max_bytes: int | None) -> None:
-    """Raises UsageError (exit code 2) where both are asked for."""
+    """Refuse a preset beside a target, which chooses presets itself. Raises typer.BadParameter (exit code 2)."""
     target = "--target-psnr" if target_psnr is not None else "--max-bytes"
     if preset is not None and (target_psnr is not None or max_bytes is not None):
         raise typer.BadParameter(
@@ -21,11 +42,14 @@ def refuse_preset_with_target(preset: Preset | None, target_psnr: float | None, 
 
 
 NEARLY_ALL = 0.95
-"""Of the bytes that were allowed: who gets so much is told nothing."""
+"""Share of the allowed bytes from which on a file counts as using them, and nothing is said."""
 
 
 def unused(size: int, max_bytes: int | None, next_bytes: int | None) -> str | None:
-    """A word on a file that is much smaller than it might be. next_bytes: of the next better one."""
+    """A remark where a file is much smaller than max_bytes allows, None otherwise.
+
+    next_bytes: size of the next better file, None where none was found.
+    """
     if max_bytes is None or size >= NEARLY_ALL * max_bytes:
         return None
     what = "nothing better was found" if next_bytes is None else f"the next better file would take {next_bytes}"

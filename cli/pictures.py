@@ -16,7 +16,7 @@ from regrow.core.errors import InvalidSettings
 from regrow.core.names import is_hidden, looks_like_picture
 
 MOST_NAMED = 3
-"""Of skipped files, in one line."""
+"""Names of skipped files that one line lists at most."""
 
 BUNDLE = ".gnca"
 
@@ -107,7 +107,7 @@ def _look_into(root: Path, chosen: Chosen, *, recursive: bool) -> None:
 
 
 def counted(number: int, name: str) -> str:
-    """A number of things."""
+    """A number and a noun, with an s unless it is one: `2 images`."""
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 

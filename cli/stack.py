@@ -16,7 +16,6 @@ from typing import IO
 from urllib.parse import quote
 
 from pydantic import SecretStr
-from redis import Redis
 from redis.exceptions import RedisError
 
 from regrow.cli import embedded_valkey
@@ -29,10 +28,10 @@ from regrow.cli.child_processes import (
 )
 from regrow.cli.supervisor import Child, Supervisor
 from regrow.core.errors import ServiceUnavailable
-from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry
+from regrow.core.jobs.processes import ProcessRecord
 from regrow.core.jobs.settings import ServiceSettings
+from regrow.core.jobs.wiring import Backend, make_backend
 from regrow.core.setting_kinds import unknown_settings
-from regrow.core.stores.redis import connect
 from regrow.sweeper.sweep import sweep
 
 START_SECONDS = 60
@@ -50,7 +49,7 @@ class Stack:
     port: int
     workers: int = 1
     supervisor: Supervisor = field(default_factory=Supervisor)
-    _redis: Redis | None = None
+    _backend: Backend | None = None
     _reported: list[ProcessRecord] = field(default_factory=list)
     _report_due: float = 0.0
     _socket_folder: tempfile.TemporaryDirectory[str] | None = None
@@ -83,8 +82,8 @@ class Stack:
         if self._sweeper is not None:
             self._sweeper.join()
         self.supervisor.stop()
-        if self._redis is not None:
-            self._redis.close()
+        if self._backend is not None:
+            self._backend.redis.close()
         if self._socket_folder is not None:
             self._socket_folder.cleanup()
         if self._lock is not None:
@@ -100,12 +99,12 @@ class Stack:
         """Start again what has ended, and tell the dashboard. For whoever does something else than `wait`."""
         self.supervisor.tend()
         records = self.supervisor.records()
-        if self._redis is None or (records == self._reported and time.monotonic() < self._report_due):
+        if self._backend is None or (records == self._reported and time.monotonic() < self._report_due):
             return
         self._report_due = time.monotonic() + REPORT_SECONDS
         # It may be Valkey that has ended; and what only the dashboard needs must not end the service.
         with contextlib.suppress(ServiceUnavailable, RedisError):
-            ProcessRegistry(self._redis).report(records, expires_after=5 * REPORT_SECONDS)
+            self._backend.processes.report(records, expires_after=5 * REPORT_SECONDS)
             self._reported = records
 
     def _start(self) -> None:
@@ -124,20 +123,20 @@ class Stack:
                 "REGROW_PORT": str(self.port),
             }
         )
-        self._redis = redis = connect(redis_url)
+        settings = ServiceSettings(redis_url=SecretStr(redis_url), blob_folder=self.data / "blobs", blob_store="files")
+        self._backend = backend = make_backend(settings)
         folder = self.data / "valkey"
         log = str(folder / embedded_valkey.LOG)
         self._spawn("Valkey", environment, "regrow.cli.embedded_valkey", str(folder), str(path), messages=log)
-        self._until(lambda: broker_answers(redis), "Valkey")
+        self._until(lambda: broker_answers(backend.store), "Valkey")
         workers = {self._spawn(f"worker {number}", environment, "regrow.worker") for number in range(self.workers)}
         self._spawn("API", environment, "regrow.api")
         self._until(lambda: _accepts(self.host, self.port), "the API")
-        self._start_sweeper(redis_url)
-        self._until(lambda: workers_registered(redis, workers), "the workers")
+        self._start_sweeper(settings)
+        self._until(lambda: workers_registered(backend.workers, workers), "the workers")
 
-    def _start_sweeper(self, redis_url: str) -> None:
+    def _start_sweeper(self, settings: ServiceSettings) -> None:
         """In this process, which outlives those whose jobs it looks after."""
-        settings = ServiceSettings(redis_url=SecretStr(redis_url), blob_folder=self.data / "blobs", blob_store="files")
         self._sweeper = threading.Thread(target=sweep, args=[settings, self._swept], name="sweeper", daemon=True)
         self._sweeper.start()
 

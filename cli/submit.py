@@ -7,23 +7,35 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from regrow.cli.client import Client, ServerError
+from regrow.cli.connect import connect
 from regrow.cli.console import complain, complain_of, progress_bar
 from regrow.cli.files import STDOUT, Force, refuse_unwritable, write_whole
-from regrow.cli.options import EFFORT_HELP, refuse_preset_with_target, unused
+from regrow.cli.options import (
+    EffortOption,
+    MaxBytesOption,
+    PresetOption,
+    SeedOption,
+    TargetPsnrOption,
+    refuse_preset_with_target,
+    unused,
+)
 from regrow.cli.pictures import Recursive, choose, counted
-from regrow.cli.uploads import Options, Sent, look, send
-from regrow.core.codec.presets import Effort, Preset
-from regrow.core.codec.seeds import SeedKind
+from regrow.cli.uploads import Sent, look, send
+from regrow.client import Client, EncodeOptions, Refused
+from regrow.core.codec.presets import Effort
 from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.jobs.model import Priority
 from regrow.core.names import printable
 
 POLL_SECONDS = 0.5
+
+
+class NotAllEncoded(RegrowError):
+    """Some of the images have no bundle."""
 
 
 def submit(
@@ -36,13 +48,11 @@ def submit(
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
     ] = None,
-    preset: Annotated[
-        Preset | None, typer.Option(help="Size of the rules, small if not given; a target chooses it per patch")
-    ] = None,
-    effort: Annotated[Effort | None, typer.Option(help=EFFORT_HELP)] = None,
-    seed: Annotated[SeedKind | None, typer.Option(help="What pictures are grown from, scaffold if not given")] = None,
-    target_psnr: Annotated[float | None, typer.Option(help="dB to reach in as few bytes as possible")] = None,
-    max_bytes: Annotated[int | None, typer.Option(help="Size of each file, for a picture as good as possible")] = None,
+    preset: PresetOption = None,
+    effort: EffortOption = None,
+    seed: SeedOption = None,
+    target_psnr: TargetPsnrOption = None,
+    max_bytes: MaxBytesOption = None,
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
     recursive: Recursive = False,
@@ -62,7 +72,8 @@ def submit(
     refused = _refuse(targets)
     files = [file for file in targets if file not in refused]
     asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
-    options = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
+    given = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
+    options = cast("EncodeOptions", given)
     reports: list[dict[str, Any]] = []
     if files:
         reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
@@ -72,17 +83,17 @@ def submit(
             f"{counted(drafts, 'image')} got effort draft: standard, by --effort standard, would take over a minute"
         )
     if len(reports) < len(targets):
-        raise ServerError(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
+        raise NotAllEncoded(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
     if chosen.unreadable:
         raise typer.Exit(1)
 
 
 def _encode(
-    server: str, key: str | None, targets: Mapping[Path, Path], options: Options, *, as_json: bool, force: bool
+    server: str, key: str | None, targets: Mapping[Path, Path], options: EncodeOptions, *, as_json: bool, force: bool
 ) -> list[dict[str, Any]]:
     """Send them, wait, and write their bundles; the reports of those that there are."""
     files, reports = list(targets), list[dict[str, Any]]()
-    with Client(server, key) as client, progress_bar() as bars:
+    with connect(server, key) as client, progress_bar() as bars:
         bar = bars.add_task("sending", total=float(len(files)), note="")
         waiting = send(client, files, options)
         progress = dict.fromkeys(files, 0.0)
@@ -101,7 +112,7 @@ def _encode(
 
 
 def _to_do(targets: dict[Path, Path], *, force: bool) -> dict[Path, Path]:
-    """Those that have no bundle yet."""
+    """The images whose bundle is not there yet; all of them with `force`."""
     done = [] if force else [file for file, target in targets.items() if os.path.isfile(target)]  # noqa: PTH113
     if done:
         complain(f"left out {counted(len(done), 'image')} whose bundle is there already: --force makes it again")
@@ -132,12 +143,10 @@ def _fetch(
         complain(f"{file}: {image.reason or image.state}")
         return []
     try:
-        bundle = client.fetch(f"/jobs/{image.job_id}/bundle")
-        report = json.loads(client.fetch(f"/jobs/{image.job_id}/report"))
+        bundle = client.bundle(image.job_id)
+        report = client.report(image.job_id)
         write_whole(target, bundle, force=force)
-    except (RegrowError, OSError) as error:
-        if isinstance(error, ServerError) and not error.problem:  # nobody answers: nor for the others
-            raise
+    except (Refused, RegrowError, OSError) as error:  # where nobody answers, nor will it be for the others
         complain_of(file, error)
         return []
     if as_json:

@@ -68,7 +68,7 @@ Listed = (NoDecode, BeforeValidator(_list))
 
 
 def unknown_settings(names: Iterable[str]) -> dict[str, str | None]:
-    """Those of the environment's variables that look like settings and are none; what may have been meant."""
+    """The environment's variables that look like settings and are none, each with the name that may have been meant."""
     wrong = sorted(
         name
         for name in names
@@ -78,6 +78,6 @@ def unknown_settings(names: Iterable[str]) -> dict[str, str | None]:
 
 
 def told(unknown: dict[str, str | None]) -> str:
-    """A line about them."""
+    """One sentence about such variables, for a log. unknown: as `unknown_settings` has them."""
     words = [f"{name} (did you mean {meant}?)" if meant else name for name, meant in unknown.items()]
     return f"there is no such setting, so it changes nothing: {', '.join(words)}"

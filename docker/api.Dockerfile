@@ -9,9 +9,10 @@ COPY core core
 COPY api api
 COPY worker worker
 COPY sweeper sweeper
+COPY client client
 COPY cli cli
 COPY benchmarks benchmarks
-RUN pip install --constraint constraints.txt .
+RUN pip install --constraint constraints.txt '.[serve]'
 
 RUN useradd --system --create-home regrow
 USER regrow

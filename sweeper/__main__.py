@@ -1,4 +1,4 @@
-"""A sweeper as a process of its own, for a fleet: `regrow worker --sweeper`."""
+"""`python -m regrow.sweeper`, or `regrow worker --sweeper`: a sweeper process."""
 
 from __future__ import annotations
 

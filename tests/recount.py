@@ -43,13 +43,13 @@ def _outstanding(redis: Redis, jobs: dict[str, dict[str, str]]) -> dict[str, str
 
 
 def _check_lanes(redis: Redis, jobs: dict[str, dict[str, str]], still: set[str]) -> None:
-    """A job is in its lane, and its owner among those who are served, while it has a step to hand out."""
+    """A job is in its lane, and its owner among those who are served, while it has a unit to hand out."""
     for owner in {fields["owner"] for fields in jobs.values()}:
         lanes = {each for priority in Priority for each in redis.zrange(f"regrow:lane:{owner}:{priority}", 0, -1)}
-        assert lanes == {each for each in still if jobs[each]["owner"] == owner and _has_step(redis, each, jobs[each])}
+        assert lanes == {each for each in still if jobs[each]["owner"] == owner and _has_unit(redis, each, jobs[each])}
         assert (redis.zscore("regrow:owners", owner) is not None) == bool(lanes)
 
 
-def _has_step(redis: Redis, job_id: str, fields: dict[str, str]) -> bool:
+def _has_unit(redis: Redis, job_id: str, fields: dict[str, str]) -> bool:
     untouched = fields["state"] != JobState.ASSEMBLING and int(fields["next"]) < int(fields["patches_total"])
     return untouched or bool(redis.exists(f"regrow:job:{job_id}:again"))

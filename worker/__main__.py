@@ -35,7 +35,7 @@ def main(encode: PatchEncoder | None = None) -> None:
 
     os.nice(settings.nice)
     logging.getLogger("celery").setLevel(logging.WARNING)
-    # Celery prints a traceback for every message that is handed back; StepRunner has told why already.
+    # Celery prints a traceback for every message that is handed back; UnitRunner has told why already.
     logging.getLogger("celery.app.trace").setLevel(logging.CRITICAL)
     # Celery warns root about pickle, which this queue refuses whoever runs it.
     warnings.simplefilter("ignore", SecurityWarning)

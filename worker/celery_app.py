@@ -1,4 +1,4 @@
-"""The worker process: a Celery worker with one thread per device, wired to the steps of an encode."""
+"""The worker process: a Celery worker with one thread per device, wired to the work units of an encode."""
 
 from __future__ import annotations
 
@@ -20,16 +20,9 @@ from regrow.core.codec.fit.trial import try_out
 from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ServiceUnavailable, UnfitStore
-from regrow.core.jobs.counters import Counters
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore
-from regrow.core.jobs.workers import WorkerRegistry
+from regrow.core.jobs.wiring import Backend, make_backend
 from regrow.core.stopping import STOPS, heeded
-from regrow.core.stores import make_blob_store
 from regrow.core.stores.blobs import BlobStore
-from regrow.core.stores.redis import connect
 from regrow.worker.consumer import patient_consumer
 from regrow.worker.encode_job import EncodeJob, PatchEncoder
 from regrow.worker.heartbeat import Heartbeat
@@ -38,7 +31,7 @@ from regrow.worker.leases import Leases
 from regrow.worker.settings import WorkerSettings
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from regrow.worker.tasks import StepRunner, register_task
+from regrow.worker.tasks import UnitRunner, register_task
 from regrow.worker.trial import prove
 
 log = logging.getLogger("regrow.worker")
@@ -50,7 +43,7 @@ class Worker:
 
     app: Celery
     heartbeat: Heartbeat
-    runner: StepRunner
+    runner: UnitRunner
     fitter: FitGatherer
     own_engine: bool
 
@@ -94,8 +87,9 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping
 
     encode: what fits patches, if not this machine's fastest engine. stopping: set when it is to end. Raises UnfitStore.
     """
-    url = settings.redis_url.get_secret_value()
-    app, blobs = make_celery(url), _fit_store(settings)
+    backend = make_backend(settings)
+    _check_fit(backend.blobs)
+    app = backend.celery
     app.steps["worker"].add(_Signals)
     fitter = FitGatherer(make_engine())
     batch_seconds = settings.batch_time.total_seconds()
@@ -103,11 +97,10 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    runner = _make_runner(settings, app, blobs, fitter, encode or _encoder(fitter), batch_seconds, stopping)
+    runner = _make_runner(settings, backend, fitter, encode or _encoder(fitter), batch_seconds, stopping)
     register_task(app, runner)
-    app.conf.worker_consumer = patient_consumer(runner.jobs.store.check)
-    registry = WorkerRegistry(connect(url))
-    heartbeat = Heartbeat(registry, runner, fitter.engine.name, settings.heartbeat.total_seconds())
+    app.conf.worker_consumer = patient_consumer(backend.store.check)
+    heartbeat = Heartbeat(backend.workers, runner, fitter.engine.name, settings.heartbeat.total_seconds())
 
     def on_ready(**_: Any) -> None:
         log.info("worker ready: engine %s", fitter.engine.name)
@@ -132,39 +125,35 @@ def _encoder(fitter: FitGatherer) -> PatchEncoder:
     return encode
 
 
-def _fit_store(settings: WorkerSettings) -> BlobStore:
+def _check_fit(blobs: BlobStore) -> None:
     """Raises UnfitStore. A store that is away may come back: that is waited for where it is needed."""
-    blobs = make_blob_store(settings)
     try:
         blobs.check()
     except UnfitStore:
         raise
     except ServiceUnavailable as error:
         log.warning("%s", error)
-    return blobs
 
 
 def _make_runner(
     settings: WorkerSettings,
-    app: Celery,
-    blobs: BlobStore,
+    backend: Backend,
     fitter: FitGatherer,
     encode: PatchEncoder,
     batch_seconds: float,
     stopping: threading.Event,
-) -> StepRunner:
-    redis = connect(settings.redis_url.get_secret_value())
-    jobs = Jobs(JobStore(redis), blobs, Sender(app))
-    leases = Leases(StepQueue(redis, settings.lease.total_seconds()))
-    speed = Speed(fitter.engine.name)
+) -> UnitRunner:
+    leases, speed = Leases(backend.queue), Speed(fitter.engine.name)
     job = EncodeJob(
-        jobs=jobs,
+        jobs=backend.jobs,
+        store=backend.store,
+        blobs=backend.blobs,
         leases=leases,
-        sources=Sources(jobs.blobs),
-        counters=Counters(redis),
+        sources=Sources(backend.blobs),
+        counters=backend.counters,
         encode=encode,
         speed=speed,
         checkpoint_seconds=settings.checkpoint_time.total_seconds(),
         stopping=stopping,
     )
-    return StepRunner(jobs, leases, speed, batch_seconds, stopping, job.run)
+    return UnitRunner(backend.jobs, backend.blobs, leases, speed, batch_seconds, stopping, job.run)

@@ -34,7 +34,7 @@ def patient_consumer(check: Callable[[], None]) -> type[Consumer]:
     class PatientConsumer(Consumer):  # type: ignore[misc]
         def __init__(self, *arguments: Any, **more: Any) -> None:
             super().__init__(*arguments, **more)
-            self.connection_errors = (*self.connection_errors, RedisError)
+            self.connection_errors: tuple[type[BaseException], ...] = (*self.connection_errors, RedisError)
             self._attempts, self._connected = 0, 0.0
             # Given at each lost connection, about a setting that core.jobs.messages makes. Celery turns it on.
             warnings.simplefilter("ignore", CPendingDeprecationWarning)

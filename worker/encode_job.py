@@ -1,6 +1,6 @@
-"""The steps of an encode: fit some patches, assemble the bundle, give up what cannot be done. Knows no Celery.
+"""The work units of an encode: fit some patches, assemble the bundle, give up what cannot be done. Knows no Celery.
 
-Each step may run twice, at once or hours apart: the first object written wins, and a step that finds its result written
+Each may run twice, at once or hours apart: the first object written wins, and a unit that finds its result written
 only counts it.
 """
 
@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from regrow.core.codec.encode.assemble import assemble
-from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.candidate import Candidate, CandidateDocument
 from regrow.core.codec.encode.encoder import EncodedPatches
 from regrow.core.codec.encode.flat import flat_candidate
 from regrow.core.codec.encode.report import make_report
@@ -25,17 +25,17 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
 from regrow.core.jobs.counters import Counters
-from regrow.core.jobs.documents import CandidateDocument, JobKeys, PartDocument, patches_of
+from regrow.core.jobs.documents import JobKeys, PartDocument, patches_of
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
-from regrow.core.jobs.queue import MOST_TRIES
-from regrow.core.jobs.steps import StepKind
+from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.work_unit import MOST_TRIES, UnitKind
 from regrow.core.logs import log_context
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.source_cache import Source, Sources
 from regrow.worker.speed import Speed
-from regrow.worker.step_hooks import Watch
+from regrow.worker.unit_hooks import UnitHooks
 
 log = logging.getLogger("regrow.worker")
 
@@ -49,10 +49,16 @@ PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints[b
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
-    """The steps, with what they work on. stopping: set when this process is asked to end. checkpoint_seconds: how much
-    fitting a kill may cost at most."""
+    """Does work units.
+
+    jobs, store, blobs, counters: core.jobs.wiring.Backend's. leases: the units in hand. sources: decoded pictures.
+    encode: fits patches. speed: learns from it. checkpoint_seconds: how much fitting a kill may cost at most.
+    stopping: set when this process is asked to end.
+    """
 
     jobs: Jobs
+    store: JobStore
+    blobs: BlobStore
     leases: Leases
     sources: Sources
     counters: Counters
@@ -62,16 +68,16 @@ class EncodeJob:
     stopping: threading.Event
 
     def run(self, hold: Hold) -> None:
-        """Do a step that was claimed. Raises FitStopped when it must not go on, or the process is to end."""
-        job_id = hold.step.job_id
+        """Do a unit that was claimed. Raises FitStopped when it must not go on, or the process is to end."""
+        job_id = hold.unit.job_id
         try:
-            if hold.step.kind is StepKind.ABANDON:
+            if hold.unit.kind is UnitKind.ABANDON:
                 self._abandon(hold)
                 return
             source = self.sources.get(job_id)
             with log_context(request_id=source.document.request_id):
-                log.info("%s begins", hold.step.name)
-                work = self._fit if hold.step.kind is StepKind.FIT else self._assemble
+                log.info("%s begins", hold.unit.name)
+                work = self._fit if hold.unit.kind is UnitKind.FIT else self._assemble
                 work(hold, source)
         except (BlobNotFound, JobNotFound):
             self._end_without_blobs(job_id)
@@ -79,53 +85,52 @@ class EncodeJob:
             self.jobs.fail(job_id, JobFailure("budget-too-small", str(error)))
 
     def _fit(self, hold: Hold, source: Source) -> None:
-        step, keys = hold.step, JobKeys(hold.step.job_id)
+        unit, keys = hold.unit, JobKeys(hold.unit.job_id)
         try:
             # There where somebody died between storing it and counting it.
-            part = PartDocument.model_validate_json(self._blobs.get(keys.part(step.patches)))
+            part = PartDocument.model_validate_json(self.blobs.get(keys.part(unit.patches)))
         except BlobNotFound:
             part = self._fit_part(hold, source)
         self._store_part(hold, part)
         self.counters.batch_done(part.seconds, part.patch_iterations)
-        self._blobs.delete(keys.checkpoint(step.patches))
+        self.blobs.delete(keys.checkpoint(unit.patches))
 
     def _fit_part(self, hold: Hold, source: Source) -> PartDocument:
-        step = hold.step
-        watch = Watch(hold, self.leases, self._blobs, self.checkpoint_seconds, self.stopping)
-        hooks = FitHooks(should_stop=watch.should_stop, on_progress=watch.on_progress)
+        unit = hold.unit
+        unit_hooks = UnitHooks(hold, self.leases, self.blobs, self.checkpoint_seconds, self.stopping)
+        hooks = FitHooks(should_stop=unit_hooks.should_stop, on_progress=unit_hooks.on_progress)
         start = time.monotonic()
-        encoded = self.encode(source.picture, step.patches, source.settings, hooks, watch.checkpoints())
+        encoded = self.encode(source.picture, unit.patches, source.settings, hooks, unit_hooks.checkpoints())
         seconds = time.monotonic() - start
-        if not watch.resumed:
-            self.speed.learn(len(step.patches) * source.document.patch_cost, encoded.patch_iterations, seconds)
+        if not unit_hooks.resumed:
+            self.speed.learn(len(unit.patches) * source.document.patch_cost, encoded.patch_iterations, seconds)
         return PartDocument(
-            start=step.start,
-            stop=step.stop,
+            start=unit.start,
+            stop=unit.stop,
             patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
             patch_iterations=encoded.patch_iterations,
             seconds=seconds,
         )
 
     def _store_part(self, hold: Hold, part: PartDocument) -> None:
-        key = JobKeys(hold.step.job_id).part(hold.step.patches)
-        if self._has_ended(hold.step.job_id):
+        key = JobKeys(hold.unit.job_id).part(hold.unit.patches)
+        if self._has_ended(hold.unit.job_id):
             return
-        self._persist(lambda: self._blobs.put_if_absent(key, part.model_dump_json().encode()))
-        if self.leases.queue.finish(hold.step, failed=part.failed):
+        self._persist(lambda: self.blobs.put_if_absent(key, part.model_dump_json().encode()))
+        if self.leases.queue.finish(hold.unit, failed=part.failed):
             return
-        if self._state(hold.step.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
-            self._blobs.delete(key)
+        if self._state(hold.unit.job_id) is not JobState.FAILED:  # cancelled or deleted meanwhile
+            self.blobs.delete(key)
 
     def _assemble(self, hold: Hold, source: Source) -> None:
         """Write the bundle and its report, and end the job."""
-        job_id = hold.step.job_id
+        job_id = hold.unit.job_id
         document, settings, keys = source.document, source.settings, JobKeys(job_id)
         parts = self._parts(keys, hold)
         chosen_parts = _part_of_each_patch(parts)
         if len(chosen_parts) < document.patches:
             log.warning("parts are missing; they are made again")
-            self.jobs.store.forget(job_id)
-            self.jobs.restore(job_id)
+            self.jobs.enter_anew(job_id)
             return
         chosen = [_candidates(chosen_parts[patch], patch) for patch in range(document.patches)]
         used = list({(part.start, part.stop): part for part in chosen_parts.values()}.values())
@@ -148,8 +153,8 @@ class EncodeJob:
         if self._has_ended(job_id):
             return
         failed = sum(part.failed for part in used)
-        self._persist(lambda: self._blobs.put(keys.bundle, encoded.bundle))
-        self._persist(lambda: self._blobs.put(keys.report, report.model_dump_json().encode()))
+        self._persist(lambda: self.blobs.put(keys.bundle, encoded.bundle))
+        self._persist(lambda: self.blobs.put(keys.report, report.model_dump_json().encode()))
         self._persist(lambda: self.jobs.succeed(job_id, report.psnr, report.bytes, failed))
         self.sources.drop(job_id)
         log.info("%.2f dB in %d bytes", report.psnr, report.bytes)
@@ -159,32 +164,32 @@ class EncodeJob:
 
         Does not touch the picture where it need not: it may be the picture that cannot be read.
         """
-        step, document = hold.step, self.jobs.document(hold.step.job_id)
-        failure = self.jobs.store.last_failure(step.job_id)
-        if step.stop == 0 or document.on_failure is OnFailure.FAIL or step.tries > MOST_TRIES:
-            what = f"patch {step.start} could not be fitted" if step.stop else "the bundle could not be assembled"
-            self.jobs.fail(step.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
+        unit, document = hold.unit, self.jobs.document(hold.unit.job_id)
+        failure = self.store.last_failure(unit.job_id)
+        if unit.stop == 0 or document.on_failure is OnFailure.FAIL or unit.tries > MOST_TRIES:
+            what = f"patch {unit.start} could not be fitted" if unit.stop else "the bundle could not be assembled"
+            self.jobs.fail(unit.job_id, JobFailure(failure.type, f"{what}: {failure.message}"))
             return
-        source = self.sources.get(step.job_id)
-        log.warning("patch %d becomes flat: %s", step.start, failure.message)
-        flat = CandidateDocument.of(flat_candidate(source.picture, step.start, source.settings))
+        source = self.sources.get(unit.job_id)
+        log.warning("patch %d becomes flat: %s", unit.start, failure.message)
+        flat = CandidateDocument.of(flat_candidate(source.picture, unit.start, source.settings))
         part = PartDocument(
-            start=step.start, stop=step.stop, patches=[[flat]], failed=1, patch_iterations=0, seconds=0.0
+            start=unit.start, stop=unit.stop, patches=[[flat]], failed=1, patch_iterations=0, seconds=0.0
         )
         self._store_part(hold, part)
 
     def _parts(self, keys: JobKeys, hold: Hold) -> list[PartDocument]:
         """All parts that are stored, by their first patch."""
-        stored, parts = sorted(self._blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
+        stored, parts = sorted(self.blobs.list(keys.parts), key=lambda key: patches_of(key).start), []
         with ThreadPoolExecutor(READERS) as pool:
             for first in range(0, len(stored), READ_AT_ONCE):
                 self._go_on(hold)
-                found = pool.map(self._blobs.get, stored[first : first + READ_AT_ONCE])
+                found = pool.map(self.blobs.get, stored[first : first + READ_AT_ONCE])
                 parts += [PartDocument.model_validate_json(data) for data in found]
         return parts
 
     def _go_on(self, hold: Hold) -> None:
-        """Give a sign of life. Raises FitStopped where the step must not go on."""
+        """Give a sign of life. Raises FitStopped where the unit must not go on."""
         hold.touch()
         if hold.lost or self.stopping.is_set():
             raise FitStopped("the assembly was asked to stop")
@@ -201,25 +206,21 @@ class EncodeJob:
                 log.warning("%s; trying again in %.0f s", error, wait)
                 self.stopping.wait(wait)
 
-    @property
-    def _blobs(self) -> BlobStore:
-        return self.jobs.blobs
-
     def _end_without_blobs(self, job_id: str) -> None:
         """Something of the job is missing: it was deleted, or the store has lost it."""
-        if self._blobs.exists(JobKeys(job_id).job):
+        if self.blobs.exists(JobKeys(job_id).job):
             self.jobs.fail(job_id, JobFailure("blobs-missing", "the blob store has lost part of the job"))
         else:
             log.warning("the job is gone: its step is dropped")
-            self.jobs.store.forget(job_id)
+            self.store.forget(job_id)
 
     def _elapsed(self, job_id: str) -> float | None:
         """Seconds since a worker began the job, as far as Redis remembers."""
         try:
-            started = self.jobs.store.get(job_id).started_ms
+            started = self.store.get(job_id).started_ms
         except JobNotFound:
             return None
-        return None if started is None else (self.jobs.store.now_ms() - started) / 1000
+        return None if started is None else (self.store.now_ms() - started) / 1000
 
     def _has_ended(self, job_id: str) -> bool:
         """Whether the job has ended, or was deleted."""
@@ -227,7 +228,7 @@ class EncodeJob:
 
     def _state(self, job_id: str) -> JobState | None:
         try:
-            return self.jobs.store.state(job_id)
+            return self.store.state(job_id)
         except JobNotFound:
             return None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.version import VERSION
-from regrow.worker.tasks import StepRunner
+from regrow.worker.tasks import UnitRunner
 
 log = logging.getLogger("regrow.worker")
 
@@ -24,10 +24,10 @@ MISSED = 4
 class Heartbeat:
     """A thread that renews leases and writes this worker's record until it is stopped. interval: seconds.
 
-    doing: what the worker does while it has no step.
+    doing: what the worker does while it has no unit.
     """
 
-    def __init__(self, registry: WorkerRegistry, runner: StepRunner, engine: str, interval: float) -> None:
+    def __init__(self, registry: WorkerRegistry, runner: UnitRunner, engine: str, interval: float) -> None:
         self._registry, self._runner, self._interval = registry, runner, interval
         self.doing: str | None = None
         self._record = WorkerRecord(

@@ -28,6 +28,7 @@ ASK_SECONDS = 0.5
 class _Request:
     task: FitTask
     hooks: FitHooks
+    checkpoints: Checkpoints[FitCheckpoint]
     result: Fitted | None = None
     error: BaseException | None = None
     taken: bool = False
@@ -42,8 +43,7 @@ class _Request:
         """Requests of one kind can share a batch. One that goes on with a checkpoint is like no other."""
         task = self.task
         size = task.targets.pixels.shape[2:]
-        resume = self.hooks.checkpoints.resume
-        return (replace(task, targets=None, identities=()), size, self.hooks.deadline, resume)  # type: ignore[arg-type]
+        return (replace(task, targets=None, identities=()), size, self.checkpoints.resume)  # type: ignore[arg-type]
 
     def ask(self) -> None:
         """Note that the request is not wanted any more, or that asking itself failed.
@@ -53,7 +53,7 @@ class _Request:
         try:
             if not self.over and self.hooks.should_stop():
                 self.leaving = True
-                if not (self.taken and self.hooks.checkpoints.wanted):
+                if not (self.taken and self.checkpoints.wanted):
                     self.stop()
         except Exception as error:
             self.error = error
@@ -61,14 +61,14 @@ class _Request:
     def is_due(self) -> bool:
         """Whether a checkpoint is."""
         try:
-            return self.leaving or (self.hooks.checkpoints.wanted and self.hooks.checkpoints.due())
+            return self.leaving or (self.checkpoints.wanted and self.checkpoints.due())
         except Exception as error:
             self.error = error
             return False
 
     def save(self, checkpoint: FitCheckpoint) -> None:
         try:
-            self.hooks.checkpoints.save(checkpoint)
+            self.checkpoints.save(checkpoint)
         except Exception as error:
             self.error = error
         if self.leaving:
@@ -88,9 +88,9 @@ class FitGatherer:
     _waiting: list[_Request] = field(default_factory=list)
     _busy: bool = False
 
-    def fit(self, task: FitTask, hooks: FitHooks) -> Fitted:
+    def fit(self, task: FitTask, hooks: FitHooks, checkpoints: Checkpoints[FitCheckpoint] | None = None) -> Fitted:
         """As core.codec.fit.fitting.fit, perhaps together with other threads' tasks."""
-        request = _Request(task, hooks)
+        request = _Request(task, hooks, checkpoints or Checkpoints())
         with self._condition:
             self._waiting.append(request)
         while not request.over:
@@ -157,11 +157,10 @@ class _JointFit:
         self._due: list[_Request] = []
 
     def run(self, engine: Engine) -> None:
-        first = self._batch[0].hooks
-        checkpoints = Checkpoints(first.checkpoints.resume, self._is_due, self._save)
-        hooks = FitHooks(self._nobody_waits, self._unwanted, first.deadline, self._tell, checkpoints)
+        checkpoints = Checkpoints(self._batch[0].checkpoints.resume, self._is_due, self._save)
+        hooks = FitHooks(self._nobody_waits, self._unwanted, self._tell)
         try:
-            fitted = fit(engine, _joined([request.task for request in self._batch]), hooks)
+            fitted = fit(engine, _joined([request.task for request in self._batch]), hooks, checkpoints)
         except BaseException as error:
             for request in self._batch:
                 request.error = request.error or error

@@ -1,4 +1,4 @@
-"""The steps that this process holds, and that it goes on holding them."""
+"""The work units that this process holds, and that it goes on holding them."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.steps import Step
+from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.work_unit import WorkUnit
 
 STUCK_SECONDS = 600.0
-"""A step that gives no sign of life for so long is let go: longer than compiling every kernel on a busy machine."""
+"""A unit that gives no sign of life for so long is let go: longer than compiling every kernel on a busy machine."""
 
 
 @dataclass(slots=True, eq=False)
 class Hold:
-    """One step in work. lost: set when it must not go on."""
+    """One unit in work. lost: set when it must not go on. sign_of_life: when it last gave one, in seconds of the
+    monotonic clock."""
 
-    step: Step
+    unit: WorkUnit
     lost: bool = False
     sign_of_life: float = field(default_factory=time.monotonic)
 
@@ -29,17 +30,17 @@ class Hold:
 
 
 class Leases:
-    """Holds steps for the threads that work on them; `renew` is called by another, every so often."""
+    """Holds units for the threads that work on them; `renew` is called by another, every so often."""
 
-    def __init__(self, queue: StepQueue) -> None:
+    def __init__(self, queue: WorkQueue) -> None:
         self.queue = queue
         self._holds: list[Hold] = []
         self._lock = threading.Lock()
 
     @contextmanager
-    def holding(self, step: Step) -> Iterator[Hold]:
-        """Hold a step that was claimed while the block runs. What becomes of it afterwards is the block's to say."""
-        hold = Hold(step)
+    def holding(self, unit: WorkUnit) -> Iterator[Hold]:
+        """Hold a unit that was claimed while the block runs. What becomes of it afterwards is the block's to say."""
+        hold = Hold(unit)
         with self._lock:
             self._holds.append(hold)
         try:
@@ -52,20 +53,20 @@ class Leases:
     def names(self) -> list[str]:
         """What is being worked on, for people."""
         with self._lock:
-            return [f"{hold.step.job_id}: {hold.step.name}" for hold in self._holds]
+            return [f"{hold.unit.job_id}: {hold.unit.name}" for hold in self._holds]
 
     def renew(self) -> None:
-        """Renew all leases of steps that live. Raises ServiceUnavailable; then they live on until their end."""
+        """Renew all leases of units that live. Raises ServiceUnavailable; then they live on until their end."""
         with self._lock:
             now = time.monotonic()
             living = [hold for hold in self._holds if not hold.lost and now - hold.sign_of_life < STUCK_SECONDS]
             if not living:
                 return
-            answers = self.queue.renew([hold.step for hold in living])
+            answers = self.queue.renew([hold.unit for hold in living])
             for hold, ours in zip(living, answers, strict=True):
                 hold.lost = not ours
 
     def progressed(self, hold: Hold, far: int) -> None:
-        """Note in the queue how far a step came, in millionths of its work. Raises ServiceUnavailable."""
-        with self._lock:  # the step's text changes: not while it is being renewed
-            hold.step = self.queue.progressed(hold.step, far)
+        """Note in the queue how far a unit came, in millionths of its work. Raises ServiceUnavailable."""
+        with self._lock:  # the unit's text changes: not while it is being renewed
+            hold.unit = self.queue.progressed(hold.unit, far)

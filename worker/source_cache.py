@@ -18,16 +18,19 @@ _UNLIMITED = ImageLimits(max_side=1 << 31, max_pixels=1 << 62)  # the API checke
 
 @dataclass(frozen=True, slots=True)
 class Source:
+    """document: what was asked for. picture: of which, decoded."""
+
     document: JobDocument
     picture: Picture
 
     @property
     def settings(self) -> EncodeSettings:
+        """How it is to be encoded."""
         return self.document.settings()
 
 
 class Sources:
-    """A cache of decoded sources, by job; thread-safe. Uses at most `most_bytes`, or one picture."""
+    """A cache of decoded sources, by job; thread-safe. Its pictures take at most `most_bytes`, or are one."""
 
     def __init__(self, blobs: BlobStore, most_bytes: int = MOST_BYTES) -> None:
         self._blobs, self._most_bytes = blobs, most_bytes
@@ -46,7 +49,7 @@ class Sources:
         return found
 
     def drop(self, job_id: str) -> None:
-        """The job has ended."""
+        """Forget a job, as it has ended."""
         with self._lock:
             self._known.pop(job_id, None)
 

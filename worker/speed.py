@@ -13,7 +13,10 @@ FORGETTING = 0.3
 
 
 class Speed:
-    """Thread-safe."""
+    """What this worker does in a second. Thread-safe. engine: the name of what fits, for a first guess.
+
+    iterations_per_second: training iterations, times patches, of the last batch; None before one.
+    """
 
     def __init__(self, engine: str) -> None:
         self._cost_per_second = FIRST_GUESS[engine]
@@ -22,11 +25,14 @@ class Speed:
         self.iterations_per_second: float | None = None
 
     def cost_in(self, seconds: float) -> float:
-        """What can be done in so many seconds."""
+        """The cost that can be worked off in so many seconds."""
         return self._cost_per_second * seconds
 
     def learn(self, cost: float, patch_iterations: int, seconds: float) -> None:
-        """From a batch that was fitted. A faster one is believed at once: larger batches are what makes a GPU fast."""
+        """Take in what a batch took that was fitted. cost: of all its patches. seconds: that it took.
+
+        A faster one is believed at once: larger batches are what makes a GPU fast.
+        """
         with self._lock:
             speed = cost / max(seconds, 1e-3)
             self.iterations_per_second = patch_iterations / max(seconds, 1e-3)

@@ -1,6 +1,6 @@
 """The Celery task: a message wakes a worker, which works until there is nothing left to claim.
 
-What each kind of error means for a step is decided here; the work is in encode_job.
+What each kind of error means for a work unit is decided here; the work is in encode_job.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.messages import PROTOCOL, TaskName
 from regrow.core.jobs.model import JobFailure
 from regrow.core.logs import log_context
+from regrow.core.stores.blobs import BlobStore
 from regrow.core.version import VERSION
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.speed import Speed
@@ -37,13 +38,15 @@ Run = Callable[[Hold], None]
 
 
 @dataclass(slots=True)
-class StepRunner:
-    """Claims steps and runs them, one per thread. batch_seconds: how long a batch shall take.
+class UnitRunner:
+    """Claims work units and runs them, one per thread. batch_seconds: how long a batch shall take. stopping: set when
+    this process is to end. run: does a unit that is held.
 
     workers: how many are alive; refused: why this one takes no work, if it does not.
     """
 
     jobs: Jobs
+    blobs: BlobStore
     leases: Leases
     speed: Speed
     batch_seconds: float
@@ -64,7 +67,7 @@ class StepRunner:
                     f"a message of protocol {protocol} reached a worker of {PROTOCOL} (release {VERSION}): "
                     "install one release on API and workers"
                 )
-            self.jobs.blobs.check_fit()  # before anything is fitted that could not be stored
+            self.blobs.check_fit()  # before anything is fitted that could not be stored
             start = time.monotonic()
             while not self.stopping.is_set() and self._next():
                 if time.monotonic() - start > SHIFT_SECONDS:
@@ -85,14 +88,14 @@ class StepRunner:
             self.stopping.wait(REST_SECONDS[1])
 
     def _next(self) -> bool:
-        """Claim a step and run it; false where there is none."""
+        """Claim a unit and run it; false where there is none."""
         claim = self.leases.queue.claim(self.speed.cost_in(self.batch_seconds), self.workers)
         if claim is None:
             return False
-        with self.leases.holding(claim.step) as hold:
+        with self.leases.holding(claim.unit) as hold:
             if claim.wake:
                 self.jobs.wake()
-            with log_context(job_id=claim.step.job_id):
+            with log_context(job_id=claim.unit.job_id):
                 self._run(hold)
         return True
 
@@ -100,20 +103,20 @@ class StepRunner:
         queue = self.leases.queue
         try:
             self.run(hold)
-            queue.let_go(hold.step)
+            queue.let_go(hold.unit)
             self._outages = 0
         except FitStopped:
-            queue.hand_back(hold.step)
-            log.info("%s: handed back", hold.step.name)
+            queue.hand_back(hold.unit)
+            log.info("%s: handed back", hold.unit.name)
         except ServiceUnavailable as error:
             with contextlib.suppress(ServiceUnavailable):
-                queue.hand_back(hold.step)
+                queue.hand_back(hold.unit)
             if isinstance(error, UnfitStore):
                 raise
             self._rest(error)
         except Exception as error:
-            log.exception("%s: failed at try %d", hold.step.name, hold.step.tries)
-            queue.fail(hold.step, _failure(error))
+            log.exception("%s: failed at try %d", hold.unit.name, hold.unit.tries)
+            queue.fail(hold.unit, _failure(error))
 
     def _rest(self, error: ServiceUnavailable) -> None:
         seconds = REST_SECONDS[min(self._outages, len(REST_SECONDS) - 1)]
@@ -122,11 +125,11 @@ class StepRunner:
         self.stopping.wait(seconds)
 
 
-def register_task(app: Celery, runner: StepRunner) -> None:
+def register_task(app: Celery, runner: UnitRunner) -> None:
     """Give the application its task."""
     options: dict[str, Any] = {"ignore_result": True, "acks_late": True}
 
-    @app.task(name=TaskName.WORK, **options)
+    @app.task(name=TaskName.WORK, **options)  # type: ignore[untyped-decorator]  # Celery is not typed
     def work(protocol: int = 0, **_: object) -> None:
         runner.work(protocol)
 

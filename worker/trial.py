@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from regrow.core.errors import RegrowError
-from regrow.worker.tasks import StepRunner
+from regrow.worker.tasks import UnitRunner
 
 log = logging.getLogger("regrow.worker")
 
@@ -21,7 +21,7 @@ class CannotWork(RegrowError):
     """This worker fails at what every job needs."""
 
 
-def prove(runner: StepRunner, try_out: Callable[[], None], wait_seconds: float = WAIT_SECONDS) -> None:
+def prove(runner: UnitRunner, try_out: Callable[[], None], wait_seconds: float = WAIT_SECONDS) -> None:
     """Return when `try_out` has succeeded, or the worker is to end; until then the runner says why it takes no jobs.
 
     Raises CannotWork after TRIES failures.

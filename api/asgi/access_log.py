@@ -56,7 +56,7 @@ class AccessLog:
 
 
 def _fields(scope: Scope, status: int, sent: int, seconds: float) -> dict[str, Any]:
-    """What is known of a request. They are a JSON line's own fields.
+    """What is logged of a request, by field of a JSON log line.
 
     status: 0 where the client left, or the connection broke, before there was an answer. bytes: of the answer's body.
     route: the path's template; None for what is no route.

@@ -7,27 +7,26 @@ that no exception handler sees.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
-from fastapi import FastAPI
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from regrow.api.asgi.prefix import route_path
 from regrow.api.errors import TOO_LARGE, problem
 
 
-class LimitedApp(FastAPI):
-    """A FastAPI application whose 413 is a problem+json. limits: of paths that have their own."""
+class BodyLimit:
+    """ASGI middleware: answers 413 as problem+json. most_bytes: of a body; by_path: of paths that have their own."""
 
-    limits: Mapping[str, int] = MappingProxyType({})
+    def __init__(self, app: ASGIApp, *, most_bytes: int, by_path: Mapping[str, int]) -> None:
+        self._app, self._most_bytes, self._by_path = app, most_bytes, by_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.max_body_size is not None:
+        if scope["type"] == "http":
             length = Headers(scope=scope).get("content-length", "")
-            limit = self.limits.get(route_path(scope), self.max_body_size)
+            limit = self._by_path.get(route_path(scope), self._most_bytes)
             if length.isdecimal() and int(length) > limit:
                 detail = f"the body has {length} bytes: at most {limit} are accepted"
                 await problem(TOO_LARGE, detail, {"Connection": "close"})(scope, receive, send)
                 return
-        await super().__call__(scope, receive, send)
+        await self._app(scope, receive, send)

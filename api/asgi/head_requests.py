@@ -9,7 +9,7 @@ STREAMS = "/events"
 
 
 class HeadAsGet:
-    """ASGI middleware, the innermost: routes see a GET."""
+    """ASGI middleware, the innermost of the layers: routes see a GET."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

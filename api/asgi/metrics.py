@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -22,7 +23,10 @@ DECODE_BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 """Seconds, each the upper bound of a bucket."""
 
 ENGINES = ("cuda", "numba", "torch")
-"""As in core.codec.fit.engines, which the API does not import: an engine without workers counts 0."""
+"""The names in core.codec.fit.engines, which the API does not import. Listed so that one without workers shows 0."""
+
+Value = TypeVar("Value", bound=str)
+"""The type of a label's values, such as an enumeration of strings."""
 
 disable_created_metrics()  # else each counter has a second series, of when it began
 
@@ -54,7 +58,7 @@ class Metrics:
 
 
 class CacheCollector(Collector):
-    """How often caches had what was asked for. caches: by name."""
+    """Exports the hits and misses of caches. caches: by the name that labels them."""
 
     def __init__(self, caches: Mapping[str, ByteCache]) -> None:  # type: ignore[type-arg]
         self._caches = caches
@@ -69,7 +73,7 @@ class CacheCollector(Collector):
 
 
 class FleetCollector(Collector):
-    """What Redis knows of jobs and workers. While it is away, that it is."""
+    """Exports what Redis knows of jobs and workers; while Redis does not answer, only that it does not."""
 
     def __init__(self, counters: Counters, workers: WorkerRegistry) -> None:
         self._counters, self._workers = counters, workers
@@ -105,14 +109,14 @@ def _so_far(counts: Counts) -> Iterator[Metric]:
     yield CounterMetricFamily("regrow_patch_iterations", "Training iterations, times patches", counts.patch_iterations)
 
 
-def _gauge(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _gauge(name: str, text: str, label: str, values: Mapping[Value, int]) -> Metric:
     family = GaugeMetricFamily(name, text, labels=(label,))
     for value, number in values.items():
         family.add_metric((value,), number)
     return family
 
 
-def _counter(name: str, text: str, label: str, values: Mapping[str, int]) -> Metric:
+def _counter(name: str, text: str, label: str, values: Mapping[Value, int]) -> Metric:
     family = CounterMetricFamily(name, text, labels=(label,))
     for value, number in values.items():
         family.add_metric((value,), number)

@@ -1,4 +1,4 @@
-"""Being one of several under an address: a proxy serves this service below a path, such as `/regrow`.
+"""Running below a path, such as `/regrow`, behind a proxy that serves several services under one address.
 
 The proxy may take the prefix off before it passes a request on, or leave it. Within a request, the scope's `root_path`
 holds it and `path` begins with it, as ASGI has it; what an answer refers to is put below it by `below_prefix`.
@@ -7,12 +7,11 @@ holds it and `path` begins with it, as ASGI has it; what an answer refers to is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 HEADER = "X-Forwarded-Prefix"
@@ -41,16 +40,23 @@ def route_path(scope: Scope) -> str:
     return path.removeprefix(scope.get("root_path", ""))
 
 
-@contextmanager
-def answering_below(scope: Scope, prefix: str) -> Iterator[None]:
-    """Answer a request as below a prefix, or below what the scope has already."""
-    if not scope.get("root_path"):
-        _put_below(scope, prefix)
-    token = _CURRENT.set(scope.get("root_path", ""))
-    try:
-        yield
-    finally:
-        _CURRENT.reset(token)
+class BelowPrefix:
+    """ASGI middleware: requests are answered as below a prefix, or below what their scope has already."""
+
+    def __init__(self, app: ASGIApp, *, prefix: str) -> None:
+        self._app, self._prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if not scope.get("root_path"):
+            _put_below(scope, self._prefix)
+        token = _CURRENT.set(scope.get("root_path", ""))
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            _CURRENT.reset(token)
 
 
 class ProxyHeaders(ProxyHeadersMiddleware):

@@ -187,4 +187,4 @@ EXAMPLES: dict[str, Any] = {
     "DeliveryList": {"deliveries": [_DELIVERY], "next": None},
     "WebhookSecret": {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
 }
-"""By the model's name."""
+"""An example of each model, by the model's name."""

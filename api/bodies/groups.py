@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from regrow.api.asgi.prefix import below_prefix
 from regrow.api.bodies.jobs import JobErrorBody
 from regrow.core.jobs.groups import GroupDocument, Member, has_ended
+from regrow.core.jobs.links import bundle_path, group_path, manifest_path, picture_path
 from regrow.core.jobs.model import Job, JobState
 from regrow.core.times import iso
 
@@ -46,8 +47,8 @@ class GroupItem(BaseModel):
             psnr=job.psnr if job else None,
             bytes=job.bytes if job else None,
             error=JobErrorBody(type=reason[0], message=reason[1] or "") if reason else None,
-            picture=below_prefix(f"/decode/{job.id}.png") if job else None,
-            bundle=below_prefix(f"/jobs/{job.id}/bundle") if job else None,
+            picture=below_prefix(picture_path(job.id)) if job else None,
+            bundle=below_prefix(bundle_path(job.id)) if job else None,
         )
 
 
@@ -87,7 +88,7 @@ class GroupBody(BaseModel):
         states = [job.state for job in jobs]
         total = sum(job.patches_total for job in jobs)
         estimates = [job.eta_seconds for job in jobs if job.eta_seconds is not None]
-        path = below_prefix(f"/groups/{document.id}")
+        path = below_prefix(group_path(document.id))
         return cls(
             id=document.id,
             owner=document.owner,
@@ -103,7 +104,7 @@ class GroupBody(BaseModel):
             bytes=sum(job.bytes or 0 for job in jobs),
             eta_seconds=max(estimates) if estimates and JobState.QUEUED not in states else None,
             items=[GroupItem.of(member) for member in members],
-            links=GroupLinks(self=path, manifest=f"{path}/manifest.json", cancel=f"{path}/cancel"),
+            links=GroupLinks(self=path, manifest=below_prefix(manifest_path(document.id)), cancel=f"{path}/cancel"),
         )
 
 

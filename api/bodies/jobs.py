@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from regrow.api.asgi.prefix import below_prefix
+from regrow.core.jobs.links import bundle_path, job_path, picture_path
 from regrow.core.jobs.model import PHASES, Job, JobState, Priority
 from regrow.core.jobs.processes import ProcessRecord
 from regrow.core.jobs.workers import WorkerRecord
@@ -75,12 +76,12 @@ class JobBody(BaseModel):
 
 
 def _links(job_id: str) -> JobLinks:
-    job, picture = below_prefix(f"/jobs/{job_id}"), below_prefix(f"/decode/{job_id}")
+    job = below_prefix(job_path(job_id))
     return JobLinks(
         self=job,
-        picture=f"{picture}.png",
-        growth=f"{picture}.gif",
-        bundle=f"{job}/bundle",
+        picture=below_prefix(picture_path(job_id)),
+        growth=below_prefix(picture_path(job_id, "gif")),
+        bundle=below_prefix(bundle_path(job_id)),
         report=f"{job}/report",
         source=f"{job}/source.png",
         events=f"{job}/events",

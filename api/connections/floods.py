@@ -12,11 +12,11 @@ OFTEN = {
     "Exceeded concurrency limit.": "as many connections are open as may be: more are answered 503",
     "Invalid HTTP request received.": "a request was no HTTP",
 }
-"""How such a message of uvicorn or asyncio begins, and what is said instead."""
+"""How a message of uvicorn or asyncio begins, and the line that is logged in its place."""
 
 
 class Seldom(logging.Filter):
-    """Holds back what was said in the last seconds; without tracebacks, as it is no bug."""
+    """A logging filter: lets one of these messages through every few seconds; without tracebacks, as it is no bug."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,7 +40,7 @@ class Seldom(logging.Filter):
 
 
 def hold_back_floods() -> None:
-    """Have uvicorn and asyncio say such things now and then. Once per process, when logging is set up."""
+    """Install the filter on the loggers of uvicorn and asyncio. Once per process, after logging is set up."""
     seldom = Seldom()
     for name in ("uvicorn.error", "asyncio"):
         logging.getLogger(name).addFilter(seldom)

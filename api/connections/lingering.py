@@ -14,7 +14,7 @@ from typing import Any
 MOST_SECONDS = 30.0
 SILENT_SECONDS = 5.0
 MOST_BYTES = 256 * 1024 * 1024
-"""How long, how long without a byte, and how much is read of what nobody wants any more."""
+"""Bounds on lingering: seconds in all, seconds without a byte, and bytes that are read and thrown away."""
 
 
 class LingeringTransport:
@@ -60,7 +60,7 @@ class LingeringTransport:
 
 
 class _Discard(asyncio.Protocol):
-    """Reads, within bounds, until the client closes."""
+    """The protocol of a connection that lingers: throws away what comes until the client closes or a bound is met."""
 
     def __init__(self, transport: asyncio.Transport, before: asyncio.Protocol) -> None:
         self._transport, self._before, self._bytes = transport, before, 0

@@ -10,10 +10,10 @@ from regrow.core.errors import InvalidSettings
 from regrow.core.jobs.events import MOST_FOLLOWERS, SPARE_CONNECTIONS
 
 BACKLOG = 2048
-"""Connections that may wait to be accepted where files are plenty, and that are accepted in one go."""
+"""The longest backlog: connections that wait to be accepted, and are accepted in one turn of the event loop."""
 
 OTHER_FILES = 160
-"""Beside clients: threads' connections to Redis and to the blob store, temporary files, logs, libraries."""
+"""Files for everything but clients: connections to Redis and the blob store, temporary files, logs, libraries."""
 
 FEWEST = 8
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from starlette.types import ASGIApp
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from regrow.api.connections.lingering import MOST_BYTES
 from regrow.api.connections.slow_clients import BoundedProtocol, Patience
 
 MOST_HELD = 256 * 1024
-"""Bytes that wait for the answer to a POST. With more the connection ends with that answer, and the client, to whom
-its end says so, sends them again."""
+"""Bytes of later requests that are kept until a POST is answered. Where there are more, the connection is closed after
+that answer, which tells the client to send the later requests again."""
 
 
 class BoundedPipelines(BoundedProtocol):
@@ -53,7 +53,7 @@ class BoundedPipelines(BoundedProtocol):
             held, self._held = bytes(self._held), bytearray()
             self.data_received(held)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answered_now = cycle
         super()._start_asgi_task(cycle, app)
 
@@ -68,7 +68,7 @@ class BoundedPipelines(BoundedProtocol):
             self.transport.abort()
 
     def _check(self) -> None:
-        """Who is not read is not late."""
+        """A client from which this process does not read at the moment cannot be late."""
         if self._ends or self._holds():
             self._timer = self.loop.call_later(self._patience.stall, self._check)
         else:

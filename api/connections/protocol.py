@@ -8,4 +8,4 @@ from regrow.api.connections.upgrades import NoUpgrades
 
 
 class Protocol(NoUpgrades, PlainAnswers, BoundedPipelines):
-    """The first sees a request first."""
+    """What the event loop hands a connection's bytes to. The base classes see them in the order named here."""

@@ -12,16 +12,16 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.flow_control import service_unavailable
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from regrow.api.connections.lingering import LingeringTransport
-from regrow.api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, Kind, problem
+from regrow.api.errors import HEADERS_TOO_LARGE, TIMEOUT, TOO_MANY_CONNECTIONS, ProblemType, problem
 
 MOST_HEADER_BYTES = 64 * 1024
 
-BAD_REQUEST = Kind(HTTPStatus.BAD_REQUEST, "bad-request")
+BAD_REQUEST = ProblemType(HTTPStatus.BAD_REQUEST, "bad-request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Patience:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Answers 408 and closes when a request takes too long, 431 when more than its body is large.
+    """Answers 408 and closes when a request takes too long, 431 when there is too much beside its body.
 
     Idle connections, between requests, are left to uvicorn's `timeout_keep_alive`.
     """
@@ -53,7 +53,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         lingering: Any = LingeringTransport(transport, self, self._is_receiving, self._give_up)
         super().connection_made(lingering)
-        if len(self.connections) > self.config.limit_concurrency + self.config.backlog:
+        if len(self.connections) > (self.config.limit_concurrency or 0) + self.config.backlog:
             transport.abort()  # so many wait for their 503 already: each takes one of the process's files
             return
         self._expect(self._patience.headers)
@@ -112,11 +112,11 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(BAD_REQUEST, msg)
 
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGIApp) -> None:
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         super()._start_asgi_task(cycle, _too_many_connections if app is service_unavailable else app)
 
     def _expect(self, seconds: float) -> None:
-        """Something must be whole within so many seconds."""
+        """Begin to wait for headers or a body, which must be whole within so many seconds."""
         self._done()
         self._heard = self.loop.time()
         self._deadline = self._heard + seconds
@@ -142,7 +142,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._reader = None
 
     def _done(self) -> None:
-        """Nothing more is awaited."""
+        """Stop waiting: the request is whole, or the connection ends."""
         self._deadline, self._in_body = None, False
         if self._timer is not None:
             self._timer.cancel()
@@ -171,7 +171,7 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self._refuse(TIMEOUT, "the request did not arrive whole in time")
 
-    def _refuse(self, kind: Kind, detail: str) -> None:
+    def _refuse(self, kind: ProblemType, detail: str) -> None:
         """Close, with an answer where this request is the one to be answered next and was begun."""
         started = self.cycle.response_started or self.pipeline if self._in_body else not self._is_idle()
         if started or not self._is_receiving():
@@ -185,7 +185,7 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.close()
 
     def _give_up(self) -> None:
-        """Whatever else comes is not read as a request any more."""
+        """Read nothing that comes from now on as a request."""
         self._done()
         if not self._is_idle():
             self.cycle.disconnected = True
@@ -202,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
 
 
-async def _too_many_connections(scope: Scope, receive: Receive, send: Send) -> None:
+async def _too_many_connections(scope: Any, receive: Any, send: Any) -> None:
     detail = "too many connections are open: close some, or try again"
     await problem(TOO_MANY_CONNECTIONS, detail, {"Connection": "close"})(scope, receive, send)
 

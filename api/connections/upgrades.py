@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -13,6 +15,8 @@ class NoUpgrades(HttpToolsProtocol):
 
     httptools takes such an offer for accepted, and what follows the headers, the body too, for the other protocol's.
     """
+
+    parser: _Parser
 
     def __init__(self, *args: object, **server: object) -> None:
         super().__init__(*args, **server)  # type: ignore[arg-type]
@@ -39,7 +43,7 @@ class NoUpgrades(HttpToolsProtocol):
         return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-class _Parser(httptools.HttpRequestParser):  # type: ignore[misc]
+class _Parser(httptools.HttpRequestParser):
     """Has the protocol parse the head of a request that offers an upgrade once more, without the offer."""
 
     def __init__(self, protocol: NoUpgrades) -> None:
@@ -51,7 +55,7 @@ class _Parser(httptools.HttpRequestParser):  # type: ignore[misc]
         """Whether the request whose headers were read offers what can be ignored: CONNECT asks for a tunnel."""
         return bool(self.should_upgrade()) and self.get_method() != b"CONNECT"
 
-    def feed_data(self, data: bytes) -> None:
+    def feed_data(self, data: bytes | bytearray | memoryview[int] | array[int]) -> None:
         parser, left = self, memoryview(data)
         while True:
             try:

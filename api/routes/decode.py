@@ -11,11 +11,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from regrow.api.access import JobId, caller
-from regrow.api.bodies.jobs import Problem
 from regrow.api.conditional import answer, is_known
 from regrow.api.dependencies import Service, ServiceDependency
 from regrow.api.negotiation import preferred_kind
-from regrow.api.pictures import DECODER, Kind, StoredBundle
+from regrow.api.pictures import DECODER, PictureKind, StoredBundle
+from regrow.api.responses import problems
 from regrow.core.codec.decode.animation import AnimationKind
 from regrow.core.codec.decode.view import LARGEST_SCALE, View, parse_box
 from regrow.core.codec.picture_files import FileKind
@@ -24,7 +24,7 @@ from regrow.core.errors import InvalidSettings
 
 router = APIRouter(tags=["decode"])
 
-NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 422, 503)}
+NO_PICTURE = problems(404, 409, 410, 422, 503)
 
 Crop = Annotated[
     str | None,
@@ -42,16 +42,18 @@ def _answers(*kinds: str) -> dict[int | str, dict[str, object]]:
     return {**NO_PICTURE, 200: {"content": {kind: {} for kind in kinds}}, 304: {"description": "Not modified"}}
 
 
-def _etag(bundle: StoredBundle, view: View, kind: Kind) -> str:
+def _etag(bundle: StoredBundle, view: View, kind: PictureKind) -> str:
     """Strong: the bundle's hash, the decoder's version and all that was asked for."""
     asked = hashlib.sha256(f"{view} {type(kind).__name__} {kind}".encode()).hexdigest()[:12]
     return f'"{bundle.digest[:32]}-{DECODER}-{asked}"'
 
 
-async def _answer(request: Request, service: Service, job_id: str, view: View, kind: Kind, **headers: str) -> Response:
+async def _answer(
+    request: Request, service: Service, job_id: str, view: View, kind: PictureKind, **headers: str
+) -> Response:
     """One short trip to Redis for what is known; only what has to be regrown waits for a core."""
     bundle = await run_in_threadpool(service.pictures.bundle, job_id)
-    view.refuse_impossible(bundle.parsed)
+    view.refuse_impossible(bundle.parsed.header)
     etag, file = _etag(bundle, view, kind), None
     if not is_known(request, etag):
         file = service.pictures.known(bundle, view, kind)
@@ -66,7 +68,7 @@ async def _answer(request: Request, service: Service, job_id: str, view: View, k
     dependencies=[Depends(caller)],
     response_class=Response,
     responses={
-        **{status: {"model": Problem} for status in (400, 408, 413, 415, 422)},
+        **problems(400, 408, 413, 415, 422),
         200: {"content": {kind.media_type: {} for kind in FileKind}},
     },
     openapi_extra={

@@ -15,8 +15,9 @@ from starlette.datastructures import UploadFile
 
 from regrow.api.access import Caller
 from regrow.api.asgi.prefix import below_prefix
-from regrow.api.bodies.jobs import JobBody, Problem
+from regrow.api.bodies.jobs import JobBody
 from regrow.api.dependencies import Service, ServiceDependency
+from regrow.api.responses import problems
 from regrow.api.routes.jobs import POLL_SECONDS
 from regrow.api.submit.gone import while_connected
 from regrow.api.submit.options import (
@@ -44,7 +45,7 @@ LOOK_SECONDS = 2.0
     "/encode",
     status_code=HTTPStatus.ACCEPTED,
     responses={
-        **{status: {"model": Problem} for status in (400, 408, 409, 413, 415, 422, 429, 503, 507)},
+        **problems(400, 408, 409, 413, 415, 422, 429, 503, 507),
         200: {"model": JobBody, "description": "The job was waited for, and has ended"},
     },
     openapi_extra=body_schema({"image": FILE}, IMAGE_TYPES),

@@ -13,8 +13,9 @@ from fastapi.sse import format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from regrow.api.access import Caller, JobId, who
-from regrow.api.bodies.jobs import JobBody, Problem
+from regrow.api.bodies.jobs import JobBody
 from regrow.api.dependencies import Service, ServiceDependency
+from regrow.api.responses import problems
 from regrow.core.access.principal import Principal
 from regrow.core.errors import JobNotFound, ServiceUnavailable
 from regrow.core.jobs.events import JobEvent, milliseconds_of
@@ -33,7 +34,7 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # nginx woul
     "/jobs/{id}/events",
     response_class=StreamingResponse,
     responses={
-        **{status: {"model": Problem} for status in (404, 422, 503)},
+        **problems(404, 422, 503),
         200: {"content": {"text/event-stream": {}}, "description": "Events, until the job has ended"},
         204: {"description": "The job has ended, and the client has seen that: do not connect again"},
     },

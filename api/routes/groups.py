@@ -19,9 +19,9 @@ from starlette.datastructures import UploadFile
 from regrow.api.access import Caller
 from regrow.api.asgi.prefix import below_prefix
 from regrow.api.bodies.groups import GroupBody, manifest_csv, manifest_rows
-from regrow.api.bodies.jobs import Problem
 from regrow.api.dependencies import ServiceDependency
 from regrow.api.errors import NOTHING_ACCEPTED, TABLE, problem
+from regrow.api.responses import problems
 from regrow.api.routes.jobs import POLL_SECONDS
 from regrow.api.settings import ApiSettings
 from regrow.api.submit.gone import Gone, while_connected
@@ -44,7 +44,7 @@ router = APIRouter(tags=["groups"])
 PATH = "/groups"
 IN_MEMORY_BYTES = 1 << 20
 ZIP = "application/zip"
-NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
+NOT_FOUND = problems(404, 503)
 
 
 class ManifestKind(StrEnum):
@@ -73,7 +73,7 @@ Group = Annotated[GroupDocument, Depends(_group)]
     PATH,
     status_code=HTTPStatus.ACCEPTED,
     response_model=GroupBody,
-    responses={status: {"model": Problem} for status in (400, 408, 409, 413, 415, 422, 429, 503, 507)},
+    responses=problems(400, 408, 409, 413, 415, 422, 429, 503, 507),
     openapi_extra=body_schema({"images": {"type": "array", "items": FILE}}, (ZIP, *IMAGE_TYPES)),
 )
 async def make_group(
@@ -117,7 +117,7 @@ def get_group(group: Group, service: ServiceDependency) -> GroupBody:
 @router.get(
     PATH + "/{id}/manifest.{kind}",
     response_class=Response,
-    responses={**NOT_FOUND, 422: {"model": Problem}, 200: {"content": {"application/json": {}, "text/csv": {}}}},
+    responses={**NOT_FOUND, **problems(422), 200: {"content": {"application/json": {}, "text/csv": {}}}},
 )
 def get_manifest(
     group: Group,
@@ -160,7 +160,7 @@ async def _files(
     with SpooledTemporaryFile(IN_MEMORY_BYTES) as body:
         async for chunk in request.stream():
             await run_in_threadpool(body.write, chunk)
-        yield [UploadedFile(None, body)], options  # type: ignore[list-item]  # it is a BinaryIO in all but name
+        yield [UploadedFile(None, body)], options
 
 
 def _all_refused(document: GroupDocument) -> Response:

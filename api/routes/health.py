@@ -9,9 +9,10 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from regrow.api.bodies.jobs import Health, Problem, Readiness, ReadinessWarning
+from regrow.api.bodies.jobs import Health, Readiness, ReadinessWarning
 from regrow.api.dependencies import Service, ServiceDependency
-from regrow.api.errors import Kind, problem
+from regrow.api.errors import ProblemType, problem
+from regrow.api.responses import problems
 from regrow.core.errors import RegrowError
 
 router = APIRouter(tags=["health"])
@@ -26,8 +27,8 @@ class Check:
 
 
 CHECKS = (
-    Check("redis", lambda service: service.jobs.store.check()),
-    Check("blobs", lambda service: service.jobs.blobs.check()),
+    Check("redis", lambda service: service.store.check()),
+    Check("blobs", lambda service: service.blobs.check()),
     Check("workers", lambda service: service.workers.check_skew()),
     Check("decoder", lambda service: service.warm_up.check()),
 )
@@ -40,7 +41,7 @@ async def livez() -> Health:
     return Health(status="ok")
 
 
-@router.get("/readyz", response_model=Readiness, responses={503: {"model": Problem}})
+@router.get("/readyz", response_model=Readiness, responses=problems(503))
 def readyz(service: ServiceDependency) -> Readiness | Response:
     """Redis and the blob store take writes, the workers understand this API, and it can decode; else 503 says what not.
 
@@ -53,7 +54,7 @@ def readyz(service: ServiceDependency) -> Readiness | Response:
         except RegrowError as error:
             wrong.append({"field": check.name, "message": str(error)})
     if wrong:
-        kind = Kind(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True)
+        kind = ProblemType(HTTPStatus.SERVICE_UNAVAILABLE, "service-unavailable", retry=True)
         return problem(kind, "; ".join(item["message"] for item in wrong), errors=wrong)
     return Readiness(status="ok", warnings=list(_warnings(service)))
 

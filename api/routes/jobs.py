@@ -10,24 +10,24 @@ from fastapi import APIRouter, Query, Request, Response
 
 from regrow.api.access import Caller, JobId
 from regrow.api.asgi.prefix import below_prefix
-from regrow.api.bodies.jobs import JobBody, JobList, Problem
+from regrow.api.bodies.jobs import JobBody, JobList
 from regrow.api.conditional import answer, answer_ranges
 from regrow.api.dependencies import ServiceDependency
+from regrow.api.responses import problems
 from regrow.core.codec.encode.report import Report
 from regrow.core.errors import JobEnded
-from regrow.core.jobs.documents import JobKeys
 from regrow.core.jobs.model import JobState
 
 router = APIRouter(tags=["jobs"])
 
 POLL_SECONDS = 1
 
-NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
-REFUSED = {status: {"model": Problem} for status in (404, 409, 429, 503)}
-NO_PICTURE = {status: {"model": Problem} for status in (404, 409, 410, 503)}
+NOT_FOUND = problems(404, 503)
+REFUSED = problems(404, 409, 429, 503)
+NO_PICTURE = problems(404, 409, 410, 503)
 
 
-@router.get("/jobs", responses={422: {"model": Problem}, 503: {"model": Problem}})
+@router.get("/jobs", responses=problems(422, 503))
 def list_jobs(
     service: ServiceDependency,
     principal: Caller,
@@ -37,7 +37,7 @@ def list_jobs(
 ) -> JobList:
     """Your jobs, newest first; for an admin, everybody's."""
     owner = None if principal.sees_all else principal.owner
-    jobs = service.jobs.store.newest(limit + 1, cursor, state or (), owner)
+    jobs = service.store.newest(limit + 1, cursor, state or (), owner)
     page = jobs[:limit]
     return JobList(jobs=[JobBody.of(job) for job in page], next=page[-1].id if len(jobs) > limit else None)
 
@@ -69,7 +69,7 @@ def get_bundle(request: Request, job_id: JobId, service: ServiceDependency) -> R
 def get_report(job_id: JobId, service: ServiceDependency) -> Report:
     """What became of the picture: quality, sizes and work. All of it is of the stored file."""
     service.pictures.bundle(job_id)  # or says why there is none
-    return Report.model_validate_json(service.jobs.blobs.get(JobKeys(job_id).report))
+    return Report.model_validate_json(service.jobs.report(job_id))
 
 
 @router.get(
@@ -78,11 +78,11 @@ def get_report(job_id: JobId, service: ServiceDependency) -> Report:
 def get_source(request: Request, job_id: JobId, service: ServiceDependency) -> Response:
     """The picture that was sent, as it was encoded: upright, in sRGB, without metadata."""
     service.jobs.get(job_id)
-    data = service.jobs.blobs.get(JobKeys(job_id).source)
+    data = service.jobs.source(job_id)
     return answer(request, f'"{hashlib.sha256(data).hexdigest()}"', "image/png", lambda: data)
 
 
-@router.post("/jobs/{id}/cancel", responses={**NOT_FOUND, 409: {"model": Problem}})
+@router.post("/jobs/{id}/cancel", responses={**NOT_FOUND, **problems(409)})
 def cancel_job(job_id: JobId, service: ServiceDependency) -> JobBody:
     """Stop a job; its workers do within seconds. Nothing of its results is kept."""
     job = service.jobs.get(job_id)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path
 
-from regrow.api.bodies.jobs import Problem, ProblemKind
+from regrow.api.bodies.jobs import ProblemKind
 from regrow.api.openapi import problem_kinds
+from regrow.api.responses import problems
 
 router = APIRouter(tags=["problems"])
 
@@ -19,7 +20,7 @@ def list_problems() -> list[ProblemKind]:
     return [ProblemKind.of(kind.type, kind.title, kind.status, text) for kind, text in problem_kinds().values()]
 
 
-@router.get("/problems/{type}", responses={404: {"model": Problem}})
+@router.get("/problems/{type}", responses=problems(404))
 def get_problem(type: Annotated[str, Path(examples=["job-not-found"])]) -> ProblemKind:
     """What a type of problem means."""
     if type not in problem_kinds():

@@ -8,14 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from regrow.api.access import Caller
-from regrow.api.bodies.jobs import DeliveryBody, DeliveryList, Problem, WebhookSecret
+from regrow.api.bodies.jobs import DeliveryBody, DeliveryList, WebhookSecret
 from regrow.api.dependencies import ServiceDependency
+from regrow.api.responses import problems
 from regrow.core.errors import DeliveryNotFound
 from regrow.core.webhooks.model import DeliveryDocument, is_delivery_id
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
-NOT_FOUND = {status: {"model": Problem} for status in (404, 503)}
+NOT_FOUND = problems(404, 503)
 CURSOR = "^[A-Za-z0-9_-]{1,100}$"
 
 
@@ -28,7 +29,7 @@ def _delivery(
     unknown = DeliveryNotFound(f"there is no webhook delivery {id[:100]}")
     if not is_delivery_id(id):
         raise unknown
-    delivery = service.jobs.deliveries.get(id)
+    delivery = service.deliveries.get(id)
     if not principal.sees(delivery.owner):
         raise unknown
     return delivery
@@ -37,7 +38,7 @@ def _delivery(
 Delivery = Annotated[DeliveryDocument, Depends(_delivery)]
 
 
-@router.get("/deliveries", responses={422: {"model": Problem}, 503: {"model": Problem}})
+@router.get("/deliveries", responses=problems(422, 503))
 def list_deliveries(
     service: ServiceDependency,
     principal: Caller,
@@ -46,7 +47,7 @@ def list_deliveries(
 ) -> DeliveryList:
     """Your webhooks' deliveries of the last week, newest first, with every attempt; for an admin, everybody's."""
     owner = None if principal.sees_all else principal.owner
-    found = service.jobs.deliveries.newest(owner, limit + 1, cursor)
+    found = service.deliveries.newest(owner, limit + 1, cursor)
     page = found[:limit]
     more = len(found) > limit
     return DeliveryList(deliveries=[DeliveryBody.of(each) for each in page], next=page[-1].id if more else None)
@@ -61,18 +62,18 @@ def get_delivery(delivery: Delivery) -> DeliveryBody:
 @router.post("/deliveries/{id}/replay", status_code=HTTPStatus.ACCEPTED, responses=NOT_FOUND)
 def replay_delivery(delivery: Delivery, service: ServiceDependency) -> DeliveryBody:
     """Send a delivery again, now: the same body with the same `webhook-id`, and a new time and signature."""
-    return DeliveryBody.of(service.jobs.deliveries.replay(delivery.id))
+    return DeliveryBody.of(service.deliveries.replay(delivery.id))
 
 
-@router.get("/secret", responses={503: {"model": Problem}})
+@router.get("/secret", responses=problems(503))
 def get_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """What your webhooks are signed with: HMAC-SHA256, as the Standard Webhooks specification says."""
     response.headers["Cache-Control"] = "no-store"
-    return WebhookSecret(secret=service.jobs.deliveries.secrets.current(principal.owner))
+    return WebhookSecret(secret=service.deliveries.secrets.current(principal.owner))
 
 
-@router.post("/secret/rotate", responses={503: {"model": Problem}})
+@router.post("/secret/rotate", responses=problems(503))
 def rotate_secret(service: ServiceDependency, principal: Caller, response: Response) -> WebhookSecret:
     """Replace your secret. For a day, deliveries are signed with the old one too, so that no receiver refuses any."""
     response.headers["Cache-Control"] = "no-store"
-    return WebhookSecret(secret=service.jobs.deliveries.secrets.rotate(principal.owner))
+    return WebhookSecret(secret=service.deliveries.secrets.rotate(principal.owner))

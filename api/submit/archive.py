@@ -8,7 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from regrow.core.errors import DamagedImage, ImageError, ImageTooLarge, UnsupportedImage
 from regrow.core.names import is_noise
@@ -26,7 +26,7 @@ _UTF_8 = 1 << 11
 
 LONGEST_NAME = 255
 DIRECTORY_BYTES = 4 << 20
-"""Of a ZIP's list of its files."""
+"""Bytes of a ZIP's directory, which lists its files."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -48,14 +48,14 @@ class Budget:
     left_out: int = 0
 
     def spend(self, size: int) -> None:
-        """Raises ImageTooLarge."""
+        """Count so many bytes as unpacked. Raises ImageTooLarge where that is more than is allowed."""
         self.left -= size
         if self.left < 0:
             raise ImageTooLarge("the images unpack to more bytes than a request may have")
 
 
 PIECE_BYTES = 64 * 1024
-"""Unpacked at a time."""
+"""Bytes that are unpacked at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,18 @@ def is_zip(start: bytes) -> bool:
 
 
 def plain_name(name: str | None) -> str:
-    """For people only: no path is ever made of it."""
+    """A file's name to show to people, without control characters. No path is ever made of it."""
     return _CONTROL.sub("", name or "")[-LONGEST_NAME:] or "unnamed"
 
 
-def images_in_zip(file: BinaryIO, limits: UploadLimits, budget: Budget) -> Iterator[Upload]:
+def images_in_zip(file: IO[bytes], limits: UploadLimits, budget: Budget) -> Iterator[Upload]:
     """The archive's files, in its order, without folders and what operating systems add.
 
     Raises DamagedImage where it is no ZIP that can be read, ImageTooLarge where there are too many files or bytes.
     """
     try:
         _check_directory(file, limits.images)
-        with zipfile.ZipFile(_Lenient(file)) as archive:  # type: ignore[arg-type]  # it reads, seeks and tells
+        with zipfile.ZipFile(_Lenient(file)) as archive:  # which reads, seeks and tells
             files = [entry for entry in archive.infolist() if not entry.is_dir()]
             entries = [entry for entry in files if not is_noise(entry.filename)]
             budget.left_out += len(files) - len(entries)
@@ -95,7 +95,7 @@ def images_in_zip(file: BinaryIO, limits: UploadLimits, budget: Budget) -> Itera
         raise DamagedImage(f"the ZIP file cannot be read: {error}") from error
 
 
-def _check_directory(file: BinaryIO, most: int) -> None:
+def _check_directory(file: IO[bytes], most: int) -> None:
     """Before anything is made of its directory, of which every entry takes memory. Raises ImageTooLarge."""
     directory, allowed = _directory_of(file), 4 * most + 16  # folders are entries too
     if directory is not None:
@@ -117,7 +117,7 @@ class _Directory:
     entries: int
 
 
-def _directory_of(file: BinaryIO) -> _Directory | None:
+def _directory_of(file: IO[bytes]) -> _Directory | None:
     """Where a ZIP's list of its files is. None where it has none, and so is no ZIP."""
     # Private, but it is what ZipFile itself goes by, and so cannot be told otherwise.
     end: Sequence[Any] | None = zipfile._EndRecData(file)  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ class _Lenient:
     The file itself stays as it is.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: IO[bytes]) -> None:
         found = _directory_of(file) or _Directory(0, 0, 0, 0)
         file.seek(found.start)
         self._file, self._start, self._directory = file, found.start, bytearray(file.read(found.size))

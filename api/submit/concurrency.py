@@ -32,7 +32,7 @@ class Turns:
 
     @property
     def owners(self) -> int:
-        """Who have something running or waiting."""
+        """How many owners have something running or waiting."""
         return len(self._owners)
 
     async def run(self, owner: str, work: Callable[[], T]) -> T:

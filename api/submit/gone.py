@@ -23,7 +23,7 @@ class Gone:
         self._calls: list[Callable[[], None]] = []
 
     def set(self) -> None:
-        """It has. Calls whatever asked to be called."""
+        """Say that the client has gone: calls what `calling` was given."""
         with self._lock:
             self._is_set = True
             calls = list(self._calls)
@@ -31,7 +31,7 @@ class Gone:
             call()
 
     def check(self) -> None:
-        """Raises ClientDisconnect."""
+        """Raises ClientDisconnect where the client has gone."""
         if self._is_set:
             raise ClientDisconnect
 
@@ -71,8 +71,8 @@ async def while_connected(request: Request, work: Callable[[Gone], Awaitable[T]]
         except Exception as error:
             failed.append(error)
         tasks.cancel_scope.cancel()
-    for error in failed:
-        raise error
+    for failure in failed:
+        raise failure
     if not found:
         raise ClientDisconnect
     return found[0]

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
-from typing import BinaryIO
+from typing import IO
 
 from regrow.api.dependencies import Service
 from regrow.api.errors import kind_of
@@ -20,15 +20,15 @@ from regrow.core.jobs.idempotency import reserve
 from regrow.core.times import now_ms
 
 REFUSALS = (ImageError, BudgetTooSmall, TooBusy)
-"""What concerns one image. Anything else concerns the service, and ends the request."""
+"""Errors that refuse one image and let the others go on; any other error ends the request."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """A file of the request, open for reading."""
+    """A file of the request, open for reading. name: as the client sent it, None for a request's whole body."""
 
     name: str | None
-    file: BinaryIO
+    file: IO[bytes]
 
 
 def submit_group(
@@ -41,7 +41,7 @@ def submit_group(
     ServiceUnavailable, ClientDisconnect where the client goes before all images are taken in; then no job is left.
     """
     key = None if order.idempotency_key is None else f"group {order.idempotency_key}"  # not the same image's, alone
-    reservation = reserve(service.jobs, principal.owner, key, _fingerprint(files, order), is_done=service.groups.exists)
+    reservation = reserve(service.blobs, principal.owner, key, _fingerprint(files, order), service.groups.exists)
     if reservation.done:
         return service.groups.get(reservation.job_id), True
     one = replace(order, webhook=None, idempotency_key=None, group=reservation.job_id)
@@ -49,7 +49,7 @@ def submit_group(
     limits = service.settings.upload_limits
     budget = Budget(limits.in_all)
     try:
-        with reservation.kept(service.jobs.blobs):
+        with reservation.kept(service.blobs):
             for upload in _uploads(files, limits, budget):
                 made.append(_entry(service, principal, upload, one, gone))
         document = GroupDocument(
@@ -61,14 +61,14 @@ def submit_group(
             left_out=budget.left_out,
         )
         if not any(entry.job_id for entry in made):
-            reservation.free(service.jobs.blobs)
+            reservation.free(service.blobs)
             return document, False
         service.groups.write(document)
     except BaseException:
         for entry in made:
             if entry.job_id is not None:
                 service.jobs.undo(entry.job_id)
-        reservation.free(service.jobs.blobs)
+        reservation.free(service.blobs)
         raise
     return document, False
 
@@ -107,5 +107,5 @@ def _fingerprint(files: Iterable[UploadedFile], order: Order) -> str:
     digest = hashlib.sha256()
     for each in files:
         each.file.seek(0)
-        digest.update(hashlib.file_digest(each.file, "sha256").digest())
+        digest.update(hashlib.file_digest(each.file, "sha256").digest())  # type: ignore[arg-type]  # has readinto, as all files
     return fingerprint(b"group" + digest.digest(), order)

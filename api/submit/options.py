@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Header, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
 
 from regrow.api.strictness import refuse_unknown
 from regrow.api.submit.submission import Order
-from regrow.core.codec.coder import Coder
-from regrow.core.codec.presets import Effort, Preset
-from regrow.core.codec.seeds import SeedKind
-from regrow.core.codec.settings import MOST_BYTES, EncodeSettings
+from regrow.core.codec.options import CodecOptions
 from regrow.core.errors import InvalidSettings
 from regrow.core.jobs.model import OnFailure, Priority
 from regrow.core.webhooks.address import Networks, parse_target
@@ -32,29 +28,8 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
 FILE = {"type": "string", "format": "binary"}
 
 
-class EncodeOptions(BaseModel):
+class EncodeOptions(CodecOptions):
     """How to encode. The same picture, options and software give the same bundle."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    preset: Preset = Field(default=Preset.SMALL, description="Size of the rules; a target chooses it per patch instead")
-    effort: Effort | None = Field(
-        default=None,
-        description="How long to train; by default standard where that takes about a minute on two cores, else draft",
-    )
-    seed: SeedKind = Field(default=SeedKind.SCAFFOLD, description="The state that pictures are grown from")
-    seed_number: int = Field(default=0, ge=0, lt=2**32, description="Of the random numbers used in training")
-
-    coder: Coder = Field(default=Coder.ANS, description="How weights are written: entropy coded, or a byte each")
-    target_psnr: float | None = Field(
-        default=None, ge=10, le=55, description="dB to reach in as few bytes as possible; presets are chosen per patch"
-    )
-    max_bytes: int | None = Field(
-        default=None,
-        ge=1,
-        le=MOST_BYTES,
-        description="Of the whole file, for a picture as good as possible within it",
-    )
 
     priority: Priority = Field(default=Priority.NORMAL, description="Between your own jobs")
     on_failure: OnFailure = Field(
@@ -82,14 +57,10 @@ class EncodeOptions(BaseModel):
                 parse_target(self.webhook, networks)
             except InvalidSettings as error:
                 raise RequestValidationError([{"loc": ("query", "webhook"), "msg": str(error)}]) from error
-        job_fields = {"priority", "on_failure", "timeout", "webhook"}
-        settings = EncodeSettings(**self.model_dump(exclude=job_fields | {"effort"}))
-        if self.effort is not None:
-            settings = replace(settings, effort=self.effort)
         return Order(
-            settings,
+            self.settings(),
             self.effort is None,
-            **self.model_dump(include=job_fields),
+            **self.model_dump(exclude=set(CodecOptions.model_fields)),
             idempotency_key=idempotency_key,
         )
 

@@ -13,6 +13,7 @@ from regrow.core.access.principal import Principal
 from regrow.core.codec.encode.effort import with_default_effort
 from regrow.core.codec.encode.plan import count_of, grid_of, patch_cost
 from regrow.core.codec.images import Head, read_head
+from regrow.core.codec.options import options_of
 from regrow.core.codec.reading.prepare import PreparedPicture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ImageError, TooBusy
@@ -25,9 +26,12 @@ from regrow.core.times import now_ms
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is asked for beside the picture. chooses_effort: that of the settings stands in for what suits the picture.
-    timeout: seconds; idempotency_key: None for none; group: that the job belongs to; webhook: where to tell that it has
-    ended."""
+    """What a request asks for beside the picture.
+
+    chooses_effort: whether the effort is to be chosen for the picture, the one in the settings being a stand-in.
+    timeout: seconds after which the job is ended. webhook: URL that is called at the job's end. idempotency_key: of the
+    request. group: id of the group that the job belongs to.
+    """
 
     settings: EncodeSettings
     chooses_effort: bool = True
@@ -66,23 +70,23 @@ def submit(
     the same, and the same request sent again gets it.
     """
     jobs, limits = service.jobs, service.limits_of(principal)
-    reservation = reserve(jobs, principal.owner, order.idempotency_key, fingerprint(data, order))
+    reservation = reserve(service.blobs, principal.owner, order.idempotency_key, fingerprint(data, order), jobs.exists)
     if reservation.done:
         return jobs.get(reservation.job_id), True
     try:
-        with reservation.kept(jobs.blobs):
+        with reservation.kept(service.blobs):
             picture = _checked(service, principal, data, gone, head)
             settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
             document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
             jobs.write(document, picture.png)
     except BaseException:
-        reservation.free(jobs.blobs)
+        reservation.free(service.blobs)
         raise
     try:
         jobs.enter(document, limits, keep=reservation.blob is not None)
         return jobs.get(document.id), False
     except TooBusy:
-        reservation.free(jobs.blobs)
+        reservation.free(service.blobs)
         raise
     except Exception:
         if reservation.blob is None:
@@ -93,11 +97,11 @@ def submit(
 def _checked(
     service: Service, principal: Principal, data: bytes, gone: Gone | None, head: Head | None
 ) -> PreparedPicture:
-    """The picture; what is refused is so at the least expense."""
+    """The decoded picture. The checks that cost least come first."""
     limits = service.limits_of(principal)
     head = head or read_head(data, service.settings.image_limits)
     service.workers.check_skew()
-    service.jobs.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
+    service.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
     return service.preparing.prepare(data, head, principal.owner, gone)
 
 
@@ -123,24 +127,21 @@ def _document(
         group=order.group,
         webhook=order.webhook,
         request_id=current_context().get("request_id"),
-        preset=settings.preset,
-        effort=settings.effort,
-        seed=settings.seed,
-        seed_number=settings.seed_number,
-        coder=settings.coder,
-        target_psnr=settings.target_psnr,
-        max_bytes=settings.max_bytes,
+        **options_of(settings),
     )
 
 
 def fingerprint(data: bytes, order: Order) -> str:
-    """Of what was asked for, as far as it is not what everybody gets: a new option leaves it as it is."""
+    """A hash of the file and of the options that are not at their defaults, to compare requests of one Idempotency-Key.
+
+    Defaults are left out so that a release with a new option makes the same hash of an old request.
+    """
     settings = _unlike(order.settings, EncodeSettings())
     asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None, "group": None}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode() + b"\n" + data).hexdigest()
 
 
 def _unlike(value: Any, plain: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are not as in another."""
+    """The fields of a dataclass that differ from those of another, by name."""
     usual = asdict(plain)
     return {name: field for name, field in asdict(value).items() if field != usual[name]}

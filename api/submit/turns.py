@@ -1,4 +1,4 @@
-"""Turns for threads, of which no owner has all."""
+"""Turns for threads, shared between owners so that no owner can hold all of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from regrow.api.submit.gone import Gone
 
 LOOK_SECONDS = 0.2
-"""Between looks at whether the client of one who waits is still there."""
+"""Seconds between two looks, by a thread that waits for its turn, at whether its client is still there."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

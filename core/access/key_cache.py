@@ -32,7 +32,8 @@ ANYBODY = Principal(LOCAL, Role.ADMIN)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """any: whether there ever was a key. listed: when, by the monotonic clock. fresh_until: by the same."""
+    """keys: those in force, by id. any: whether there ever was a key. listed: when they were, by the monotonic clock in
+    seconds. fresh_until: when they are to be listed again, by the same clock."""
 
     keys: dict[str, KeyDocument]
     any: bool
@@ -40,7 +41,7 @@ class _Known:
     fresh_until: float
 
 
-class KeyRing:
+class KeyCache:
     """Thread-safe. While the blob store is down, the keys that were seen last hold.
 
     may_be_open: whether anybody may use the service as long as there never was a key.

@@ -29,7 +29,8 @@ _TOKEN = re.compile(r"regrow_([0-9a-f]{12})_[A-Za-z0-9_-]{43}")
 
 
 class KeyDocument(BaseModel):
-    """What is kept of a key. digest: SHA-256 of the key, hexadecimal. Times: milliseconds since 1970."""
+    """What is kept of a key. version: of this form. digest: SHA-256 of the key, hexadecimal. max_patches: as in
+    Principal. Times: milliseconds since 1970."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -49,6 +50,7 @@ class KeyDocument(BaseModel):
         return same and (self.expires_ms is None or now < self.expires_ms)
 
     def principal(self) -> Principal:
+        """Who makes a request that shows this key."""
         return Principal(self.owner, self.role, self.id, self.max_patches)
 
 

@@ -1,4 +1,4 @@
-"""Who asks."""
+"""Who makes a request, and whose jobs they may see."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """key_id: of the key that was shown, None where none is needed. max_patches: outstanding at a time, 0 for no limit;
-    None for the service's own limit."""
+    """Who makes a request. owner: whose jobs these are. key_id: of the key that was shown, None where none is needed.
+    max_patches: how many of the owner's may be outstanding at a time, 0 for no limit; None for the service's own limit.
+    """
 
     owner: str
     role: Role
@@ -30,6 +31,7 @@ class Principal:
 
     @property
     def sees_all(self) -> bool:
+        """Whether everybody's jobs are there for this one, and the dashboard."""
         return self.role is Role.ADMIN
 
     def sees(self, owner: str) -> bool:

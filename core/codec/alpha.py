@@ -31,7 +31,7 @@ def seen(pixels: Pixels) -> Pixels:
 
 
 def _over_black(values: Pixels, alpha: Pixels) -> Pixels:
-    """All uint8 (height, width)."""
+    """Values (height, width) as they look over black with this alpha; all uint8."""
     shown = np.empty_like(alpha)
     for first in range(0, len(alpha), _BAND_ROWS):
         band = np.s_[first : first + _BAND_ROWS]
@@ -109,7 +109,7 @@ def _halved(values: npt.NDArray[Any]) -> _Levels:
 
 
 def _means(sums: _Levels, weights: _Levels) -> _Levels:
-    """0 where nothing has weight."""
+    """Sums over weights; 0 where nothing has weight."""
     return np.divide(sums, weights, out=np.zeros_like(sums), where=weights > 0)
 
 

@@ -1,4 +1,4 @@
-"""How the weights of a bundle may be written."""
+"""The ways in which a bundle can hold the weights of its rules."""
 
 from __future__ import annotations
 

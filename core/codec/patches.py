@@ -21,14 +21,17 @@ class PatchGrid:
 
     @property
     def rows(self) -> int:
+        """Patches from top to bottom."""
         return -(-self.height // self.size)
 
     @property
     def columns(self) -> int:
+        """Patches from left to right."""
         return -(-self.width // self.size)
 
     @property
     def count(self) -> int:
+        """Patches in all."""
         return self.rows * self.columns
 
     def origin(self, index: int) -> tuple[int, int]:
@@ -57,7 +60,13 @@ def to_bytes(patch: npt.NDArray[np.float32]) -> Pixels:
     return np.rint(patch * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def paste(pixels: Pixels, grid: PatchGrid, index: int, patch: Pixels) -> None:
-    """Write one patch, uint8 (channels, size, size), to its place in a picture (height, width, channels), cropped."""
-    (top, left), (height, width) = grid.origin(index), grid.extent(index)
-    pixels[top : top + height, left : left + width] = patch[:, :height, :width].transpose(1, 2, 0)
+def paste(pixels: Pixels, grid: PatchGrid, index: int, patch: Pixels, corner: tuple[int, int] = (0, 0)) -> None:
+    """Write those pixels of one patch, uint8 (channels, size, size), that lie in a part of the picture.
+
+    pixels: the part, uint8 (height, width, channels). corner: row and column of its top-left pixel in the picture.
+    """
+    (y, x), (rows, columns) = grid.origin(index), grid.extent(index)
+    top, bottom = max(y, corner[0]), min(y + rows, corner[0] + pixels.shape[0])
+    left, right = max(x, corner[1]), min(x + columns, corner[1] + pixels.shape[1])
+    shown = patch[:, top - y : bottom - y, left - x : right - x].transpose(1, 2, 0)
+    pixels[top - corner[0] : bottom - corner[0], left - corner[1] : right - corner[1]] = shown

@@ -13,12 +13,15 @@ from regrow.core.errors import InvalidSettings
 
 
 class FileKind(StrEnum):
+    """The file formats that a picture is served in, by the ends of their files' names."""
+
     PNG = "png"
     WEBP = "webp"
     JPEG = "jpg"
 
     @property
     def media_type(self) -> str:
+        """The format's MIME type."""
         return "image/jpeg" if self is FileKind.JPEG else f"image/{self}"
 
 
@@ -35,7 +38,9 @@ LONGEST_SIDE = {FileKind.WEBP: 16_383, FileKind.JPEG: 65_500}
 
 
 def write_picture(picture: Picture, kind: FileKind) -> bytes:
-    """PNG and WebP without loss, even of the colours of transparent pixels; JPEG at quality 90, 4:4:4, over white.
+    """The picture as a file of the kind.
+
+    PNG and WebP without loss, even of the colours of transparent pixels; JPEG at quality 90, 4:4:4, over white.
 
     Raises InvalidSettings where the format holds no picture as large.
     """
@@ -50,12 +55,12 @@ def write_picture(picture: Picture, kind: FileKind) -> bytes:
 
 
 def image_of(picture: Picture) -> Image.Image:
-    """Mode L, RGB or RGBA."""
+    """The picture as Pillow has it: mode L, RGB or RGBA."""
     return Image.fromarray(picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels)
 
 
 def flat_image(picture: Picture) -> Image.Image:
-    """Without alpha: transparent pixels over white. Mode L or RGB."""
+    """The picture as Pillow has it, without alpha: laid over white. Mode L or RGB."""
     image = image_of(picture)
     if picture.channels != 4:
         return image

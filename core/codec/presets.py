@@ -39,6 +39,8 @@ _SIZES = {
 
 
 class OptimizerName(StrEnum):
+    """What trains rules (core.codec.fit.optimizers)."""
+
     SOAP = "soap"
     ADAM = "adam"
 
@@ -57,9 +59,9 @@ class Schedule:
     """How one patch is trained: first as well as it can be, then with weight noise, so that it survives rounding.
 
     iterations, noisy_iterations: at most so many of each. learning_rate: its peak in both phases. decays: after a short
-    warm-up, along a cosine to zero; otherwise it is constant. steps: of the rollout, where the effort and not the seed
-    decides them. groups: of weights that are rounded together (core.codec.fit.rounding), 0 for rounding to nearest.
-    tuning_iterations: between two groups.
+    warm-up, along a cosine to zero; otherwise it is constant. optimizer: what trains. steps: of the rollout, where the
+    effort and not the seed decides them. groups: of weights that are rounded together (core.codec.fit.rounding), 0 for
+    rounding to nearest. tuning_iterations: of training what is not rounded yet, between two groups.
     """
 
     iterations: int
@@ -78,25 +80,31 @@ class Schedule:
 
     @property
     def tuning(self) -> int:
-        """Iterations between all roundings."""
+        """Iterations of tuning, between all the groups of one rounding."""
         return max(0, self.groups - 1) * self.tuning_iterations
 
-    def rounding_flops(self, shape: RuleShape, levels: int = 1) -> float:
-        """Of the Cholesky factors of one patch's rounding: a third of n³ each, n shrinking with every group."""
+    def rounding_flops(self, shape: RuleShape, roundings: int = 1) -> float:
+        """Floating-point operations of the Cholesky factors of one patch, rounded so many times.
+
+        A third of n³ each, n being the weights that are free, which are fewer with every group.
+        """
         if not self.groups:
             return 0.0
         factors = _TRIAL_FACTORS + sum(share**3 for share in self.free_shares)
-        return levels * factors * shape.parameters**3 / 3
+        return roundings * factors * shape.parameters**3 / 3
 
     @property
     def free_shares(self) -> list[float]:
-        """Of the weights, before each group and after the last."""
+        """Share of the weights that is not rounded yet, before each group and after the last."""
         return [left / self.groups for left in range(self.groups, -1, -1)] if self.groups else [1.0]
 
-    def work(self, shape: RuleShape, levels: int = 1) -> float:
-        """What training and rounding take, in iterations: following one weight's tangent costs about a third of one."""
+    def work(self, shape: RuleShape, roundings: int = 1) -> float:
+        """What training and so many roundings take, in iterations of training.
+
+        Following one weight's tangent, for the curvature, costs about a third of one.
+        """
         tangents = sum(self.free_shares) * shape.parameters if self.groups else 0.0
-        return self.total + levels * (self.tuning + _TANGENT * tangents)
+        return self.total + roundings * (self.tuning + _TANGENT * tangents)
 
 
 _TANGENT = 0.3

@@ -37,7 +37,10 @@ def psnr_from_mse(mse: float) -> float:
 
 
 def squared_error(original: Pixels, regrown: Pixels) -> int:
-    """Of what is seen, summed over all values of two pictures of the same shape; 8-bit levels squared."""
+    """The sum of squared differences of what is seen of two pictures of the same shape; 8-bit levels squared.
+
+    original, regrown: uint8 (height, width, channels), alpha not multiplied in.
+    """
     total = 0
     for first in range(0, len(original), BAND_ROWS):
         band = np.s_[first : first + BAND_ROWS]

@@ -1,4 +1,4 @@
-"""How a seed is grown."""
+"""A rollout: how many updates a seed is grown by, and which cells take part in each."""
 
 from __future__ import annotations
 

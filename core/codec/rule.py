@@ -21,7 +21,7 @@ FloatArray = npt.NDArray[np.floating]
 VISIBLE_OFFSET = 0.5
 
 MOST_STEPS = 1024
-"""Of a rollout (docs/FORMAT.md, 1.1)."""
+"""Updates that a rollout has at most (docs/FORMAT.md, 1.1)."""
 
 
 @dataclass(frozen=True, slots=True)

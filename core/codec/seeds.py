@@ -25,33 +25,38 @@ STEPS = {SeedKind.SCAFFOLD: 12, SeedKind.PIXEL: 40}
 the scaffold nothing has to travel. Chosen by `regrow bench steps`: docs/results/engine.md."""
 
 SCAFFOLD_FREQUENCIES = (1.0, 2.5, 6.0)
-"""Half-waves across the patch."""
+"""Of the scaffold's waves: half-waves across a patch."""
 
 
 def make_seed(kind: SeedKind, shape: RuleShape, size: int) -> npt.NDArray[np.float32]:
-    """The initial state of a patch of size × size cells; float32 (channels, size, size)."""
+    """The initial state of a patch of size × size cells, to train with; float32 (channels, size, size)."""
+    return exact_seed(kind, shape, size).astype(np.float32)
+
+
+def exact_seed(kind: SeedKind, shape: RuleShape, size: int) -> npt.NDArray[np.float64]:
+    """The seed before it is rounded to the numbers that training or decoding counts in; float64 (channels, size, size).
+
+    pixel: all cells are zero but the one at (size // 2, size // 2), whose hidden channels are one.
+    scaffold: the hidden channels are, in this order as far as there are any, for each wave of `scaffold_waves` the wave
+    along x and the same along y. All other channels are zero.
+    """
+    seed = np.zeros((shape.channels, size, size))
     match kind:
         case SeedKind.PIXEL:
-            return _pixel_seed(shape, size)
+            seed[shape.visible :, size // 2, size // 2] = 1.0
         case SeedKind.SCAFFOLD:
-            return _scaffold_seed(shape, size)
-
-
-def _pixel_seed(shape: RuleShape, size: int) -> npt.NDArray[np.float32]:
-    """All cells zero but the one at (size // 2, size // 2), whose hidden channels are one."""
-    seed = np.zeros((shape.channels, size, size), dtype=np.float32)
-    seed[shape.visible :, size // 2, size // 2] = 1.0
+            maps = [along for wave in scaffold_waves(size) for along in (wave[None, :], wave[:, None])]
+            for channel, values in zip(range(shape.visible, shape.channels), maps, strict=False):
+                seed[channel] = values
     return seed
 
 
-def _scaffold_seed(shape: RuleShape, size: int) -> npt.NDArray[np.float32]:
-    """Hidden channels, in this order as far as there are any: for each frequency f, with u = (index + 0.5) / size,
-    sin(pi f u) along x, the same along y, cos(pi f u) along x, the same along y. All other channels are zero.
+def scaffold_waves(size: int) -> npt.NDArray[np.float64]:
+    """For each frequency f, with u = (index + 0.5) / size: sin(pi f u), then cos(pi f u).
+
+    float64 (2 · frequencies, size).
     """
-    seed = np.zeros((shape.channels, size, size), dtype=np.float32)
     places = (np.arange(size) + 0.5) / size
-    waves = [wave(np.pi * frequency * places) for frequency in SCAFFOLD_FREQUENCIES for wave in (np.sin, np.cos)]
-    maps = [along for wave in waves for along in (wave[None, :], wave[:, None])]
-    for channel, values in zip(range(shape.visible, shape.channels), maps, strict=False):
-        seed[channel] = values
-    return seed
+    return np.stack(
+        [wave(np.pi * frequency * places) for frequency in SCAFFOLD_FREQUENCIES for wave in (np.sin, np.cos)]
+    )

@@ -9,18 +9,28 @@ from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import InvalidSettings
 
+SEED_NUMBERS = 2**32
+"""How many there are: from 0 on."""
+
+LOWEST_PSNR, HIGHEST_PSNR = 10, 55
+"""dB that may be a target."""
+
 MOST_BYTES = 1 << 40
+"""That may be allowed for a file."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
-    """seed: what pictures are grown from. seed_number: of the random numbers that start and train the rules.
+    """How a picture is encoded.
+
+    preset: how large a rule is. effort: how long it is trained. seed: what pictures are grown from. seed_number: of the
+    random numbers that start and train the rules.
 
     fire_rate: share of cells that update at each step; 0 for synchronous updates, and all that HTTP
     and the command line ask for. coder: how weights are written.
     target_psnr: dB that the picture shall reach in as few bytes as possible; max_bytes: that the whole file may have,
-    for a picture as good as possible. With either, each patch gets the preset and the quantisation steps that serve
-    the picture best, and `preset` is not used. Raises InvalidSettings.
+    for a picture as good as possible. With either, each patch gets the preset and the quantisation step sizes that
+    serve the picture best, and `preset` is not used. Raises InvalidSettings.
     """
 
     preset: Preset = Preset.SMALL
@@ -35,8 +45,10 @@ class EncodeSettings:
     def __post_init__(self) -> None:
         if self.target_psnr is not None and self.max_bytes is not None:
             raise InvalidSettings("give a target PSNR or a number of bytes, not both")
-        if self.target_psnr is not None and not 10 <= self.target_psnr <= 55:
-            raise InvalidSettings(f"a target PSNR must be from 10 to 55 dB, not {self.target_psnr:g}")
+        if self.target_psnr is not None and not LOWEST_PSNR <= self.target_psnr <= HIGHEST_PSNR:
+            raise InvalidSettings(
+                f"a target PSNR must be from {LOWEST_PSNR} to {HIGHEST_PSNR} dB, not {self.target_psnr:g}"
+            )
         if self.max_bytes is not None and not 1 <= self.max_bytes <= MOST_BYTES:
             raise InvalidSettings(f"the number of bytes must be from 1 to {MOST_BYTES}, not {self.max_bytes}")
         if self.searches and self.coder is not Coder.ANS:
@@ -51,5 +63,5 @@ class EncodeSettings:
 
     @property
     def searches(self) -> bool:
-        """Whether presets and steps are chosen per patch."""
+        """Whether presets and quantisation step sizes are chosen per patch."""
         return self.target_psnr is not None or self.max_bytes is not None

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import base64
-
 from pydantic import BaseModel, ConfigDict
 
 from regrow.core.access.principal import LOCAL
-from regrow.core.codec.coder import Coder
-from regrow.core.codec.encode.candidate import Candidate
-from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.encode.candidate import CandidateDocument
+from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.presets import Effort
 from regrow.core.codec.reading.source_format import SourceFormat
-from regrow.core.codec.rule import RuleShape
-from regrow.core.codec.seeds import SeedKind
-from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.model import JobState, OnFailure, Priority
 
 DOCUMENT_VERSION = 2
@@ -27,14 +22,15 @@ class Document(BaseModel):
     version: int = DOCUMENT_VERSION
 
 
-class JobDocument(Document):
-    """`job.json`: what was asked for.
+class JobDocument(Document, CodecOptions):
+    """`job.json`: what was asked for. Times in milliseconds since 1970.
 
-    source_bytes: size of the file that was uploaded. patch_cost: of one patch (core.codec.encode.plan.patch_cost).
+    owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: that it is cut
+    into. source_bytes: size of the file that was uploaded. patch_cost: of one (core.codec.encode.plan.patch_cost).
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
     colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
-    None in older documents.
+    None in older documents. effort: the one that was chosen for the picture, where the request named none.
     """
 
     id: str
@@ -55,13 +51,7 @@ class JobDocument(Document):
     group: str | None = None
     webhook: str | None = None
     request_id: str | None = None
-    preset: Preset
     effort: Effort
-    seed: SeedKind
-    seed_number: int
-    coder: Coder = Coder.ANS
-    target_psnr: float | None = None
-    max_bytes: int | None = None
 
     @property
     def deadline_ms(self) -> int | None:
@@ -69,46 +59,11 @@ class JobDocument(Document):
         begins = self.created_ms if self.timed_from_ms is None else self.timed_from_ms
         return None if self.timeout is None else begins + round(self.timeout * 1000)
 
-    def settings(self) -> EncodeSettings:
-        return EncodeSettings(
-            self.preset,
-            self.effort,
-            self.seed,
-            self.seed_number,
-            coder=self.coder,
-            target_psnr=self.target_psnr,
-            max_bytes=self.max_bytes,
-        )
-
-
-class CandidateDocument(Document):
-    """One encoding of a patch (core.codec.encode.allocation.Candidate). payload: base64."""
-
-    channels: int
-    hidden: int
-    visible: int
-    payload: str
-    error: int
-
-    @classmethod
-    def of(cls, candidate: Candidate) -> CandidateDocument:
-        shape = candidate.shape
-        return cls(
-            channels=shape.channels,
-            hidden=shape.hidden,
-            visible=shape.visible,
-            payload=base64.b64encode(candidate.payload).decode(),
-            error=candidate.error,
-        )
-
-    def candidate(self) -> Candidate:
-        shape = RuleShape(self.channels, self.hidden, self.visible)
-        return Candidate(shape, base64.b64decode(self.payload), self.error)
-
 
 class PartDocument(Document):
-    """`parts/<start>-<stop>`: some patches' results. patches: each one's candidates; failed: how many of them could not
-    be fitted and are flat; seconds: of fitting."""
+    """`parts/<start>-<stop>`: the results of the patches start <= n < stop. patches: each one's candidates; failed: how
+    many of them could not be fitted and are flat; patch_iterations: training iterations, summed over the patches;
+    seconds: of fitting."""
 
     start: int
     stop: int
@@ -119,7 +74,9 @@ class PartDocument(Document):
 
 
 class OutcomeDocument(Document):
-    """`outcome.json`: how a job ended. psnr, bytes: of the stored file; error: a type and a sentence."""
+    """`outcome.json`: how a job ended. Times in milliseconds since 1970. state: a final one. patches_failed: that could
+    not be fitted and are flat. attempts: batches handed to workers. psnr (dB), bytes: of the stored file. error_type,
+    error_message: as in JobFailure."""
 
     state: JobState
     finished_ms: int
@@ -133,7 +90,8 @@ class OutcomeDocument(Document):
 
 
 class IdempotencyDocument(Document):
-    """`idempotency/<hash>`: which job a key was used for, and a fingerprint of the request."""
+    """`idempotency/<hash>`: which job or group a key was used for, a fingerprint of the request, and when it last said
+    that it is being answered, in milliseconds since 1970."""
 
     job_id: str
     fingerprint: str
@@ -162,9 +120,11 @@ class JobKeys:
         self.outcome = self.prefix + "outcome.json"
 
     def part(self, patches: range) -> str:
+        """Of these patches' results."""
         return f"{self.parts}{patches.start:08d}-{patches.stop:08d}.json"
 
     def checkpoint(self, patches: range) -> str:
+        """Of what a fit of these patches has so far."""
         return f"{self.checkpoints}{patches.start:08d}-{patches.stop:08d}.fit"
 
 

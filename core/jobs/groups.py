@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from regrow.core.errors import BlobNotFound, GroupNotFound, JobNotFound
 from regrow.core.jobs.documents import Document
 from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.links import group_path, manifest_path
 from regrow.core.jobs.model import FINAL_STATES, Job, JobState, created_ms
-from regrow.core.stores.blobs import delete_all
+from regrow.core.stores.blobs import BlobStore, delete_all
 from regrow.core.times import now_ms
+from regrow.core.webhooks.deliveries import Deliveries
 
 GROUPS = "groups/"
 OPEN_GROUPS = "open-groups/"
@@ -31,8 +33,9 @@ class GroupEntry(Document):
 
 
 class GroupDocument(Document):
-    """`groups/<id>/group.json`. webhook: where to tell that all its jobs have ended. left_out: how many files of its
-    archives an operating system had added, which are no entries."""
+    """`groups/<id>/group.json`. created_ms: milliseconds since 1970. webhook: where to tell that all its jobs have
+    ended. entries: its images, in the order in which they were sent. left_out: how many files of its archives an
+    operating system had added, which are no entries."""
 
     id: str
     owner: str
@@ -55,10 +58,10 @@ class Member:
 
 
 class Groups:
-    """Methods raise ServiceUnavailable when a store cannot be reached."""
+    """Groups in the blob store, and their jobs. Methods raise ServiceUnavailable when a store cannot be reached."""
 
-    def __init__(self, jobs: Jobs) -> None:
-        self._jobs, self._blobs = jobs, jobs.blobs
+    def __init__(self, jobs: Jobs, blobs: BlobStore, deliveries: Deliveries) -> None:
+        self._jobs, self._blobs, self._deliveries = jobs, blobs, deliveries
         self._gone: set[str] = set()
 
     def write(self, document: GroupDocument) -> None:
@@ -115,9 +118,8 @@ class Groups:
         if not has_ended(members):
             return
         if document.webhook is not None:
-            deliveries = self._jobs.deliveries
-            message = f"msg_{document.id}_ended"
-            deliveries.enqueue(message, document.owner, document.webhook, "group.ended", _told(document, members))
+            message, data = f"msg_{document.id}_ended", _told(document, members)
+            self._deliveries.enqueue(message, document.owner, document.webhook, "group.ended", data)
         self._blobs.delete(f"{OPEN_GROUPS}{group_id}")
 
     def forget_if_empty(self, group_id: str) -> None:
@@ -129,13 +131,12 @@ class Groups:
 
 def _told(document: GroupDocument, members: Sequence[Member]) -> dict[str, object]:
     states = [member.job.state for member in members if member.job is not None]
-    path = f"/groups/{document.id}"
     return {
         "id": document.id,
         "images": len(members),
         "refused": sum(member.entry.job_id is None for member in members),
         "states": {str(state): states.count(state) for state in JobState if state in states},
-        "links": {"self": path, "manifest": f"{path}/manifest.json"},
+        "links": {"self": group_path(document.id), "manifest": manifest_path(document.id)},
     }
 
 

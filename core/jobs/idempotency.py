@@ -13,9 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from regrow.core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, JobNotFound, ServiceUnavailable
-from regrow.core.jobs.documents import IDEMPOTENCY, IdempotencyDocument, JobKeys
-from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.errors import BlobNotFound, IdempotencyConflict, IdempotencyInFlight, ServiceUnavailable
+from regrow.core.jobs.documents import IDEMPOTENCY, IdempotencyDocument
 from regrow.core.jobs.model import new_job_id
 from regrow.core.stores.blobs import BlobStore
 from regrow.core.times import iso, now_ms
@@ -74,26 +73,25 @@ class Reservation:
 
 
 def reserve(
-    jobs: Jobs, owner: str, key: str | None, fingerprint: str, is_done: Callable[[str], bool] | None = None
+    blobs: BlobStore, owner: str, key: str | None, fingerprint: str, exists: Callable[[str], bool]
 ) -> Reservation:
-    """An id for what a request makes. fingerprint: tells requests apart. is_done: whether what has an id was made; by
-    itself, whether there is such a job.
+    """An id for what a request makes. fingerprint: tells requests apart. exists: whether what has an id was made.
 
     Raises IdempotencyConflict where the key was used for another request, IdempotencyInFlight where the first request
     is still being answered, UnfitStore where two requests might each reserve a key, ServiceUnavailable.
     """
-    jobs.blobs.check_fit()
+    blobs.check_fit()
     document = IdempotencyDocument(job_id=new_job_id(), fingerprint=fingerprint, created_ms=now_ms())
     if key is None:
         return Reservation(document.job_id)
     name = hashlib.sha256(f"{owner}\n{key}".encode()).hexdigest()
     today, yesterday = (f"{IDEMPOTENCY}{day}/{name}" for day in days(document.created_ms))
-    blob = yesterday if jobs.blobs.exists(yesterday) else today
-    while not jobs.blobs.put_if_absent(blob, document.model_dump_json().encode()):
-        first = _find(jobs, blob)
+    blob = yesterday if blobs.exists(yesterday) else today
+    while not blobs.put_if_absent(blob, document.model_dump_json().encode()):
+        first = _find(blobs, blob)
         if first is None:  # it was freed this very moment
             raise IdempotencyInFlight("the first request with this Idempotency-Key has just failed: send it again")
-        known = _again(first, blob, document, is_done or (lambda job_id: _is_job(jobs, job_id)))
+        known = _again(first, blob, document, exists)
         if known is not None:
             return known
         blob = f"{blob}-after-{first.job_id}"  # the first has died: of those who follow, one reserves
@@ -105,31 +103,23 @@ def days(now: int) -> tuple[str, str]:
     return iso(now)[:10], iso(now - 24 * 3600 * 1000)[:10]
 
 
-def _find(jobs: Jobs, blob: str) -> IdempotencyDocument | None:
+def _find(blobs: BlobStore, blob: str) -> IdempotencyDocument | None:
     try:
-        return IdempotencyDocument.model_validate_json(jobs.blobs.get(blob))
+        return IdempotencyDocument.model_validate_json(blobs.get(blob))
     except BlobNotFound:
         return None
 
 
 def _again(
-    first: IdempotencyDocument, blob: str, document: IdempotencyDocument, is_done: Callable[[str], bool]
+    first: IdempotencyDocument, blob: str, document: IdempotencyDocument, exists: Callable[[str], bool]
 ) -> Reservation | None:
     """What a request gets whose key was reserved before; None where whoever did so has died."""
     if first.fingerprint != document.fingerprint:
         raise IdempotencyConflict("this Idempotency-Key was used for another request: choose a new one for this one")
     if first.job_id == document.job_id:  # our own writing, of which the answer was lost
         return Reservation(first.job_id, blob=blob, fingerprint=first.fingerprint)
-    if is_done(first.job_id):
+    if exists(first.job_id):
         return Reservation(first.job_id, done=True, blob=blob)
     if now_ms() - first.created_ms < IN_FLIGHT_MS:
         raise IdempotencyInFlight("the first request with this Idempotency-Key is still being answered")
     return None
-
-
-def _is_job(jobs: Jobs, job_id: str) -> bool:
-    try:
-        jobs.store.state(job_id)
-    except JobNotFound:
-        return jobs.blobs.exists(JobKeys(job_id).outcome)
-    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from regrow.core.jobs.links import bundle_path, job_path, picture_path
 from regrow.core.jobs.model import Job
 from regrow.core.webhooks.deliveries import Deliveries
 
@@ -24,6 +25,6 @@ def announce_job(deliveries: Deliveries, job: Job) -> None:
         "started_at": job.started_at,
         "finished_at": job.finished_at,
         "error": None if job.error is None else {"type": job.error.type, "message": job.error.message},
-        "links": {"self": f"/jobs/{job.id}", "picture": f"/decode/{job.id}.png", "bundle": f"/jobs/{job.id}/bundle"},
+        "links": {"self": job_path(job.id), "picture": picture_path(job.id), "bundle": bundle_path(job.id)},
     }
     deliveries.enqueue(f"msg_{job.id}_{job.finished_ms}", job.owner, job.webhook, f"job.{job.state}", data)

@@ -17,33 +17,26 @@ from regrow.core.jobs.messages import Sender
 from regrow.core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.stores.blobs import BlobStore, delete_all
-from regrow.core.times import now_ms
 from regrow.core.webhooks.deliveries import Deliveries
 
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """The stores, and how to wake a worker. Methods raise ServiceUnavailable when one cannot be reached."""
+    """Jobs in both stores. Methods raise ServiceUnavailable when one cannot be reached.
+
+    sender: wakes workers. deliveries: of the webhooks that tell of a job's end.
+    """
 
     store: JobStore
     blobs: BlobStore
     sender: Sender
-
-    @property
-    def deliveries(self) -> Deliveries:
-        """The webhooks on their way."""
-        return Deliveries(self.store.redis, self.blobs, now_ms)
-
-    def accept(self, document: JobDocument, source: bytes, limits: Limits) -> None:
-        """Store a new job and queue it. source: its picture as PNG.
-
-        Raises TooBusy; then, as with an outage, nothing of it is left.
-        """
-        self.write(document, source)
-        self.enter(document, limits)
+    deliveries: Deliveries
 
     def write(self, document: JobDocument, source: bytes) -> None:
-        """The first half: into the blob store. What an outage left half done is removed."""
+        """Store a new job, which `enter` is to follow. source: its picture as PNG.
+
+        What an outage left half done is removed.
+        """
         keys = JobKeys(document.id)
         try:
             self.blobs.put(keys.open, b"")
@@ -54,7 +47,10 @@ class Jobs:
             raise
 
     def enter(self, document: JobDocument, limits: Limits, *, keep: bool = False) -> None:
-        """The second half: into Redis. keep: leave what is written to the sweeper, if Redis does not answer."""
+        """Queue a job that is stored. Raises TooBusy; then, as with an outage, nothing of it is left.
+
+        keep: leave what is stored to the sweeper, if Redis does not answer.
+        """
         try:
             self.store.enter(document, limits)
         except Exception as error:
@@ -85,6 +81,25 @@ class Jobs:
                     found[job_id] = self.get(job_id)
         return found
 
+    def exists(self, job_id: str) -> bool:
+        """Whether there is such a job, whether or not Redis knows."""
+        try:
+            self.store.state(job_id)
+        except JobNotFound:
+            return self.blobs.exists(JobKeys(job_id).outcome)
+        return True
+
+    def has_succeeded(self, job_id: str) -> bool:
+        """By Redis, or, if it is away or has forgotten, by the blob store: pictures outlive what Redis knows."""
+        try:
+            return self.store.state(job_id) is JobState.SUCCEEDED
+        except (JobNotFound, ServiceUnavailable):
+            try:
+                outcome = OutcomeDocument.model_validate_json(self.blobs.get(JobKeys(job_id).outcome))
+            except BlobNotFound:
+                return False
+            return outcome.state is JobState.SUCCEEDED
+
     def owner(self, job_id: str) -> str:
         """Whose job it is, whether or not Redis knows. Raises JobNotFound."""
         try:
@@ -109,9 +124,26 @@ class Jobs:
         with contextlib.suppress(BlobNotFound):  # without either, it is being deleted
             self.store.enter_ended(document, OutcomeDocument.model_validate_json(self.blobs.get(keys.outcome)))
 
+    def enter_anew(self, job_id: str) -> None:
+        """Have Redis forget what it knows of a job, and enter it as the blob store knows it. Raises JobNotFound."""
+        self.store.forget(job_id)
+        self.restore(job_id)
+
     def document(self, job_id: str) -> JobDocument:
         """`job.json`. Raises BlobNotFound."""
         return JobDocument.model_validate_json(self.blobs.get(JobKeys(job_id).job))
+
+    def source(self, job_id: str) -> bytes:
+        """The picture that was sent, as PNG. Raises BlobNotFound."""
+        return self.blobs.get(JobKeys(job_id).source)
+
+    def bundle(self, job_id: str) -> bytes:
+        """The encoded picture of a job that has succeeded. Raises BlobNotFound."""
+        return self.blobs.get(JobKeys(job_id).bundle)
+
+    def report(self, job_id: str) -> bytes:
+        """JSON of core.codec.encode.report.Report, of a job that has succeeded. Raises BlobNotFound."""
+        return self.blobs.get(JobKeys(job_id).report)
 
     def succeed(self, job_id: str, psnr: float, size: int, failed: int = 0) -> None:
         """End a job whose bundle is stored. failed: how many of its patches are flat."""

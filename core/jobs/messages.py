@@ -1,7 +1,7 @@
 """The messages that wake workers, and the Celery settings that producer and consumer must agree on.
 
 A message says that there is work, and which protocol it is of; what there is to do, the woken worker claims from the
-queue of steps (core.jobs.queue, docs/adr/0006). So a message that is lost, late or doubled does no harm.
+queue of work units (core.jobs.queue, docs/adr/0006). So a message that is lost, late or doubled does no harm.
 """
 
 from __future__ import annotations
@@ -25,10 +25,14 @@ VISIBILITY_TIMEOUT = 600
 
 
 class QueueName(StrEnum):
+    """The queues of messages; each is a key in Redis."""
+
     WORK = "regrow.work"
 
 
 class TaskName(StrEnum):
+    """What a message asks for."""
+
     WORK = "regrow.work"
 
 

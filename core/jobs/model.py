@@ -6,11 +6,14 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
-from regrow.core.times import now_ms
+from regrow.core.times import iso, now_ms
 
 
 class Priority(StrEnum):
-    """Between the jobs of one owner. Owners share the workers equally, whatever their jobs' priorities."""
+    """Between the jobs of one owner, the last first: those of a higher one are worked on first.
+
+    Owners share the workers equally, whatever their jobs' priorities.
+    """
 
     LOW = "low"
     NORMAL = "normal"
@@ -33,14 +36,13 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
-FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-_ENDS_EARLY = {JobState.FAILED, JobState.CANCELLED}
+RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
+"""The ends of a job without a picture, which every state before them may lead to."""
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.FITTING, JobState.ASSEMBLING} | _ENDS_EARLY),
-    JobState.FITTING: frozenset({JobState.ASSEMBLING} | _ENDS_EARLY),
-    JobState.ASSEMBLING: frozenset({JobState.SUCCEEDED} | _ENDS_EARLY),
+    JobState.QUEUED: RETRYABLE | {JobState.FITTING, JobState.ASSEMBLING},
+    JobState.FITTING: RETRYABLE | {JobState.ASSEMBLING},
+    JobState.ASSEMBLING: RETRYABLE | {JobState.SUCCEEDED},
     JobState.SUCCEEDED: frozenset(),
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
@@ -49,9 +51,9 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 makes a job that failed or was cancelled a new one of the same id. From queued to assembling goes a job whose last part
 comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
-RETRYABLE = frozenset({JobState.FAILED, JobState.CANCELLED})
+FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
-PHASES = {
+PHASES = {  # what goes on in each state, for people
     JobState.QUEUED: "waiting for a worker",
     JobState.FITTING: "training one rule per patch",
     JobState.ASSEMBLING: "writing the bundle and measuring the regrown picture",
@@ -91,17 +93,19 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is known of a job; what is not known yet is None.
+    """What is known of a job; what is not known yet is None. Times: milliseconds since 1970.
 
-    progress: share of the work done, in [0, 1]. psnr: dB; of the stored file once succeeded, before that of the
-    unrounded rules so far. bytes: size of the bundle. attempts: batches handed to workers, repetitions included.
-    queue_position: 1 for the job that was accepted first of those that no worker has begun. webhook: where its end is
-    told.
+    owner: whose it is (core.access). group: that it was sent in. preset, effort, seed: as asked for, or chosen.
+    width, height: of the picture, in pixels. patches_total: that it is cut into; patches_done: that are fitted;
+    patches_failed: that could not be, and are flat. progress: share of the work done, in [0, 1]. eta_seconds: until its
+    end, as far as its speed so far tells. psnr: dB, of the stored file, once the job has succeeded. bytes: size of the
+    bundle. attempts: batches handed to workers, repetitions included. started_ms: when a worker began it.
+    queue_position: 1 for the job that was accepted first of those that no worker has begun. error: why it failed.
+    webhook: where its end is told.
     """
 
     id: str
     owner: str
-    group: str | None
     priority: Priority
     state: JobState
     preset: str
@@ -111,17 +115,31 @@ class Job:
     height: int
     patches_total: int
     patches_done: int
-    patches_failed: int
     progress: float
-    psnr: float | None
-    bytes: int | None
-    attempts: int
-    created_at: str
-    started_at: str | None
-    finished_at: str | None
-    started_ms: int | None
-    finished_ms: int | None
-    eta_seconds: float | None
-    queue_position: int | None
-    error: JobFailure | None
-    webhook: str | None
+    created_ms: int
+    group: str | None = None
+    patches_failed: int = 0
+    psnr: float | None = None
+    bytes: int | None = None
+    attempts: int = 0
+    started_ms: int | None = None
+    finished_ms: int | None = None
+    eta_seconds: float | None = None
+    queue_position: int | None = None
+    error: JobFailure | None = None
+    webhook: str | None = None
+
+    @property
+    def created_at(self) -> str:
+        """As ISO 8601."""
+        return iso(self.created_ms)
+
+    @property
+    def started_at(self) -> str | None:
+        """As ISO 8601."""
+        return None if self.started_ms is None else iso(self.started_ms)
+
+    @property
+    def finished_at(self) -> str | None:
+        """As ISO 8601."""
+        return None if self.finished_ms is None else iso(self.finished_ms)

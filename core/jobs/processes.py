@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
-from redis import Redis
 
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
-
-_KEY = "regrow:processes"
+from regrow.core.stores.redis_client import RedisClient
 
 
 class ProcessState(StrEnum):
@@ -19,7 +17,8 @@ class ProcessState(StrEnum):
 
 
 class ProcessRecord(BaseModel):
-    """pid: None while restarting. last_exit: how the one before ended. since: when this state began, ISO 8601."""
+    """One process. name: for people, such as `worker 0`. restarts: how often it was started again. pid: None while
+    restarting. last_exit: how the one before ended. since: when this state began, ISO 8601."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,18 +34,18 @@ _RECORDS = TypeAdapter(list[ProcessRecord])
 
 
 class ProcessRegistry:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """The processes of a `regrow serve`. Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
 
     def report(self, records: list[ProcessRecord], expires_after: float) -> None:
         """Write records that live for `expires_after` seconds, in place of those before."""
         with redis_errors():
-            self._redis.set(_KEY, _RECORDS.dump_json(records), px=int(expires_after * 1000))
+            self._redis.set(Key.PROCESSES, _RECORDS.dump_json(records), px=int(expires_after * 1000))
 
     def all(self) -> list[ProcessRecord]:
         """The records, in the order in which they were reported; none where nobody supervises."""
         with redis_errors():
-            value = self._redis.get(_KEY)
+            value = self._redis.get(Key.PROCESSES)
         return _RECORDS.validate_json(value) if value else []

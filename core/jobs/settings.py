@@ -16,8 +16,8 @@ from regrow.core.webhooks.settings import WebhookSettings
 class ServiceSettings(BlobSettings, WebhookSettings):
     """What every process of the service needs.
 
-    redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`. lease: how long after its worker was lost a step
-    is handed to another. result_ttl: how long after its end a job is deleted, picture and all; None: never.
+    redis_url: `redis://host:port/0`, or `unix:///path/to/socket?db=0`. lease: how long after its worker was lost a work
+    unit is handed to another. result_ttl: how long after its end a job is deleted, picture and all; None: never.
     """
 
     redis_url: SecretStr = SecretStr("redis://127.0.0.1:6379/0")

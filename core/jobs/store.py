@@ -1,25 +1,20 @@
-"""Jobs in Redis: the fast view of what the blob store knows. lua/common.lua lists the keys, and what counts are of."""
+"""Jobs in Redis: the fast view of what the blob store knows. redis_keys.py lists the keys, and what counts are of."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from redis import Redis
 
 from regrow.core.errors import ImageTooLarge, JobNotFound, TooBusy
 from regrow.core.jobs.documents import JobDocument, OutcomeDocument
 from regrow.core.jobs.job_hash import fields_of, job_of
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.model import Job, JobFailure, JobState, created_ms, states_before
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.scripts import load_script, probe
 from regrow.core.stores.redis import redis_errors
-
-_JOBS, _OPEN, _WAITING, _DEADLINES = "regrow:jobs", "regrow:open", "regrow:waiting", "regrow:deadlines"
-
-_OWNED = "regrow:owned:"
+from regrow.core.stores.redis_client import RedisClient
 
 _PAGE = 100
 HISTORY_SECONDS = 7 * 24 * 3600
@@ -35,17 +30,11 @@ class Limits:
 
 
 class JobStore:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """Jobs in Redis. Every method raises ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
         self._scripts = {name: load_script(redis, name) for name in ("enter", "enter_ended", "end", "forget")}
-
-    @property
-    def redis(self) -> Redis:
-        """The connection, for what else is kept there."""
-        redis: Redis = self._redis
-        return redis
 
     def check(self) -> None:
         """Raises ServiceUnavailable unless Redis takes writes."""
@@ -124,7 +113,7 @@ class JobStore:
     def state(self, job_id: str) -> JobState:
         """Raises JobNotFound."""
         with redis_errors():
-            state = self._redis.hget(_job_key(job_id), "state")
+            state = self._redis.hget(Key.JOB.of(job_id), "state")
         if state is None:
             raise JobNotFound(f"there is no job {job_id}")
         return JobState(state)
@@ -132,15 +121,15 @@ class JobStore:
     def owner(self, job_id: str) -> str:
         """Raises JobNotFound."""
         with redis_errors():
-            owner = self._redis.hget(_job_key(job_id), "owner")
+            owner = self._redis.hget(Key.JOB.of(job_id), "owner")
         if owner is None:
             raise JobNotFound(f"there is no job {job_id}")
         return str(owner)
 
     def last_failure(self, job_id: str) -> JobFailure:
-        """What went wrong last with one of the job's steps."""
+        """What went wrong last with one of the job's units."""
         with redis_errors():
-            kind, message = self._redis.hmget(_job_key(job_id), "last_error_type", "last_error_message")
+            kind, message = self._redis.hmget(Key.JOB.of(job_id), ["last_error_type", "last_error_message"])
         return JobFailure(kind or "step-failed", message or "no reason is known")
 
     def get(self, job_id: str) -> Job:
@@ -154,7 +143,7 @@ class JobStore:
     def outcome(self, job_id: str) -> OutcomeDocument:
         """How a job has ended. Raises JobNotFound."""
         with redis_errors():
-            fields = self._redis.hgetall(_job_key(job_id))
+            fields = self._redis.hgetall(Key.JOB.of(job_id))
         if "finished_ms" not in fields:
             raise JobNotFound(f"there is no job {job_id} that has ended")
         known = OutcomeDocument.model_fields.keys() - {"version"}
@@ -165,7 +154,7 @@ class JobStore:
     ) -> list[Job]:
         """The jobs created last, newest first. before: an id, to go on after it; states: only jobs in one of these;
         owner: only one's."""
-        jobs_key = _JOBS if owner is None else f"{_OWNED}{owner}"
+        jobs_key = Key.JOBS if owner is None else Key.OWNED.of(owner)
         found = list[Job]()
         while len(found) < limit:
             start = self._rank_after(jobs_key, before)  # anew for each page: meanwhile, others came
@@ -189,18 +178,18 @@ class JobStore:
     def open_jobs(self) -> list[str]:
         """Ids of all jobs that have not ended."""
         with redis_errors():
-            return list(self._redis.zrange(_OPEN, 0, -1))
+            return list(self._redis.zrange(Key.OPEN, 0, -1))
 
     def overdue(self) -> list[str]:
         """Ids of jobs that ought to have ended by now."""
         now = self.now_ms()
         with redis_errors():
-            return list(self._redis.zrange(_DEADLINES, "-inf", now, byscore=True))
+            return list(self._redis.zrange(Key.DEADLINES, "-inf", now, byscore=True))
 
     def outstanding(self, owner: str) -> tuple[int, int]:
         """Patches that are accepted and not done: the owner's, and all."""
         with redis_errors():
-            owned, in_all = self._redis.hmget("regrow:outstanding", owner, "*")
+            owned, in_all = self._redis.hmget(Key.OUTSTANDING, [owner, "*"])
         return int(owned or 0), int(in_all or 0)
 
     def up_seconds(self) -> int:
@@ -212,17 +201,17 @@ class JobStore:
         """Take jobs that Redis has forgotten off the lists of jobs."""
         oldest = self.now_ms() - 1000 * HISTORY_SECONDS
         with redis_errors():
-            for jobs_key in (_JOBS, *self._redis.scan_iter(f"{_OWNED}*", count=1000, _type="zset")):
+            for jobs_key in (Key.JOBS, *self._redis.scan_iter(Key.OWNED.of("*"), count=1000, _type="zset")):
                 ids = self._redis.zrange(jobs_key, "-inf", oldest, byscore=True)
-                gone = [job_id for job_id in ids if not self._redis.exists(_job_key(job_id))]
+                gone = [job_id for job_id in ids if not self._redis.exists(Key.JOB.of(job_id))]
                 if gone:
                     self._redis.zrem(jobs_key, *gone)
 
     def _read(self, ids: Sequence[str], *, missing_too: bool = True) -> dict[str, Job]:
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
             for job_id in ids:
-                pipe.hgetall(_job_key(job_id))
-                pipe.zrank(_WAITING, job_id)
+                pipe.hgetall(Key.JOB.of(job_id))
+                pipe.zrank(Key.WAITING, job_id)
             found = pipe.execute()
         jobs = {}
         for job_id, fields, place in zip(ids, found[::2], found[1::2], strict=True):
@@ -238,10 +227,6 @@ def _too_busy(patches: int, most: int, whose: str) -> TooBusy:
         f"the job's {patches} patches would make more than {most} of {whose} that are not done: "
         "send it again when others are"
     )
-
-
-def _job_key(job_id: str) -> str:
-    return f"regrow:job:{job_id}"
 
 
 def _missing(parts: Sequence[range], patches: int) -> list[list[int]]:

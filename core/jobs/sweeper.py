@@ -14,11 +14,10 @@ from datetime import timedelta
 
 from regrow.core.errors import BlobNotFound, GroupNotFound, JobNotFound, ServiceUnavailable
 from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, OutcomeDocument
-from regrow.core.jobs.groups import GROUPS, OPEN_GROUPS, Groups
+from regrow.core.jobs.groups import GROUPS, OPEN_GROUPS
 from regrow.core.jobs.idempotency import days
-from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.wiring import Backend
 from regrow.core.stores.blobs import delete_all
 
 log = logging.getLogger("regrow.sweeper")
@@ -37,9 +36,10 @@ CONTACT_SECONDS = 5.0
 class Sweeper:
     """result_ttl: how long after its end a job is deleted; None: never."""
 
-    def __init__(self, jobs: Jobs, queue: StepQueue, result_ttl: timedelta | None = None) -> None:
-        self._jobs, self._queue, self._result_ttl = jobs, queue, result_ttl
-        self._groups = Groups(jobs)
+    def __init__(self, backend: Backend, result_ttl: timedelta | None = None) -> None:
+        self._jobs, self._groups, self._queue = backend.jobs, backend.groups, backend.queue
+        self._store, self._blobs, self._sender = backend.store, backend.blobs, backend.jobs.sender
+        self._result_ttl = result_ttl
         self._contact_since: float | None = None
         self._stopping = threading.Event()
 
@@ -59,8 +59,8 @@ class Sweeper:
         """What Redis alone tells: work that no worker was woken for, leases that ended, jobs out of time."""
         try:
             if self._queue.is_waiting():
-                self._jobs.sender.wake()
-            up = self._jobs.store.up_seconds()
+                self._sender.wake()
+            up = self._store.up_seconds()
         except ServiceUnavailable:
             self._contact_since = None
             raise
@@ -68,33 +68,33 @@ class Sweeper:
         self._contact_since = now if self._contact_since is None else self._contact_since
         if min(up, now - self._contact_since) >= min(CONTACT_SECONDS, self._queue.lease):
             self._expire()
-        self._for_each(self._jobs.store.overdue(), self._end_overdue)
+        self._for_each(self._store.overdue(), self._end_overdue)
 
     def reconcile(self) -> None:
         """Bring both stores to one mind about every job that has not ended."""
-        open_jobs = set(self._jobs.store.open_jobs())
-        markers = {key.removeprefix(OPEN) for key in self._jobs.blobs.list(OPEN)}
+        open_jobs = set(self._store.open_jobs())
+        markers = {key.removeprefix(OPEN) for key in self._blobs.list(OPEN)}
         self._for_each(sorted(filter(is_job_id, markers - open_jobs)), self._take_up)
         self._for_each(sorted(open_jobs - markers), self._mark_or_forget)
         self._for_each(self._queue.stalled(), self._enter_anew)
-        groups = [key.removeprefix(OPEN_GROUPS) for key in self._jobs.blobs.list(OPEN_GROUPS)]
+        groups = [key.removeprefix(OPEN_GROUPS) for key in self._blobs.list(OPEN_GROUPS)]
         self._for_each(filter(is_job_id, groups), self._groups.announce_ended)
 
     def clean(self) -> None:
         """Delete what has had its time: jobs, idempotency keys, what killed writers left."""
         if self._result_ttl is not None:
-            last = self._jobs.store.now_ms() - self._result_ttl.total_seconds() * 1000
-            ids = filter(is_job_id, self._jobs.blobs.folders(JOBS))
+            last = self._store.now_ms() - self._result_ttl.total_seconds() * 1000
+            ids = filter(is_job_id, self._blobs.folders(JOBS))
             old = (job_id for job_id in ids if created_ms(job_id) < last)
             self._for_each(old, lambda job_id: self._delete_if_ended_by(job_id, last))
-            groups = filter(is_job_id, self._jobs.blobs.folders(GROUPS))
+            groups = filter(is_job_id, self._blobs.folders(GROUPS))
             self._for_each((each for each in groups if created_ms(each) < last), self._groups.forget_if_empty)
-        remembered = days(self._jobs.store.now_ms())
-        for day in self._jobs.blobs.folders(IDEMPOTENCY):
+        remembered = days(self._store.now_ms())
+        for day in self._blobs.folders(IDEMPOTENCY):
             if day < min(remembered):
-                delete_all(self._jobs.blobs, f"{IDEMPOTENCY}{day}/")
-        self._jobs.blobs.tidy()
-        self._jobs.store.trim()
+                delete_all(self._blobs, f"{IDEMPOTENCY}{day}/")
+        self._blobs.tidy()
+        self._store.trim()
 
     def _every(self, work: dict[Callable[[], None], float]) -> None:
         """Do each so many seconds after it was done last."""
@@ -136,7 +136,7 @@ class Sweeper:
     def _take_up(self, job_id: str) -> None:
         """A job that the blob store has as open and Redis has not."""
         try:
-            state = self._jobs.store.state(job_id)
+            state = self._store.state(job_id)
         except JobNotFound:
             self._restore(job_id)
             return
@@ -148,28 +148,28 @@ class Sweeper:
             self._jobs.restore(job_id)
             log.warning("job %s was unknown to Redis: entered from the blob store", job_id)
         except JobNotFound:  # an upload that is on its way or came to nothing, or a deletion that was interrupted
-            if self._jobs.store.now_ms() - created_ms(job_id) > GRACE_MS:
+            if self._store.now_ms() - created_ms(job_id) > GRACE_MS:
                 self._jobs.remove(job_id)
 
     def _mark_or_forget(self, job_id: str) -> None:
         """A job that Redis has as open and the blob store has not."""
-        if self._jobs.blobs.exists(JobKeys(job_id).job):
-            if self._jobs.store.state(job_id) not in FINAL_STATES:
-                self._jobs.blobs.put(JobKeys(job_id).open, b"")
+        if self._blobs.exists(JobKeys(job_id).job):
+            if self._store.state(job_id) not in FINAL_STATES:
+                self._blobs.put(JobKeys(job_id).open, b"")
         else:
-            self._jobs.store.forget(job_id)
+            self._store.forget(job_id)
 
     def _enter_anew(self, job_id: str) -> None:
         log.warning("job %s stands still: entered anew from the blob store", job_id)
-        self._jobs.store.forget(job_id)
+        self._store.forget(job_id)
         self._take_up(job_id)
 
     def _delete_if_ended_by(self, job_id: str, last: float) -> None:
         keys = JobKeys(job_id)
-        if self._jobs.blobs.exists(keys.open):
+        if self._blobs.exists(keys.open):
             return
         try:
-            outcome = OutcomeDocument.model_validate_json(self._jobs.blobs.get(keys.outcome))
+            outcome = OutcomeDocument.model_validate_json(self._blobs.get(keys.outcome))
         except BlobNotFound:
             return
         if outcome.finished_ms < last:

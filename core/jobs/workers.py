@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
-from redis import Redis
 
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 from regrow.core.version import VERSION
-
-_WORKERS = "regrow:workers"
-_PREFIX = "regrow:worker:"
 
 
 class WorkerRecord(BaseModel):
-    """current: the job and step being worked on, several on a device that takes several; None when idle.
+    """What a worker says of itself. id: `host:pid`. device: its name, for people; engine: as in core.codec.fit.engines.
+    version: of the release; protocol: as in messages.py. current: the job and work unit in hand, several on a device
+    that takes several; None when idle.
 
     memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
     patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.
@@ -41,10 +40,10 @@ class WorkerRecord(BaseModel):
 
 
 class WorkerRegistry:
-    """Every method raises ServiceUnavailable when Redis cannot be reached."""
+    """The records of the workers that are alive. Methods raise ServiceUnavailable when Redis cannot be reached."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
 
     def report(self, record: WorkerRecord, expires_after: float) -> int:
         """Write a record that lives for `expires_after` seconds; how many workers are alive."""
@@ -52,23 +51,23 @@ class WorkerRegistry:
             seconds, micros = self._redis.time()
             now = seconds + micros / 1e6
             with self._redis.pipeline(transaction=False) as pipe:
-                pipe.set(_PREFIX + record.id, record.model_dump_json(), px=int(expires_after * 1000))
-                pipe.zremrangebyscore(_WORKERS, "-inf", now)
-                pipe.zadd(_WORKERS, {record.id: now + expires_after})
-                pipe.zcard(_WORKERS)
+                pipe.set(Key.WORKER.of(record.id), record.model_dump_json(), px=int(expires_after * 1000))
+                pipe.zremrangebyscore(Key.WORKERS, "-inf", now)
+                pipe.zadd(Key.WORKERS, {record.id: now + expires_after})
+                pipe.zcard(Key.WORKERS)
                 return int(pipe.execute()[-1])
 
     def remove(self, worker_id: str) -> None:
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
-            pipe.delete(_PREFIX + worker_id)
-            pipe.zrem(_WORKERS, worker_id)
+            pipe.delete(Key.WORKER.of(worker_id))
+            pipe.zrem(Key.WORKERS, worker_id)
             pipe.execute()
 
     def alive(self) -> list[WorkerRecord]:
         """The workers whose records have not expired, by id."""
         with redis_errors():
-            ids = self._redis.zrange(_WORKERS, 0, -1)
-            values = self._redis.mget([_PREFIX + each for each in ids]) if ids else []
+            ids = self._redis.zrange(Key.WORKERS, 0, -1)
+            values = self._redis.mget([Key.WORKER.of(each) for each in ids]) if ids else []
         records = []
         for value in filter(None, values):
             with contextlib.suppress(ValidationError):  # of a release that says other things

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -14,6 +15,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
 from regrow.core.errors import ServiceUnavailable, StorageFull
+from regrow.core.stores.redis_client import RedisClient
 
 MOST_CONNECTIONS = 1000
 """More than any process has threads."""
@@ -31,12 +33,12 @@ _OUTAGES = (RedisConnectionError, RedisTimeoutError, InvalidResponse)
 _CODE = re.compile(r"(?:^|caused error: )-?([A-Z][A-Z0-9_]+) ")
 
 
-def connect(redis_url: str, *, retries: int = 0) -> Redis:
+def connect(redis_url: str, *, retries: int = 0) -> RedisClient:
     """A client that gives up on a dead server within a second, and on a silent one within two.
 
     retries: of what a cut connection left without an answer, which may so be done twice.
     """
-    return Redis.from_url(
+    redis = Redis.from_url(
         redis_url,
         decode_responses=True,
         socket_connect_timeout=1,
@@ -45,6 +47,7 @@ def connect(redis_url: str, *, retries: int = 0) -> Redis:
         max_connections=MOST_CONNECTIONS,
         retry=Retry(NoBackoff(), retries, supported_errors=(RedisConnectionError,)),
     )
+    return cast("RedisClient", redis)
 
 
 @contextmanager

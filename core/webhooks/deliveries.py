@@ -10,13 +10,13 @@ import contextlib
 import json
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from redis import Redis
+from redis.client import Pipeline
 
 from regrow.core.errors import BlobNotFound, DeliveryNotFound, ServiceUnavailable
 from regrow.core.stores.blobs import BlobStore
 from regrow.core.stores.redis import redis_errors
+from regrow.core.stores.redis_client import RedisClient
 from regrow.core.times import iso
 from regrow.core.webhooks.model import DeliveryDocument, DeliveryState, is_delivery_id, queued_again
 from regrow.core.webhooks.secrets import SecretStore
@@ -43,11 +43,11 @@ return 1
 class Deliveries:
     """clock: milliseconds since 1970. Every method raises ServiceUnavailable when a store cannot be reached."""
 
-    def __init__(self, redis: Redis, blobs: BlobStore, clock: Callable[[], int]) -> None:
-        self._redis: Any = redis
+    def __init__(self, redis: RedisClient, blobs: BlobStore, clock: Callable[[], int]) -> None:
+        self._redis = redis
         self._blobs, self.clock = blobs, clock
         self.secrets = SecretStore(blobs, clock)
-        self._claim: Any = redis.register_script(_CLAIM)
+        self._claim = redis.register_script(_CLAIM)
 
     def enqueue(self, id: str, owner: str, url: str, event: str, data: Mapping[str, object]) -> None:
         """Queue an event to be sent at once. Called again with the same id, as after an outage, it does nothing.
@@ -126,10 +126,10 @@ class Deliveries:
         """Write what has become of a delivery: into Redis first, so that a blob which stays is known to be old."""
         with redis_errors(), self._redis.pipeline() as pipe:
             self._write(pipe, document)
-            if document.state is DeliveryState.PENDING:
-                pipe.zadd(_SCHEDULE, {document.id: document.next_ms})
-            else:
+            if document.next_ms is None:
                 pipe.zrem(_SCHEDULE, document.id)
+            else:
+                pipe.zadd(_SCHEDULE, {document.id: document.next_ms})
             pipe.execute()
         if document.state is DeliveryState.PENDING:
             self._blobs.put(_blob(document.id), document.model_dump_json().encode())
@@ -164,10 +164,11 @@ class Deliveries:
         """Into Redis, unless it is there."""
         with redis_errors(), self._redis.pipeline() as pipe:
             self._write(pipe, document, only_new=True)
-            pipe.zadd(_SCHEDULE, {document.id: document.next_ms}, nx=True)
+            if document.next_ms is not None:
+                pipe.zadd(_SCHEDULE, {document.id: document.next_ms}, nx=True)
             pipe.execute()
 
-    def _write(self, pipe: Any, document: DeliveryDocument, *, only_new: bool = False) -> None:
+    def _write(self, pipe: Pipeline, document: DeliveryDocument, *, only_new: bool = False) -> None:
         """The log's part of a transaction."""
         pipe.set(_key(document.id), document.model_dump_json(), ex=LOG_SECONDS, nx=only_new)
         for log_key in (_log(None), _log(document.owner)):

@@ -28,7 +28,8 @@ _TIMEOUTS = {"timeout": {"connect": 5.0}}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """error: why it is no success, None for one. retry_after: that the receiver asks for."""
+    """What became of one attempt. status: HTTP's, None where none came. error: why it is no success, None for one.
+    retry_after: that the receiver asks for."""
 
     status: int | None = None
     error: str | None = None

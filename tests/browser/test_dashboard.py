@@ -16,9 +16,9 @@ from regrow.core.access.principal import Role
 from regrow.core.jobs.documents import JobKeys
 from regrow.core.jobs.model import JobFailure, JobState
 from regrow.core.jobs.processes import ProcessRecord, ProcessRegistry, ProcessState
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.steps import Step
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.work_unit import WorkUnit
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
@@ -71,11 +71,11 @@ def backend(tmp_path: Path, redis_url: str) -> Iterator[Backend]:
         yield client, JobStore(redis), WorkerRegistry(redis), FilesBlobStore(tmp_path / "blobs")
 
 
-def _finish(store: JobStore, queue: StepQueue, blobs: FilesBlobStore, step: Step) -> None:
+def _finish(store: JobStore, queue: WorkQueue, blobs: FilesBlobStore, unit: WorkUnit) -> None:
     """What a worker would do, without the training."""
-    blobs.put(JobKeys(step.job_id).bundle, random_bundle(30, 20))
-    queue.finish(step)
-    store.end(step.job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})
+    blobs.put(JobKeys(unit.job_id).bundle, random_bundle(30, 20))
+    queue.finish(unit)
+    store.end(unit.job_id, JobState.SUCCEEDED, {"psnr": 31.4159, "bytes": 1234})
 
 
 def test_E2_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) -> None:
@@ -100,12 +100,12 @@ def test_E2_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) 
     expect(page.locator("#workers")).to_contain_text("install one release on both")
     expect(page.locator("#workers")).to_contain_text("1,234")
 
-    queue = StepQueue(connect(redis_url), lease=60)
+    queue = WorkQueue(connect(redis_url), lease=60)
     claim = queue.claim(1)
     assert claim is not None
-    queue.note_progress(claim.step, 0.5)
+    queue.note_progress(claim.unit, 0.5)
     expect(row.locator("progress")).to_have_js_property("value", 0.5)
-    _finish(store, queue, blobs, claim.step)
+    _finish(store, queue, blobs, claim.unit)
     expect(row).to_contain_text("succeeded")
     expect(row).to_contain_text("31.42 dB")
     expect(row).to_contain_text("1,234")

@@ -13,7 +13,8 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["regrow.core.codec"]):
-    from regrow.core.codec.decode.decoder import decode, reference_grower
+    from regrow.core.codec.decode import decode
+    from regrow.core.codec.decode.growing import reference_grower
     from regrow.core.codec.format.bundle import read_bundle
     from regrow.core.errors import BundleError
 

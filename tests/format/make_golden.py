@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode, reference_grower
+from regrow.core.codec.decode import decode
+from regrow.core.codec.decode.growing import reference_grower
 from regrow.core.codec.format.bundle import BundleHeader, write_bundle
 from regrow.core.codec.format.entropy_coding import encode_symbols
 from regrow.core.codec.format.fixed_point import Scales

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode, reference_grower
+from regrow.core.codec.decode import decode
+from regrow.core.codec.decode.growing import reference_grower
 from regrow.core.codec.format.bundle import bundle_size, read_bundle, write_bundle
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import Grower, decode, decode_bundle, reference_grower
+from regrow.core.codec.decode import decode, decode_bundle
 from regrow.core.codec.decode.growers import compiled
+from regrow.core.codec.decode.growing import Grower, reference_grower
 from regrow.core.codec.format.bundle import read_bundle, write_bundle
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.rollout import Rollout

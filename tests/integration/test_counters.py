@@ -8,7 +8,7 @@ from redis import Redis
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.counters import BATCH_BOUNDS, Counters
 from regrow.core.jobs.model import JobFailure, JobState, Priority
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import JobStore
 from regrow.core.stores.redis import connect
 from tests.jobs import job_document
@@ -28,8 +28,8 @@ def store(redis: Redis) -> JobStore:
 
 
 @pytest.fixture
-def queue(redis: Redis) -> StepQueue:
-    return StepQueue(redis, lease=60)
+def queue(redis: Redis) -> WorkQueue:
+    return WorkQueue(redis, lease=60)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_nothing_yet(counters: Counters) -> None:
         assert not any(numbers.values())
 
 
-def test_jobs_are_counted_in_their_states(store: JobStore, queue: StepQueue, counters: Counters) -> None:
+def test_jobs_are_counted_in_their_states(store: JobStore, queue: WorkQueue, counters: Counters) -> None:
     document = job_document(2)
     store.enter(document)
     store.enter(job_document(2, created_ms=document.created_ms + 60_000))
@@ -59,8 +59,8 @@ def test_jobs_are_counted_in_their_states(store: JobStore, queue: StepQueue, cou
     assert first is not None
     assert second is not None
     assert _open(counters) == (1, 1, 0)
-    queue.finish(first.step)
-    queue.finish(second.step)
+    queue.finish(first.unit)
+    queue.finish(second.unit)
     assert _open(counters) == (1, 0, 1)
     store.end(document.id, JobState.SUCCEEDED)
     assert _open(counters) == (1, 0, 0)
@@ -97,7 +97,7 @@ def test_each_end_is_counted_once(store: JobStore, counters: Counters) -> None:
     assert counts.failed == {"timeout": 2, "worker-lost": 1}
 
 
-def test_lanes_are_summed_over_owners(store: JobStore, queue: StepQueue, counters: Counters) -> None:
+def test_lanes_are_summed_over_owners(store: JobStore, queue: WorkQueue, counters: Counters) -> None:
     lanes = {"alice": (Priority.HIGH, Priority.LOW), "bob": (Priority.LOW,), "bo:b": (Priority.LOW,)}
     for owner, priorities in lanes.items():
         for priority in priorities:
@@ -108,7 +108,7 @@ def test_lanes_are_summed_over_owners(store: JobStore, queue: StepQueue, counter
     claim = queue.claim(5)
     assert claim is not None
     assert sum(counters.read().waiting.values()) == 3
-    queue.finish(claim.step)
+    queue.finish(claim.unit)
     counts = counters.read()
     assert (counts.outstanding, sum(counts.waiting.values())) == (15, 4), "it waits to be assembled"
 

@@ -13,20 +13,15 @@ import pytest
 from PIL import Image
 
 from regrow.api.app import create_app
+from regrow.core.codec.decode import View, decode, decode_bundle
 from regrow.core.codec.decode.animation import frames
-from regrow.core.codec.decode.decoder import at_step, decode, decode_bundle
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.rule import RuleShape
 from regrow.core.jobs.documents import JobKeys
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
-from regrow.core.jobs.model import JobState
-from regrow.core.jobs.store import JobStore, Limits
-from regrow.core.stores.files import FilesBlobStore
-from regrow.core.stores.redis import connect
 from tests.bundles import random_bundle
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, finish_fitting, job_document
 
 DATA = random_bundle(90, 130)
 WHOLE = decode(DATA).picture.pixels
@@ -34,26 +29,19 @@ WHOLE = decode(DATA).picture.pixels
 
 @pytest.fixture(scope="module")
 def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
-    with connect(redis_url) as redis:
-        yield Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
+    backend = backend_at(redis_url, blob_folder)
+    yield backend.jobs
+    backend.redis.close()
 
 
 def _succeed(jobs: Jobs, data: bytes) -> str:
     """A job that has succeeded with this bundle; its id."""
     document = job_document(1)
-    jobs.accept(document, Picture(WHOLE).to_png(), Limits())
-    jobs.store.enter(document)
+    accept(jobs, document, Picture(WHOLE).to_png())
+    finish_fitting(jobs, document.id)
     jobs.blobs.put(JobKeys(document.id).bundle, data)
-    with connect_of(jobs) as redis:  # as a worker would have left it
-        redis.hset(f"regrow:job:{document.id}", "state", JobState.ASSEMBLING)
     jobs.succeed(document.id, 30.0, len(data))
     return document.id
-
-
-def connect_of(jobs: Jobs):  # type: ignore[no-untyped-def]
-    import contextlib
-
-    return contextlib.nullcontext(jobs.store._redis)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +84,7 @@ def test_steps_show_the_growth(client: httpx.Client, job_id: str) -> None:
     last = bundle.header.rollout.steps
     assert (_pixels(client.get(f"/decode/{job_id}.png?step=0")) == 128).all()
     middle = _pixels(client.get(f"/decode/{job_id}.png", params={"step": 2}))
-    assert (middle == decode_bundle(at_step(bundle, 2)).picture.pixels).all()
+    assert (middle == decode_bundle(bundle, View(step=2)).picture.pixels).all()
     assert (_pixels(client.get(f"/decode/{job_id}.png", params={"step": last})) == WHOLE).all()
     growth = Image.open(io.BytesIO(client.get(f"/decode/{job_id}.gif", params={"scale": 2}).content))
     assert (growth.size, growth.n_frames) == ((260, 180), last + 1)
@@ -157,8 +145,8 @@ def test_a_view_is_not_made_larger_than_memory(client: httpx.Client, jobs: Jobs)
 
 
 def test_negotiation(client: httpx.Client, job_id: str) -> None:
-    for accept, media in (("image/webp,*/*;q=0.8", "image/webp"), ("*/*", "image/png"), ("text/html", "image/png")):
-        answer = client.get(f"/decode/{job_id}", headers={"Accept": accept})
+    for accepted, media in (("image/webp,*/*;q=0.8", "image/webp"), ("*/*", "image/png"), ("text/html", "image/png")):
+        answer = client.get(f"/decode/{job_id}", headers={"Accept": accepted})
         assert answer.headers["content-type"] == media
         assert answer.headers["vary"] == "Accept"
         assert (_pixels(answer) == WHOLE).all()

@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regrow.core.codec.decode.decoder import decode
-from regrow.core.codec.encode.assemble import assemble
-from regrow.core.codec.encode.encoder import encode_patches
+from regrow.core.codec.decode import decode
+from regrow.core.codec.encode import encode
 from regrow.core.codec.fit.engines import make_engine
-from regrow.core.codec.fit.fitting import fit
-from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.model import FINAL_STATES
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
@@ -50,7 +48,7 @@ def stack(redis_url: str, seaweedfs: services.S3, tmp_path_factory: pytest.TempP
 
 def _ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
     job = client.get(path).raise_for_status().json()
-    return job if job["state"] in ("succeeded", "failed", "cancelled") else None
+    return job if job["state"] in FINAL_STATES else None
 
 
 def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
@@ -82,10 +80,8 @@ def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     data = smooth_file(41, 75, seed=7)
     path = stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
-    picture, settings = read_picture(data), EncodeSettings()
-    engine = make_engine("numba")
-    encoded = encode_patches(picture, range(4), settings, lambda task, hooks: fit(engine, task, hooks), FitHooks())
-    assert stack.get(path + "/bundle").content == assemble(picture, settings, encoded.candidates).bundle
+    alone = encode(read_picture(data), EncodeSettings(), engine=make_engine("numba"))
+    assert stack.get(path + "/bundle").content == alone.bundle
 
 
 def test_a_job_that_takes_too_long_fails_with_a_reason(stack: httpx.Client) -> None:

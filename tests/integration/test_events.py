@@ -16,11 +16,9 @@ from redis import Redis
 from regrow.core.access.key_cache import ANYBODY
 from regrow.core.jobs.events import MOST_FOLLOWERS, Events
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore
-from regrow.core.stores.files import FilesBlobStore
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.stores.redis import connect
+from tests.jobs import backend_at
 from tests.pictures import smooth_file
 
 FOLLOWERS = MOST_FOLLOWERS // 2
@@ -37,7 +35,7 @@ class Event:
 class Service:
     redis: Redis
     jobs: Jobs
-    queue: StepQueue
+    queue: WorkQueue
 
     def end_all_but(self, job_id: str) -> None:
         for other in self.jobs.store.open_jobs():
@@ -48,8 +46,8 @@ class Service:
 @pytest.fixture
 def service(redis_url: str, blob_folder: Path) -> Iterator[Service]:
     with connect(redis_url) as redis:
-        jobs = Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
-        yield Service(redis, jobs, StepQueue(redis, lease=60))
+        backend = backend_at(redis_url, blob_folder)
+        yield Service(redis, backend.jobs, backend.queue)
 
 
 @pytest.fixture
@@ -79,7 +77,7 @@ def _follow(client: httpx.Client, job_id: str, last: str | None = None):  # type
 def _claim(service: Service):  # type: ignore[no-untyped-def]
     claim = service.queue.claim(1e30, workers=3)
     assert claim is not None
-    return claim.step
+    return claim.unit
 
 
 def test_every_change_arrives_and_the_last_ends_it(client: httpx.Client, service: Service, job_id: str) -> None:
@@ -89,14 +87,14 @@ def test_every_change_arrives_and_the_last_ends_it(client: httpx.Client, service
         events = _events(answer.iter_lines())
         first = next(events)
         assert (first.kind, first.job["state"], first.job["id"]) == ("state", "queued", job_id)
-        steps = [_claim(service)]
+        units = [_claim(service)]
         event = next(events)
         assert (event.kind, event.job["state"]) == ("state", "fitting")
-        service.queue.note_progress(steps[0], 0.5)
+        service.queue.note_progress(units[0], 0.5)
         event = next(events)
         assert (event.kind, event.job["patches_done"]) == ("progress", 0)
         assert event.job["progress"] == pytest.approx(0.5 / 3)
-        service.queue.finish(steps[0])
+        service.queue.finish(units[0])
         assert next(events).job["patches_done"] == 1
         for _ in range(2):
             service.queue.finish(_claim(service))
@@ -113,9 +111,9 @@ def test_it_goes_on_after_the_last_event_that_was_seen(client: httpx.Client, ser
     with _follow(client, job_id) as answer:
         events = _events(answer.iter_lines())
         next(events)
-        step = _claim(service)
+        unit = _claim(service)
         seen = next(events)
-    service.queue.finish(step)  # nobody follows
+    service.queue.finish(unit)  # nobody follows
     service.jobs.cancel(job_id)
     with _follow(client, job_id, seen.id) as answer:
         missed = list(_events(answer.iter_lines()))

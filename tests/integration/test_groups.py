@@ -15,13 +15,11 @@ import pytest
 from regrow.api.submit.concurrency import Slots
 from regrow.core.errors import TooManyRequests
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
-from regrow.core.jobs.store import JobStore
-from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from tests import services
 from tests.archives import encrypted_zip, zip_of
 from tests.bundles import random_bundle
+from tests.jobs import backend_at, finish_fitting
 from tests.pictures import png_header_only, smooth_file
 from tests.services import wait_until
 
@@ -30,8 +28,9 @@ GOOD = {f"{number}.png": smooth_file(8 + number, 60, seed=number) for number in 
 
 @pytest.fixture
 def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
-    with connect(redis_url) as redis:
-        yield Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
+    backend = backend_at(redis_url, blob_folder)
+    yield backend.jobs
+    backend.redis.close()
 
 
 def _succeed(jobs: Jobs, job_id: str) -> None:
@@ -40,7 +39,7 @@ def _succeed(jobs: Jobs, job_id: str) -> None:
 
     data = random_bundle(8, 60)
     jobs.blobs.put(JobKeys(job_id).bundle, data)
-    jobs.store._redis.hset(f"regrow:job:{job_id}", mapping={"state": "assembling", "patches_done": 2})
+    finish_fitting(jobs, job_id)
     jobs.succeed(job_id, 30.0, len(data))
 
 

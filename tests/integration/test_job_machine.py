@@ -1,6 +1,6 @@
 """Random interleavings of all that can go wrong, against a real Valkey and real blobs: every accepted job ends once.
 
-Hypothesis plays the workers, one step at a time: done, failed, handed back, killed before or after the part was stored,
+Hypothesis plays the workers, one unit at a time: done, failed, handed back, killed before or after the part was stored,
 or so slow that another has done it meanwhile. It flushes Redis, lets leases and jobs' time end, cancels, retries and
 deletes.
 """
@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.encoder import EncodedPatches
 from regrow.core.codec.encode.flat import flat_candidate
@@ -38,20 +39,17 @@ from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import FitStopped, JobNotFound, JobNotRetryable
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.documents import OPEN, JobKeys, OutcomeDocument
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.steps import Step, StepKind
-from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
-from regrow.core.stores.files import FilesBlobStore
+from regrow.core.jobs.work_unit import UnitKind, WorkUnit
 from regrow.core.stores.redis import connect
 from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.recount import check_counts
 
@@ -60,15 +58,15 @@ class _Killed(BaseException):
     """Here a worker's process would be gone."""
 
 
-class _MortalQueue(StepQueue):
+class _MortalQueue(WorkQueue):
     """Kills the worker between storing a part and counting it, when told to."""
 
     killing = False
 
-    def finish(self, step: Step, *, failed: int = 0) -> bool:
+    def finish(self, unit: WorkUnit, *, failed: int = 0) -> bool:
         if self.killing:
             raise _Killed
-        return super().finish(step, failed=failed)
+        return super().finish(unit, failed=failed)
 
 
 _flats: dict[tuple[int, int, EncodeSettings], Candidate] = {}
@@ -86,7 +84,7 @@ def _flat(
 
 class JobMachine(RuleBasedStateMachine):
     redis_url = ""
-    steps = Bundle("steps")
+    units = Bundle("units")
     jobs_sent = Bundle("jobs_sent")
 
     def __init__(self) -> None:
@@ -94,12 +92,14 @@ class JobMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(prefix="regrow-machine-"))
         self.redis = connect(self.redis_url)
         self.redis.flushall()
-        self.store, self.blobs = JobStore(self.redis), FilesBlobStore(self.folder)
-        self.jobs = Jobs(self.store, self.blobs, Sender(make_celery(self.redis_url)))
+        backend = backend_at(self.redis_url, self.folder)
+        self.store, self.blobs, self.jobs = backend.store, backend.blobs, backend.jobs
         self.queue = _MortalQueue(self.redis, lease=60)
-        self.sweeper = Sweeper(self.jobs, self.queue)
+        self.sweeper = Sweeper(replace(backend, queue=self.queue))
         self.worker = EncodeJob(
             jobs=self.jobs,
+            store=self.store,
+            blobs=self.blobs,
             leases=Leases(self.queue),
             sources=Sources(self.blobs),
             counters=Counters(self.redis),
@@ -127,38 +127,38 @@ class JobMachine(RuleBasedStateMachine):
     )
     def send(self, patches: int, on_failure: OnFailure = OnFailure.FAIL, owner: str = "ada") -> str:
         document = job_document(patches, on_failure=on_failure, owner=owner)
-        self.jobs.accept(document, smooth_picture(40, 40 * patches, 3).to_png(), Limits())
+        accept(self.jobs, document, smooth_picture(40, 40 * patches, 3).to_png())
         self.sent[document.id] = patches
         return document.id
 
-    @rule(target=steps, most=st.integers(1, 4))
+    @rule(target=units, most=st.integers(1, 4))
     def claim(self, most: int) -> object:
         claim = self.queue.claim(most)
-        return multiple() if claim is None else claim.step
+        return multiple() if claim is None else claim.unit
 
-    @rule(step=consumes(steps))
-    def do(self, step: Step) -> None:
-        self._run(step)
+    @rule(unit=consumes(units))
+    def do(self, unit: WorkUnit) -> None:
+        self._run(unit)
 
-    @rule(step=steps)
-    def do_and_come_again(self, step: Step) -> None:
-        """A duplicate: the same step stays in somebody else's hands."""
-        self._run(step)
+    @rule(unit=units)
+    def do_and_come_again(self, unit: WorkUnit) -> None:
+        """A duplicate: the same unit stays in somebody else's hands."""
+        self._run(unit)
 
-    @rule(step=consumes(steps))
-    def fail(self, step: Step) -> None:
-        self.queue.fail(step, JobFailure("internal-error", "it broke"))
+    @rule(unit=consumes(units))
+    def fail(self, unit: WorkUnit) -> None:
+        self.queue.fail(unit, JobFailure("internal-error", "it broke"))
 
-    @rule(step=consumes(steps))
-    def hand_back(self, step: Step) -> None:
-        self.queue.hand_back(step)
+    @rule(unit=consumes(units))
+    def hand_back(self, unit: WorkUnit) -> None:
+        self.queue.hand_back(unit)
 
-    @rule(step=consumes(steps), stored=st.booleans())
-    def be_killed(self, step: Step, stored: bool) -> None:
-        if stored and step.kind is StepKind.FIT:
+    @rule(unit=consumes(units), stored=st.booleans())
+    def be_killed(self, unit: WorkUnit, stored: bool) -> None:
+        if stored and unit.kind is UnitKind.FIT:
             self.queue.killing = True
             try:
-                self._run(step)
+                self._run(unit)
             finally:
                 self.queue.killing = False
 
@@ -218,11 +218,11 @@ class JobMachine(RuleBasedStateMachine):
             if job.state in (JobState.ASSEMBLING, JobState.SUCCEEDED):
                 assert job.patches_done == job.patches_total
 
-    def _run(self, step: Step) -> None:
+    def _run(self, unit: WorkUnit) -> None:
         def ignoring_kills(run: Callable[[Hold], None]) -> None:
             try:
-                run(Hold(step))
-                self.queue.let_go(step)
+                run(Hold(unit))
+                self.queue.let_go(unit)
             except (_Killed, FitStopped):
                 pass
 
@@ -233,7 +233,7 @@ class JobMachine(RuleBasedStateMachine):
             self.leases_end()
             self.sweeper.reconcile()
             while (claim := self.queue.claim(4)) is not None:
-                self._run(claim.step)
+                self._run(claim.unit)
             if not self.store.open_jobs() and not self.blobs.list(OPEN):
                 break
         for job_id in self.gone:
@@ -271,10 +271,10 @@ def test_R2_a_part_from_before_a_flush_takes_a_waiting_job_to_its_assembly(redis
     JobMachine.redis_url = redis_url
     machine = JobMachine()
     machine.send(1)
-    step = machine.claim(1)
+    unit = machine.claim(1)
     machine.memory_is_lost()
     machine.reconcile()
-    machine.do(step)
+    machine.do(unit)
     assert Counters(machine.redis).read().jobs == {
         JobState.QUEUED: 0,
         JobState.FITTING: 0,
@@ -288,10 +288,10 @@ def test_R2_a_part_from_before_a_flush_begins_a_waiting_job(redis_url: str) -> N
     JobMachine.redis_url = redis_url
     machine = JobMachine()
     job_id = machine.send(3)
-    step = machine.claim(1)
+    unit = machine.claim(1)
     machine.memory_is_lost()
     machine.reconcile()
-    machine.do(step)
+    machine.do(unit)
     job = machine.store.get(job_id)
     assert (job.state, job.patches_done, job.queue_position) == (JobState.FITTING, 1, None)
     machine.counts_are_sound()

@@ -9,7 +9,7 @@ from redis import Redis
 
 from regrow.core.errors import JobNotFound, ServiceUnavailable, TooBusy
 from regrow.core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobState, new_job_id
-from regrow.core.jobs.queue import StepQueue
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.stores.redis import connect
 from tests.jobs import job_document
@@ -29,11 +29,11 @@ def store(redis: Redis) -> JobStore:
 
 
 @pytest.fixture
-def queue(redis: Redis) -> StepQueue:
-    return StepQueue(redis, lease=60)
+def queue(redis: Redis) -> WorkQueue:
+    return WorkQueue(redis, lease=60)
 
 
-def _job_in(state: JobState, store: JobStore, queue: StepQueue) -> str:
+def _job_in(state: JobState, store: JobStore, queue: WorkQueue) -> str:
     """A job of one patch that has come to this state by legal moves."""
     document = job_document(1)
     store.enter(document)
@@ -43,7 +43,7 @@ def _job_in(state: JobState, store: JobStore, queue: StepQueue) -> str:
         claim = queue.claim(1)
         assert claim is not None
         if state is not JobState.FITTING:
-            queue.finish(claim.step)
+            queue.finish(claim.unit)
         if state is JobState.SUCCEEDED:
             store.end(document.id, state)
     assert store.state(document.id) is state
@@ -51,7 +51,7 @@ def _job_in(state: JobState, store: JobStore, queue: StepQueue) -> str:
 
 
 @pytest.mark.parametrize(("before", "after"), list(itertools.product(JobState, sorted(FINAL_STATES))))
-def test_only_legal_ends_are_made(store: JobStore, queue: StepQueue, before: JobState, after: JobState) -> None:
+def test_only_legal_ends_are_made(store: JobStore, queue: WorkQueue, before: JobState, after: JobState) -> None:
     job_id = _job_in(before, store, queue)
     legal = after in TRANSITIONS[before]
     assert store.end(job_id, after) == legal
@@ -80,7 +80,7 @@ def test_an_open_job_is_entered_once(store: JobStore) -> None:
     assert store.get(document.id).error is None
 
 
-def test_limits_count_outstanding_patches(store: JobStore, queue: StepQueue) -> None:
+def test_limits_count_outstanding_patches(store: JobStore, queue: WorkQueue) -> None:
     """H4, for one owner and for all."""
     limits = Limits(owned=10, in_all=15)
     first = job_document(9, owner="ada")
@@ -91,14 +91,14 @@ def test_limits_count_outstanding_patches(store: JobStore, queue: StepQueue) -> 
         store.enter(job_document(7, owner="bob"), limits)
     claim = queue.claim(4)
     assert claim is not None
-    queue.finish(claim.step)
-    assert store.outstanding("ada") == (9 - len(claim.step.patches), 9 - len(claim.step.patches))
+    queue.finish(claim.unit)
+    assert store.outstanding("ada") == (9 - len(claim.unit.patches), 9 - len(claim.unit.patches))
     store.enter(job_document(2, owner="ada"), limits)
     store.end(first.id, JobState.CANCELLED)
     assert store.outstanding("ada") == (2, 2)
 
 
-def test_waiting_jobs_have_a_place(store: JobStore, queue: StepQueue) -> None:
+def test_waiting_jobs_have_a_place(store: JobStore, queue: WorkQueue) -> None:
     documents = [job_document(1) for _ in range(3)]
     for number, document in enumerate(documents):
         store.enter(document.model_copy(update={"created_ms": documents[0].created_ms + number}))
@@ -109,32 +109,32 @@ def test_waiting_jobs_have_a_place(store: JobStore, queue: StepQueue) -> None:
     assert store.get(documents[2].id).queue_position == 1
 
 
-def test_progress_adds_up_over_steps(store: JobStore, queue: StepQueue) -> None:
+def test_progress_adds_up_over_units(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(4)
     store.enter(document)
     claims = [queue.claim(2), queue.claim(2)]
-    queue.note_progress(claims[0].step, 1.0)
-    queue.note_progress(claims[1].step, 0.5)
+    queue.note_progress(claims[0].unit, 1.0)
+    queue.note_progress(claims[1].unit, 0.5)
     job = store.get(document.id)
     assert job.progress == pytest.approx(0.375)
-    queue.finish(claims[0].step)
+    queue.finish(claims[0].unit)
     job = store.get(document.id)
     assert job.progress == pytest.approx(0.625)
     assert job.psnr is None, "E6: known when it was measured on the stored file"
     assert job.attempts == 2
 
 
-def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     document = job_document()
     store.enter(document)
     claim = queue.claim(2)
     assert claim is not None
     store.forget(document.id)
-    queue.note_progress(claim.step, 1.0)
-    assert queue.renew([claim.step]) == [False]
-    assert not queue.finish(claim.step)
-    assert queue.progressed(claim.step, 1) == claim.step
-    queue.hand_back(claim.step)
+    queue.note_progress(claim.unit, 1.0)
+    assert queue.renew([claim.unit]) == [False]
+    assert not queue.finish(claim.unit)
+    assert queue.progressed(claim.unit, 1) == claim.unit
+    queue.hand_back(claim.unit)
     assert queue.claim(2) is None
     with pytest.raises(JobNotFound):
         store.get(document.id)
@@ -168,12 +168,12 @@ def test_newest_come_first(store: JobStore) -> None:
     assert store.newest(1)[0].id == first.id
 
 
-def test_an_ended_job_keeps_its_hash_and_frees_all_else(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+def test_an_ended_job_keeps_its_hash_and_frees_all_else(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     document = job_document(1000, timeout=100.0)
     store.enter(document)
-    while (claim := queue.claim(3)) and claim.step.stop < 300:
-        queue.note_progress(claim.step, 0.5)
-        queue.finish(claim.step)
+    while (claim := queue.claim(3)) and claim.unit.stop < 300:
+        queue.note_progress(claim.unit, 0.5)
+        queue.finish(claim.unit)
     store.end(document.id, JobState.CANCELLED)
     job_keys = {str(key) for key in redis.scan_iter(f"regrow:job:{document.id}*")}
     assert job_keys == {f"regrow:job:{document.id}"}

@@ -52,7 +52,7 @@ def test_a_requests_id_follows_its_work(fleet: Fleet, key: tuple[Path, str, str]
     mine = [line for line in _lines(fleet, FAULTY) if line.get("request_id") == "from-the-client.1"]
     assert {line["job_id"] for line in mine} == {job_id}
     assert len(mine) >= 3, "fitting, assembling, done"
-    (access,) = [line for line in _lines(fleet, "api") if line.get("request_id") == "from-the-client.1"]
+    (access,) = [line for line in _lines(fleet, "regrow.api") if line.get("request_id") == "from-the-client.1"]
     assert access["logger"] == "regrow.access"
     assert f"127.0.0.1 {key[2]} POST /encode 202 " in access["message"]
     expected = {"address": "127.0.0.1", "key_id": key[2], "method": "POST", "path": "/encode", "route": "/encode"}
@@ -67,7 +67,7 @@ def test_E10_fields_of_what_has_no_route_and_no_key(fleet: Fleet) -> None:
     fleet.client.get(f"/jobs/{'0' * 32}", headers={"X-Request-ID": "stranger", "Authorization": ""})
 
     def lines() -> dict[str, dict[str, Any]]:
-        return {line["request_id"]: line for line in _lines(fleet, "api") if "request_id" in line}
+        return {line["request_id"]: line for line in _lines(fleet, "regrow.api") if "request_id" in line}
 
     wait_until(lambda: {"lost", "stranger"} <= lines().keys(), "the lines")
     found = lines()
@@ -87,11 +87,13 @@ def test_secrets_and_line_breaks_are_not_logged(fleet: Fleet, key: tuple[Path, s
     fleet.client.get("/jobs", headers={"Authorization": f"Bearer {secret}"})
     fleet.client.get("/jobs", auth=("me", secret))
     fleet.client.get("/no%0Aforged line%1b[31m")
-    wait_until(lambda: any("forged" in line["message"] for line in _lines(fleet, "api")), "the last request's line")
-    for module in ("api", FAULTY):
+    wait_until(
+        lambda: any("forged" in line["message"] for line in _lines(fleet, "regrow.api")), "the last request's line"
+    )
+    for module in ("regrow.api", FAULTY):
         text = fleet.log(module)
         assert secret not in text
         assert key[1] not in text
         assert "\x1b" not in text
-    (forged,) = [line["message"] for line in _lines(fleet, "api") if "forged" in line["message"]]
+    (forged,) = [line["message"] for line in _lines(fleet, "regrow.api") if "forged" in line["message"]]
     assert "/no%0Aforged%20line%1B%5B31m 404" in forged

@@ -23,12 +23,9 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import JobFailure, new_job_id
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
-from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Leases
@@ -36,7 +33,7 @@ from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
 from tests import services
 from tests.bundles import random_bundle
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.scrapes import families, fleet_grown, grown, scrape
 from tests.services import wait_until
@@ -52,22 +49,25 @@ def _flat(
 
 @pytest.fixture(scope="module")
 def jobs(redis_url: str, blob_folder: Path) -> Iterator[Jobs]:
-    with connect(redis_url) as redis:
-        yield Jobs(JobStore(redis), FilesBlobStore(blob_folder), Sender(make_celery(redis_url)))
+    backend = backend_at(redis_url, blob_folder)
+    yield backend.jobs
+    backend.redis.close()
 
 
 @pytest.fixture
-def queue(redis_url: str) -> Iterator[StepQueue]:
+def queue(redis_url: str) -> Iterator[WorkQueue]:
     with connect(redis_url) as redis:
-        yield StepQueue(redis, lease=60)
+        yield WorkQueue(redis, lease=60)
 
 
 @pytest.fixture
-def worker(jobs: Jobs, queue: StepQueue, redis_url: str) -> Iterator[EncodeJob]:
+def worker(jobs: Jobs, queue: WorkQueue, redis_url: str) -> Iterator[EncodeJob]:
     """A worker's work without its process, and without training."""
     with connect(redis_url) as redis:
         yield EncodeJob(
             jobs=jobs,
+            store=jobs.store,
+            blobs=jobs.blobs,
             leases=Leases(queue),
             sources=Sources(jobs.blobs),
             counters=Counters(redis),
@@ -80,17 +80,17 @@ def worker(jobs: Jobs, queue: StepQueue, redis_url: str) -> Iterator[EncodeJob]:
 
 def _accept(jobs: Jobs, patches: int = 3) -> str:
     document = job_document(patches)
-    jobs.accept(document, smooth_picture(40, 40 * patches, 3).to_png(), Limits())
+    accept(jobs, document, smooth_picture(40, 40 * patches, 3).to_png())
     return document.id
 
 
 def _work(worker: EncodeJob) -> None:
-    """The next step of some job."""
+    """The next unit of some job."""
     claim = worker.leases.queue.claim(100)
     assert claim is not None
-    with worker.leases.holding(claim.step) as hold:
+    with worker.leases.holding(claim.unit) as hold:
         worker.run(hold)
-        worker.leases.queue.let_go(hold.step)
+        worker.leases.queue.let_go(hold.unit)
 
 
 def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, worker: EncodeJob) -> None:
@@ -116,7 +116,7 @@ def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, 
     }
 
 
-def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: StepQueue) -> None:
+def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: WorkQueue) -> None:
     before = scrape(client)
     failing, cancelled = _accept(jobs), _accept(jobs)
     assert queue.claim(1) is not None

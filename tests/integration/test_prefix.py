@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from regrow.cli.client import Client
+from regrow.client import Client
 from tests import services
 from tests.archives import zip_of
 from tests.pictures import smooth_file
@@ -105,7 +105,7 @@ def test_D6_limits_of_a_path_hold_below_the_prefix(http: httpx.Client) -> None:
 
 def test_D6_the_client_follows_links(http: httpx.Client) -> None:
     with Client(f"{http.base_url}{PREFIX}") as client:
-        job = client.encode(smooth_file(8, 8), {})
+        job = client.submit(smooth_file(8, 8))
         assert client.fetch(job.links["source"]) == client.fetch(f"/jobs/{job.id}/source.png")
 
 

@@ -1,4 +1,4 @@
-"""The queue of steps in a real Valkey: leases, tries, splits, fairness."""
+"""The queue of units in a real Valkey: leases, tries, splits, fairness."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from redis import Redis
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.model import JobFailure, JobState, Priority
-from regrow.core.jobs.queue import MOST_TRIES, Claim, StepQueue
-from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.queue import Claim, WorkQueue
 from regrow.core.jobs.store import JobStore
+from regrow.core.jobs.work_unit import MOST_TRIES, UnitKind, WorkUnit
 from regrow.core.stores.redis import connect
 from tests.jobs import job_document
 
@@ -33,45 +33,45 @@ def store(redis: Redis) -> JobStore:
 
 
 @pytest.fixture
-def queue(redis: Redis) -> StepQueue:
-    return StepQueue(redis, lease=60)
+def queue(redis: Redis) -> WorkQueue:
+    return WorkQueue(redis, lease=60)
 
 
-def _claim(queue: StepQueue, most_cost: float = 4) -> Step:
+def _claim(queue: WorkQueue, most_cost: float = 4) -> WorkUnit:
     claim = queue.claim(most_cost)
     assert claim is not None
-    return claim.step
+    return claim.unit
 
 
-def _end_lease(redis: Redis, step: Step) -> None:
+def _end_lease(redis: Redis, unit: WorkUnit) -> None:
     """As if its time had passed."""
-    redis.zadd("regrow:leases", {step.lease: 1})
+    redis.zadd("regrow:leases", {unit.lease: 1})
 
 
-def test_every_patch_is_handed_out_once_in_batches_of_one_size(store: JobStore, queue: StepQueue) -> None:
+def test_every_patch_is_handed_out_once_in_batches_of_one_size(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(10)
     store.enter(document)
-    steps = [_claim(queue) for _ in range(3)]
-    assert [list(step.patches) for step in steps] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
+    units = [_claim(queue) for _ in range(3)]
+    assert [list(unit.patches) for unit in units] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
     assert queue.claim(4) is None
     assert store.state(document.id) is JobState.FITTING
 
 
-def test_a_job_that_is_alone_is_spread_over_the_workers(store: JobStore, queue: StepQueue) -> None:
+def test_a_job_that_is_alone_is_spread_over_the_workers(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(9))
     claim = queue.claim(100, workers=3)
     assert claim is not None
-    assert len(claim.step.patches) == 3
+    assert len(claim.unit.patches) == 3
     assert claim.wake, "there is more to do, and nobody on the way"
 
 
-def test_costly_patches_make_small_batches(store: JobStore, queue: StepQueue) -> None:
+def test_costly_patches_make_small_batches(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(10, patch_cost=1e9))
     assert len(_claim(queue, 3.5e9).patches) == 3
     assert len(_claim(queue, 1).patches) == 1, "at least one"
 
 
-def test_parts_count_once_and_the_last_makes_the_assembly(store: JobStore, queue: StepQueue) -> None:
+def test_parts_count_once_and_the_last_makes_the_assembly(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(5)
     store.enter(document)
     first, second = _claim(queue, 3), _claim(queue, 3)
@@ -82,27 +82,27 @@ def test_parts_count_once_and_the_last_makes_the_assembly(store: JobStore, queue
     assert store.state(document.id) is JobState.ASSEMBLING
     queue.finish(second)
     assembly = _claim(queue)
-    assert assembly.kind is StepKind.ASSEMBLE
+    assert assembly.kind is UnitKind.ASSEMBLE
     assert queue.claim(4) is None
     assert store.get(document.id).patches_done == 5
 
 
-def test_many_finishers_at_once_leave_one_count(store: JobStore, queue: StepQueue) -> None:
+def test_many_finishers_at_once_leave_one_count(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(16)
     store.enter(document)
-    steps = [_claim(queue, 1) for _ in range(16)]
-    threads = [threading.Thread(target=queue.finish, args=[step]) for step in steps * 2]
+    units = [_claim(queue, 1) for _ in range(16)]
+    threads = [threading.Thread(target=queue.finish, args=[unit]) for unit in units * 2]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert store.get(document.id).patches_done == 16
-    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert _claim(queue).kind is UnitKind.ASSEMBLE
     assert queue.claim(4) is None
 
 
 def test_a_lease_that_ends_is_handed_out_again_and_the_first_holder_told(
-    store: JobStore, queue: StepQueue, redis: Redis
+    store: JobStore, queue: WorkQueue, redis: Redis
 ) -> None:
     store.enter(job_document(4))
     lost = _claim(queue)
@@ -118,71 +118,71 @@ def test_a_lease_that_ends_is_handed_out_again_and_the_first_holder_told(
     assert queue.claim(4) is None
 
 
-def test_handing_back_costs_no_try(store: JobStore, queue: StepQueue) -> None:
+def test_handing_back_costs_no_try(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(4))
     for _ in range(3 * MOST_TRIES):
-        step = _claim(queue)
-        assert step.tries == 1
-        assert queue.hand_back(step)
+        unit = _claim(queue)
+        assert unit.tries == 1
+        assert queue.hand_back(unit)
 
 
-def test_tries_that_come_further_do_not_count(store: JobStore, queue: StepQueue) -> None:
+def test_tries_that_come_further_do_not_count(store: JobStore, queue: WorkQueue) -> None:
     """F1: killed again and again, but each time later. It can be handed back, too, and then costs nothing less."""
     store.enter(job_document(4))
     for number in range(1, 3 * MOST_TRIES):
-        step = queue.progressed(_claim(queue), number)
-        assert (step.tries, step.far) == (0, number)
-        assert queue.renew([step]) == [True]
-        assert queue.hand_back(step) if number % 3 == 0 else queue.fail(step, BROKEN)
+        unit = queue.progressed(_claim(queue), number)
+        assert (unit.tries, unit.far) == (0, number)
+        assert queue.renew([unit]) == [True]
+        assert queue.hand_back(unit) if number % 3 == 0 else queue.fail(unit, BROKEN)
 
 
-def test_tries_that_come_no_further_than_the_furthest_count(store: JobStore, queue: StepQueue) -> None:
+def test_tries_that_come_no_further_than_the_furthest_count(store: JobStore, queue: WorkQueue) -> None:
     """F8: a batch that dies late, wherever it began, is split as well."""
     store.enter(job_document(4))
     queue.fail(queue.progressed(_claim(queue), 500_000), BROKEN)
     for number in range(1, MOST_TRIES + 1):
-        step = queue.progressed(_claim(queue), 499_999 + number % 2)
-        assert (step.patches, step.tries, step.far) == (range(4), number, 500_000)
-        queue.fail(step, BROKEN)
+        unit = queue.progressed(_claim(queue), 499_999 + number % 2)
+        assert (unit.patches, unit.tries, unit.far) == (range(4), number, 500_000)
+        queue.fail(unit, BROKEN)
     single = _claim(queue)
     assert (single.patches, single.tries, single.far) == (range(1), 1, 0)
 
 
-def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: JobStore, queue: StepQueue) -> None:
+def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: JobStore, queue: WorkQueue) -> None:
     """F8: patch 2 breaks whatever it is in."""
     document = job_document(4)
     store.enter(document)
     tries: Counter[tuple[str, range]] = Counter()
     abandoned = None
     while (claim := queue.claim(4)) is not None:
-        step = claim.step
-        tries[step.kind, step.patches] += 1
-        if step.kind is StepKind.ABANDON:
-            abandoned = step
+        unit = claim.unit
+        tries[unit.kind, unit.patches] += 1
+        if unit.kind is UnitKind.ABANDON:
+            abandoned = unit
             break
-        if 2 in step.patches:
-            queue.fail(step, BROKEN)
+        if 2 in unit.patches:
+            queue.fail(unit, BROKEN)
         else:
-            queue.finish(step)
+            queue.finish(unit)
     assert abandoned is not None
     assert list(abandoned.patches) == [2]
     assert tries == {
-        (StepKind.FIT, range(4)): 3,
-        (StepKind.FIT, range(1)): 1,
-        (StepKind.FIT, range(1, 2)): 1,
-        (StepKind.FIT, range(2, 3)): 3,
-        (StepKind.FIT, range(3, 4)): 1,
-        (StepKind.ABANDON, range(2, 3)): 1,
+        (UnitKind.FIT, range(4)): 3,
+        (UnitKind.FIT, range(1)): 1,
+        (UnitKind.FIT, range(1, 2)): 1,
+        (UnitKind.FIT, range(2, 3)): 3,
+        (UnitKind.FIT, range(3, 4)): 1,
+        (UnitKind.ABANDON, range(2, 3)): 1,
     }
     assert store.last_failure(document.id) == BROKEN
     assert store.state(document.id) is JobState.FITTING
     queue.finish(abandoned, failed=1)
     job = store.get(document.id)
     assert (job.patches_done, job.patches_failed) == (4, 1)
-    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert _claim(queue).kind is UnitKind.ASSEMBLE
 
 
-def test_a_late_whole_batch_and_its_split_patches_count_once(store: JobStore, queue: StepQueue) -> None:
+def test_a_late_whole_batch_and_its_split_patches_count_once(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(4)
     store.enter(document)
     for _ in range(MOST_TRIES):
@@ -193,27 +193,27 @@ def test_a_late_whole_batch_and_its_split_patches_count_once(store: JobStore, qu
     queue.finish(single)
     queue.finish(whole)  # the third holder was only slow
     assert store.get(document.id).patches_done == 4
-    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert _claim(queue).kind is UnitKind.ASSEMBLE
     assert queue.claim(4) is None
 
 
-def test_a_small_worker_takes_a_bite_of_a_large_batch(store: JobStore, queue: StepQueue) -> None:
+def test_a_small_worker_takes_a_bite_of_a_large_batch(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(100))
     queue.hand_back(_claim(queue, 100))
     sizes = []
     while (claim := queue.claim(10)) is not None:
-        sizes.append(len(claim.step.patches))
-        queue.finish(claim.step)
+        sizes.append(len(claim.unit.patches))
+        queue.finish(claim.unit)
     assert sum(sizes) == 100
     assert max(sizes) <= 20
 
 
-def test_claims_of_threads_do_not_overlap(store: JobStore, queue: StepQueue) -> None:
+def test_claims_of_threads_do_not_overlap(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(300))
     claimed: list[Claim] = []
 
     def take() -> None:
-        while (claim := queue.claim(1)) is not None and claim.step.kind is StepKind.FIT:
+        while (claim := queue.claim(1)) is not None and claim.unit.kind is UnitKind.FIT:
             claimed.append(claim)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
@@ -221,10 +221,10 @@ def test_claims_of_threads_do_not_overlap(store: JobStore, queue: StepQueue) -> 
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(claim.step.start for claim in claimed) == list(range(300))
+    assert sorted(claim.unit.start for claim in claimed) == list(range(300))
 
 
-def test_owners_share_alike_whatever_they_send(store: JobStore, queue: StepQueue) -> None:
+def test_owners_share_alike_whatever_they_send(store: JobStore, queue: WorkQueue) -> None:
     """A thousand patches of one owner do not hold up another's four, nor the other way round."""
     large, small = job_document(1000, owner="ada"), [job_document(4, owner="bob") for _ in range(3)]
     store.enter(large)
@@ -236,7 +236,7 @@ def test_owners_share_alike_whatever_they_send(store: JobStore, queue: StepQueue
     assert Counter(job_id == large.id for job_id in then) == {True: 3, False: 3}
 
 
-def test_priority_is_between_an_owners_own_jobs(store: JobStore, queue: StepQueue) -> None:
+def test_priority_is_between_an_owners_own_jobs(store: JobStore, queue: WorkQueue) -> None:
     low, normal, high = (
         job_document(8, owner="ada", priority=priority) for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH)
     )
@@ -249,7 +249,7 @@ def test_priority_is_between_an_owners_own_jobs(store: JobStore, queue: StepQueu
     assert other.id in order[:3]
 
 
-def test_small_jobs_pass_large_ones_of_the_same_owner_for_a_while(store: JobStore, queue: StepQueue) -> None:
+def test_small_jobs_pass_large_ones_of_the_same_owner_for_a_while(store: JobStore, queue: WorkQueue) -> None:
     large = job_document(1000)
     soon = job_document(4, created_ms=large.created_ms + 10_000)
     late = job_document(4, created_ms=large.created_ms + 2_000_000)
@@ -259,27 +259,27 @@ def test_small_jobs_pass_large_ones_of_the_same_owner_for_a_while(store: JobStor
     assert _claim(queue).job_id == large.id
 
 
-def test_a_restored_job_hands_out_only_what_is_missing(store: JobStore, queue: StepQueue) -> None:
+def test_a_restored_job_hands_out_only_what_is_missing(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(10)
     store.enter(document, parts=[range(2, 4), range(3, 5), range(8, 9)])
     assert store.get(document.id).patches_done == 4
     handed = []
-    while (claim := queue.claim(2)) is not None and claim.step.kind is StepKind.FIT:
-        handed += claim.step.patches
-        queue.finish(claim.step)
+    while (claim := queue.claim(2)) is not None and claim.unit.kind is UnitKind.FIT:
+        handed += claim.unit.patches
+        queue.finish(claim.unit)
     assert handed == [0, 1, 5, 6, 7, 9]
     assert claim is not None
-    assert claim.step.kind is StepKind.ASSEMBLE
+    assert claim.unit.kind is UnitKind.ASSEMBLE
 
 
-def test_a_job_with_all_its_parts_is_restored_to_its_assembly(store: JobStore, queue: StepQueue) -> None:
+def test_a_job_with_all_its_parts_is_restored_to_its_assembly(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(4)
     store.enter(document, parts=[range(4)])
     assert store.state(document.id) is JobState.ASSEMBLING
-    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert _claim(queue).kind is UnitKind.ASSEMBLE
 
 
-def test_a_worker_of_an_earlier_protocol_is_refused(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+def test_a_worker_of_an_earlier_protocol_is_refused(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     """Also where somebody of its own protocol enters a job, as long as later ones are open."""
     first = job_document()
     store.enter(first)
@@ -293,7 +293,7 @@ def test_a_worker_of_an_earlier_protocol_is_refused(store: JobStore, queue: Step
     assert queue.claim(4) is not None
 
 
-def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     """And workers that were not upgraded are refused from then on."""
     document = job_document(8)
     store.enter(document)
@@ -304,17 +304,17 @@ def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: StepQueu
     assert redis.get("regrow:protocol") == str(PROTOCOL)
 
 
-def test_a_job_that_lost_its_steps_is_found(store: JobStore, queue: StepQueue, redis: Redis) -> None:
+def test_a_job_that_lost_its_steps_is_found(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     document = job_document(4)
     store.enter(document)
     assert queue.stalled() == []
-    step = _claim(queue)
+    unit = _claim(queue)
     assert queue.stalled() == []
-    redis.zrem("regrow:leases", step.lease)
+    redis.zrem("regrow:leases", unit.lease)
     assert queue.stalled() == [document.id]
 
 
-def test_who_sends_small_jobs_one_by_one_gets_no_more_than_a_share(store: JobStore, queue: StepQueue) -> None:
+def test_who_sends_small_jobs_one_by_one_gets_no_more_than_a_share(store: JobStore, queue: WorkQueue) -> None:
     """An owner who never has two jobs waiting is charged for each all the same."""
     for number in range(3):
         store.enter(job_document(10_000, owner=f"patient-{number}"))
@@ -322,8 +322,8 @@ def test_who_sends_small_jobs_one_by_one_gets_no_more_than_a_share(store: JobSto
     hasty = job_document(4, owner="hasty")
     store.enter(hasty)
     for _ in range(200):
-        step = _claim(queue)
-        if step.job_id == hasty.id:
+        unit = _claim(queue)
+        if unit.job_id == hasty.id:
             served["hasty"] += 1
             hasty = job_document(4, owner="hasty")
             store.enter(hasty)
@@ -332,21 +332,21 @@ def test_who_sends_small_jobs_one_by_one_gets_no_more_than_a_share(store: JobSto
     assert 40 <= served["hasty"] <= 60
 
 
-def test_giving_up_is_not_given_up(store: JobStore, queue: StepQueue) -> None:
+def test_giving_up_is_not_given_up(store: JobStore, queue: WorkQueue) -> None:
     """Its tries are counted, so that whoever gives up knows when it is the giving up that fails."""
     store.enter(job_document(1))
     for _ in range(MOST_TRIES):
         queue.fail(_claim(queue), BROKEN)
     tries = []
     for _ in range(5):
-        step = _claim(queue)
-        assert step.kind is StepKind.ABANDON
-        tries.append(step.tries)
-        queue.fail(step, BROKEN)
+        unit = _claim(queue)
+        assert unit.kind is UnitKind.ABANDON
+        tries.append(unit.tries)
+        queue.fail(unit, BROKEN)
     assert tries == [1, 2, 3, 4, 5]
 
 
-def test_a_patch_that_was_done_after_all_is_not_given_up(store: JobStore, queue: StepQueue) -> None:
+def test_a_patch_that_was_done_after_all_is_not_given_up(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(1))
     for _ in range(MOST_TRIES):
         last = _claim(queue)
@@ -355,11 +355,11 @@ def test_a_patch_that_was_done_after_all_is_not_given_up(store: JobStore, queue:
     queue.finish(last)
     assert queue.renew([abandon]) == [False]
     queue.fail(abandon, BROKEN)
-    assert _claim(queue).kind is StepKind.ASSEMBLE
+    assert _claim(queue).kind is UnitKind.ASSEMBLE
 
 
-def test_no_two_leases_are_the_same(store: JobStore, queue: StepQueue) -> None:
-    """Whoever had a step before it was tried anew cannot give back another's."""
+def test_no_two_leases_are_the_same(store: JobStore, queue: WorkQueue) -> None:
+    """Whoever had a unit before it was tried anew cannot give back another's."""
     document = job_document(4)
     store.enter(document)
     first = _claim(queue)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from regrow.cli import submit
-from regrow.cli.client import Client, ServerError
 from regrow.cli.files import write_whole
 from regrow.cli.main import app
-from regrow.core.codec.decode.decoder import decode
+from regrow.cli.submit import NotAllEncoded
+from regrow.client import AsyncClient, Client, Conflict, Job, NotFound, Refused, Unreachable
+from regrow.core.codec.decode import decode
 from regrow.core.errors import InvalidSettings
 from tests.archives import zip_of
 from tests.integration.faults.fleet import Fleet
@@ -86,7 +89,7 @@ def test_D5_companions_and_bad_names_do_not_end_the_run(
     assert [name.removeprefix(f"{tmp_path}/") for name in names] == [r"\xff.jfif", "sub/b.jpe"]
     assert (tmp_path / "out" / "sub" / "b.gnca").exists()
     (tmp_path / "gone.png").symlink_to("nowhere")
-    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+    with pytest.raises(NotAllEncoded, match="1 of 2 images have no bundle"):
         _submit(fleet, tmp_path, tmp_path / "gone.png")
 
 
@@ -96,13 +99,13 @@ def test_D5_a_bundle_that_cannot_be_fetched_or_written_costs_a_line(
 ) -> None:
     for name in "ab":
         (tmp_path / f"{name}.png").write_bytes(smooth_file(20, 20, seed=60 + ord(name) + len(fault)))
-    fetch, failed = Client.fetch, list[str]()
+    report, failed = Client.report, list[str]()
 
-    def delete_first(client: Client, path: str) -> bytes:
-        if path.endswith("/report") and not failed:
-            failed.append(path)
-            assert fleet.client.delete(path.removesuffix("/report")).is_success
-        return fetch(client, path)
+    def delete_first(client: Client, job_id: str) -> dict[str, Any]:
+        if not failed:
+            failed.append(job_id)
+            assert fleet.client.delete(f"/jobs/{job_id}").is_success
+        return report(client, job_id)
 
     def fail_first(path: Path, data: bytes, *, force: bool) -> None:
         if not failed:
@@ -111,10 +114,10 @@ def test_D5_a_bundle_that_cannot_be_fetched_or_written_costs_a_line(
         write_whole(path, data, force=force)
 
     if fault == "deleted":
-        monkeypatch.setattr(Client, "fetch", delete_first)
+        monkeypatch.setattr(Client, "report", delete_first)
     else:
         monkeypatch.setattr(submit, "write_whole", fail_first)
-    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+    with pytest.raises(NotAllEncoded, match="1 of 2 images have no bundle"):
         _submit(fleet, tmp_path)
     assert len(failed) == len(list(tmp_path.glob("*.gnca"))) == 1
 
@@ -125,7 +128,7 @@ def test_bad_images_are_told_and_the_others_done(
     (tmp_path / "bad.png").write_bytes(b"no image")
     (tmp_path / "zip.png").write_bytes(zip_of({"a.png": smooth_file(20, 20)}))
     (tmp_path / "good.png").write_bytes(smooth_file(20, 20, seed=6))
-    with pytest.raises(ServerError, match="2 of 3 images have no bundle"):
+    with pytest.raises(NotAllEncoded, match="2 of 3 images have no bundle"):
         _submit(fleet, tmp_path)
     assert (tmp_path / "good.gnca").exists()
     assert not (tmp_path / "bad.gnca").exists()
@@ -145,7 +148,7 @@ def test_clashes_and_empty_folders_are_refused(fleet: Fleet, tmp_path: Path) -> 
         _submit(fleet, tmp_path)
     for name in ("a.png", "a.jpg"):
         (tmp_path / name).write_bytes(smooth_file(8, 8))
-    with pytest.raises(ServerError, match="1 of 2 images have no bundle"):
+    with pytest.raises(NotAllEncoded, match="1 of 2 images have no bundle"):
         _submit(fleet, tmp_path)
     assert (tmp_path / "a.gnca").exists()
 
@@ -154,7 +157,7 @@ def test_a_server_that_is_not_there_is_named() -> None:
     (port,) = free_ports(1)
     with (
         Client(f"http://127.0.0.1:{port}", patience=0) as client,
-        pytest.raises(ServerError, match="cannot be reached"),
+        pytest.raises(Unreachable, match="cannot be reached"),
     ):
         client.job("0" * 32)
 
@@ -162,5 +165,50 @@ def test_a_server_that_is_not_there_is_named() -> None:
 def test_a_refused_option_is_one_line(fleet: Fleet, tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / f"{number}.png").write_bytes(smooth_file(20, 20, seed=number))
-    with pytest.raises(ServerError, match="target_psnr"):
+    with pytest.raises(Refused, match="target_psnr"):
         _submit(fleet, tmp_path, "--target-psnr", 99)
+
+
+def test_the_clients_do_what_the_api_offers(fleet: Fleet) -> None:
+    with Client(str(fleet.client.base_url)) as client:
+        job = client.wait(client.submit(smooth_file(20, 24, seed=80), effort="draft").id)
+        assert (job.state, job.width, job.height) == ("succeeded", 24, 20)
+        assert [event.is_last for event in client.events(job.id)] == [True]
+        assert job in client.jobs(["succeeded"], limit=200).jobs
+        assert client.picture(job.id) == client.fetch(job.links["picture"]) == client.decode(client.bundle(job.id))
+        assert client.picture(job.id, "webp", crop=(0, 0, 5, 5), scale=2) != client.picture(job.id, "webp")
+        assert client.picture(job.id, "webp", animate=True).startswith(b"RIFF")
+        assert client.report(job.id)["bytes"] == len(client.bundle(job.id)) == job.bytes
+        assert client.source(job.id) == client.fetch(job.links["source"])
+        for refused in (client.cancel, client.retry):
+            with pytest.raises(Conflict):
+                refused(job.id)
+        images = [("a.png", smooth_file(20, 20, seed=81)), ("b.png", b"no image")]
+        group = client.wait_for_group(client.submit_group(images, priority="high").id)
+        assert [image.state for image in group.items] == ["succeeded", None]
+        assert client.cancel_group(group.id) == group
+        client.delete_group(group.id)
+        client.delete(job.id)
+        for find, gone in ((client.job, job.id), (client.group, group.id)):
+            with pytest.raises(NotFound):
+                find(gone)
+
+
+def test_the_async_client_follows_many_jobs_at_once(fleet: Fleet) -> None:
+    async def encode(client: AsyncClient, seed: int) -> tuple[Job, bytes]:
+        job = await client.submit(smooth_file(20, 20, seed=seed), effort="draft")
+        states = [event.job.state async for event in client.events(job.id) if event.job]
+        assert states[-1] == "succeeded"
+        return await client.wait(job.id), await client.bundle(job.id)
+
+    async def run() -> list[tuple[Job, bytes]]:
+        async with AsyncClient(str(fleet.client.base_url)) as client:
+            found = await asyncio.gather(*(encode(client, seed) for seed in (90, 91, 92)))
+            group = await client.submit_group([("a.png", smooth_file(20, 20, seed=93))])
+            assert (await client.wait_for_group(group.id)).states == {"succeeded": 1}
+            with pytest.raises(NotFound):
+                await client.delete("0" * 32)
+            return found
+
+    for job, bundle in asyncio.run(run()):
+        assert job.bytes == len(bundle)

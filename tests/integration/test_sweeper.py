@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,15 +15,15 @@ from regrow.core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavaila
 from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
 from regrow.core.jobs.idempotency import days, reserve
 from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
 from regrow.core.jobs.model import JobState
-from regrow.core.jobs.queue import StepQueue
-from regrow.core.jobs.store import JobStore, Limits
+from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
+from regrow.core.jobs.wiring import Backend
 from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from regrow.core.times import now_ms
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 
 
 @pytest.fixture
@@ -33,18 +34,23 @@ def redis(redis_url: str) -> Redis:
 
 
 @pytest.fixture
-def jobs(redis: Redis, redis_url: str, tmp_path: Path) -> Jobs:
-    return Jobs(JobStore(redis), FilesBlobStore(tmp_path), Sender(make_celery(redis_url)))
+def backend(redis: Redis, redis_url: str, tmp_path: Path) -> Backend:
+    return backend_at(redis_url, tmp_path)
 
 
 @pytest.fixture
-def sweeper(redis: Redis, jobs: Jobs) -> Sweeper:
-    return Sweeper(jobs, StepQueue(redis, lease=0))
+def jobs(backend: Backend) -> Jobs:
+    return backend.jobs
+
+
+@pytest.fixture
+def sweeper(redis: Redis, backend: Backend) -> Sweeper:
+    return Sweeper(replace(backend, queue=WorkQueue(redis, lease=0)))
 
 
 def _accept(jobs: Jobs, **more: object) -> JobDocument:
     document = job_document(4, **more)
-    jobs.accept(document, b"a picture", Limits())
+    accept(jobs, document)
     return document
 
 
@@ -67,7 +73,7 @@ def test_of_many_who_take_up_a_dead_request_one_makes_the_job(jobs: Jobs, monkey
 
         def repeat(_: int) -> str | None:
             try:
-                return reserve(jobs, "ann", "key", "the request").job_id
+                return reserve(jobs.blobs, "ann", "key", "the request", jobs.exists).job_id
             except IdempotencyInFlight:
                 return None
 
@@ -76,8 +82,8 @@ def test_of_many_who_take_up_a_dead_request_one_makes_the_job(jobs: Jobs, monkey
         assert len(found) == 1, "all others are told that it is in flight"
         made += found
     assert len(set(made)) == 3
-    jobs.accept(job_document(1, id=made[-1]), b"a picture", Limits())
-    assert reserve(jobs, "ann", "key", "the request").job_id == made[-1]
+    accept(jobs, job_document(1, id=made[-1]))
+    assert reserve(jobs.blobs, "ann", "key", "the request", jobs.exists).job_id == made[-1]
 
 
 def test_lost_jobs_are_entered_with_their_parts(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:
@@ -120,9 +126,9 @@ def test_jobs_that_lost_their_place_are_entered_anew(jobs: Jobs, sweeper: Sweepe
     document = _accept(jobs)
     redis.delete("regrow:lane:local:normal", "regrow:owners")
     sweeper.reconcile()
-    claim = StepQueue(redis, lease=60).claim(100)
+    claim = WorkQueue(redis, lease=60).claim(100)
     assert claim is not None
-    assert claim.step.job_id == document.id
+    assert claim.unit.job_id == document.id
 
 
 def test_a_marker_that_was_lost_is_written_again(jobs: Jobs, sweeper: Sweeper) -> None:
@@ -157,7 +163,7 @@ def test_a_lost_message_is_sent_again_once(jobs: Jobs, sweeper: Sweeper, redis: 
     assert redis.llen("regrow.work") == 1
 
 
-def test_what_has_had_its_time_is_deleted_whole(redis: Redis, jobs: Jobs) -> None:
+def test_what_has_had_its_time_is_deleted_whole(redis: Redis, backend: Backend, jobs: Jobs) -> None:
     """RESULT_TTL, from a job's end; and idempotency keys after a day."""
     old = f"{now_ms() - 10_000:012x}"
     ended, running = _accept(jobs, id=old + "0" * 20), _accept(jobs, id=old + "1" * 20)
@@ -168,7 +174,7 @@ def test_what_has_had_its_time_is_deleted_whole(redis: Redis, jobs: Jobs) -> Non
     jobs.close(ended.id)
     for day in ("2026-01-01", *days(now_ms())):
         jobs.blobs.put(f"{IDEMPOTENCY}{day}/key", b"{}")
-    sweeper = Sweeper(jobs, StepQueue(redis, lease=60), timedelta(seconds=5))
+    sweeper = Sweeper(backend, timedelta(seconds=5))
     sweeper.clean()
     assert jobs.blobs.list(JobKeys(ended.id).prefix) == []
     with pytest.raises(JobNotFound):
@@ -183,10 +189,8 @@ def test_a_sweeper_outlives_an_outage(redis_url: str, tmp_path: Path, caplog: py
     from tests.services import free_ports, wait_until
 
     nowhere = f"redis://127.0.0.1:{free_ports(1)[0]}/0"
-    redis = connect(nowhere)
-    jobs = Jobs(JobStore(redis), FilesBlobStore(tmp_path), Sender(make_celery(nowhere)))
     stopping = threading.Event()
-    thread = threading.Thread(target=Sweeper(jobs, StepQueue(redis, lease=1)).run, args=[stopping])
+    thread = threading.Thread(target=Sweeper(backend_at(nowhere, tmp_path)).run, args=[stopping])
     thread.start()
     wait_until(lambda: "cannot be reached" in caplog.text, "its saying so")
     stopping.set()
@@ -274,7 +278,7 @@ def test_what_cannot_be_undone_now_is_later(jobs: Jobs, sweeper: Sweeper, monkey
     with monkeypatch.context() as patched:
         patched.setattr("regrow.core.jobs.lifecycle.delete_all", away)
         with pytest.raises(TooBusy):
-            jobs.accept(document, b"a picture", Limits(owned=1))
+            accept(jobs, document, limits=Limits(owned=1))
     assert jobs.blobs.exists(JobKeys(document.id).source)
     sweeper.reconcile()
     assert jobs.blobs.list(JobKeys(document.id).prefix) == jobs.blobs.list(OPEN) == []

@@ -21,7 +21,7 @@ def test_services_set_only_variables_that_exist(service: str) -> None:
     assert set(COMPOSE["services"][service]["environment"]) <= KNOWN
 
 
-@pytest.mark.parametrize("service", ["api", "worker"])
+@pytest.mark.parametrize("service", ["api", "worker", "sweeper"])
 def test_images_run_what_the_integration_tests_run(service: str) -> None:
     text = (ROOT / COMPOSE["services"][service]["build"]["dockerfile"]).read_text()
     assert f'CMD ["python", "-m", "regrow.{service}"]' in text

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from regrow.core.codec.decode.view import Box, View, render
+from regrow.core.codec.decode.decoder import decode_bundle
+from regrow.core.codec.decode.view import Box, View
 from regrow.core.codec.format.bundle import Bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.picture_files import flat_image, image_of
@@ -27,11 +28,14 @@ MOST_PIXELS = 1 << 28
 
 
 class AnimationKind(StrEnum):
+    """The file formats that an animation can have."""
+
     GIF = "gif"
     WEBP = "webp"
 
     @property
     def media_type(self) -> str:
+        """The format's MIME type."""
         return f"image/{self}"
 
 
@@ -43,14 +47,16 @@ _OPTIONS: dict[AnimationKind, dict[str, Any]] = {
 
 
 def shown_steps(steps: int) -> list[int]:
-    """The steps after the seed that are shown: all, or so many evenly spread ones, as each is grown from the start."""
+    """The steps after the seed that are shown: all of them, or MOST_FRAMES spread evenly.
+
+    Ascending; each costs a growth from the seed."""
     return sorted({round(step) for step in np.linspace(1, steps, min(steps, MOST_FRAMES))})
 
 
 def frames(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
-    """The seed, then the picture at the steps shown. Raises DamagedBundle, InvalidSettings."""
+    """The seed as a picture, then the picture at each of `shown_steps`. Raises DamagedBundle, InvalidSettings."""
     for step in (0, *shown_steps(bundle.header.rollout.steps)):
-        yield render(bundle, View(crop, step, scale))
+        yield decode_bundle(bundle, View(crop, step, scale)).picture
 
 
 def write_animation(bundle: Bundle, kind: AnimationKind, crop: Box | None = None, scale: int = 1) -> bytes:

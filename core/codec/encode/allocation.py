@@ -19,13 +19,13 @@ _LOG_PRICES = (-40.0, 40.0)
 _MOST_SWAPS = 2000
 
 Choice = list[int]
-"""The number of each patch's candidate."""
+"""For each patch, the number of the candidate that it gets."""
 
 _Table = npt.NDArray[np.float64]
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other one beats in error and bytes; smallest first."""
+    """The candidates that no other one beats in both error and bytes; those of fewest bytes first."""
     kept: list[Candidate] = []
     for each in sorted(candidates, key=lambda candidate: (len(candidate.payload), candidate.error)):
         if not kept or each.error < kept[-1].error:

@@ -1,10 +1,10 @@
-"""The pipeline: a picture to a bundle."""
+"""The last part of an encode: one candidate for each patch is chosen, and the bundle is written and measured."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.allocation import allocate
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.encoded import Encoded
@@ -60,7 +60,7 @@ def _bundle(
 
 
 def _size(settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choice: Sequence[int]) -> int:
-    """Of the bundle in bytes."""
+    """The size of the bundle in bytes."""
     chosen = [candidates[number] for candidates, number in zip(patches, choice, strict=True)]
     presets = len({candidate.shape for candidate in chosen})
     return bundle_size([len(each.payload) for each in chosen], presets, rollout_of(settings))
@@ -69,7 +69,7 @@ def _size(settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choi
 def _next_size(
     settings: EncodeSettings, patches: Sequence[Sequence[Candidate]], choice: Sequence[int], limit: int
 ) -> int | None:
-    """Of the smallest bundle over the limit in which one patch is better, in bytes."""
+    """The size, in bytes, of the smallest bundle over the limit in which one patch is better; None if there is none."""
     size, chosen = (
         _size(settings, patches, choice),
         [some[number] for some, number in zip(patches, choice, strict=True)],

@@ -12,7 +12,7 @@ from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 
 ENOUGH_SECONDS = 60.0
-"""That an encode may take which nobody asked to be thorough."""
+"""Seconds that an encode may take for which nobody named an effort."""
 
 COST_PER_SECOND = 1e11
 """Of core.codec.encode.plan.patch_cost, about: two cores of a Xeon at 2.5 GHz fit and round a patch of preset small at

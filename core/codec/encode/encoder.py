@@ -7,23 +7,23 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
-
 from regrow.core.codec.encode.allocation import front
 from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.checkpoint_file import fingerprint, read_checkpoint, write_checkpoint
 from regrow.core.codec.encode.patch_fits import candidates_of, fit_task, is_good_enough
 from regrow.core.codec.encode.plan import presets_of
-from regrow.core.codec.encode.progress import Ladder, fingerprint, read_checkpoint, write_checkpoint
+from regrow.core.codec.encode.progress import Progress, ProgressTeller
 from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint
 from regrow.core.codec.fit.fitting import Fitted
-from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
+from regrow.core.codec.fit.task import FitHooks, FitTask
 from regrow.core.codec.images import Picture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import DamagedCheckpoint
 
 log = logging.getLogger("regrow.codec")
 
-Fitter = Callable[[FitTask, FitHooks], Fitted]
+Fitter = Callable[[FitTask, FitHooks, Checkpoints[FitCheckpoint]], Fitted]
+"""As core.codec.fit.fitting.fit, on an engine of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def encode_patches(
             return encode.run(*encode.read(checkpoints.resume))
         except DamagedCheckpoint as error:
             log.warning("a checkpoint cannot be used, so its %d patches start anew: %s", len(indices), error)
-    return encode.run(Ladder.bottom(len(indices)))
+    return encode.run(Progress.none(len(indices)))
 
 
 class _Encode:
@@ -77,68 +77,46 @@ class _Encode:
     def _fingerprint(self) -> str:
         return fingerprint(self._picture, self._indices, self._settings, self._presets)
 
-    def read(self, data: bytes) -> tuple[Ladder, FitCheckpoint]:
+    def read(self, data: bytes) -> tuple[Progress, FitCheckpoint]:
         """Where an earlier encode of these patches was. Raises DamagedCheckpoint."""
         return read_checkpoint(data, self._fingerprint, len(self._presets), len(self._indices))
 
-    def run(self, ladder: Ladder, resume: FitCheckpoint | None = None) -> EncodedPatches:
+    def run(self, progress: Progress, resume: FitCheckpoint | None = None) -> EncodedPatches:
         """Go on from here, and within the first fit from its checkpoint."""
-        progress = _Progress(self._hooks, len(self._indices), len(self._presets))
+        teller = ProgressTeller(self._hooks, len(self._indices), len(self._presets))
         while True:
-            task = self._task(ladder)
-            fitted = self._fitter(task, self._fit_hooks(ladder, progress, resume))
-            ladder, resume = self._next(ladder, task, fitted), None
-            if not ladder.waiting or ladder.stage == len(self._presets):
+            task = self._task(progress)
+            hooks = replace(self._hooks, on_progress=teller.of(progress.preset, progress.waiting))
+            fitted = self._fitter(task, hooks, self._fit_checkpoints(progress, resume))
+            progress, resume = self._next(progress, task, fitted), None
+            if not progress.waiting or progress.preset == len(self._presets):
                 break
-        progress.end()
-        return EncodedPatches([front(some) for some in ladder.candidates], ladder.iterations)
+        teller.end()
+        return EncodedPatches([front(some) for some in progress.candidates], progress.iterations)
 
-    def _task(self, ladder: Ladder) -> FitTask:
-        indices = [self._indices[place] for place in ladder.waiting]
-        return fit_task(self._picture, indices, self._settings, self._presets[ladder.stage])
+    def _task(self, progress: Progress) -> FitTask:
+        indices = [self._indices[place] for place in progress.waiting]
+        return fit_task(self._picture, indices, self._settings, self._presets[progress.preset])
 
-    def _fit_hooks(self, ladder: Ladder, progress: _Progress, resume: FitCheckpoint | None) -> FitHooks:
-        checkpoints = Checkpoints(resume)
-        if self._checkpoints.wanted:
+    def _fit_checkpoints(self, progress: Progress, resume: FitCheckpoint | None) -> Checkpoints[FitCheckpoint]:
+        """A fit's state is saved with what was encoded before it."""
+        if not self._checkpoints.wanted:
+            return Checkpoints(resume)
 
-            def save(fit: FitCheckpoint) -> None:
-                self._checkpoints.save(write_checkpoint(self._fingerprint, ladder, fit))
+        def save(fit: FitCheckpoint) -> None:
+            self._checkpoints.save(write_checkpoint(self._fingerprint, progress, fit))
 
-            checkpoints = Checkpoints(resume, self._checkpoints.due, save)
-        on_progress = progress.of(ladder.stage, ladder.waiting)
-        return replace(self._hooks, on_progress=on_progress, checkpoints=checkpoints)
+        return Checkpoints(resume, self._checkpoints.due, save)
 
-    def _next(self, ladder: Ladder, task: FitTask, fitted: Fitted) -> Ladder:
-        """The next stage, of the patches that are not good enough yet."""
-        candidates = [list(some) for some in ladder.candidates]
-        for place, some in zip(ladder.waiting, candidates_of(task, fitted, self._settings), strict=True):
+    def _next(self, progress: Progress, task: FitTask, fitted: Fitted) -> Progress:
+        """The next preset, for the patches that are not good enough yet."""
+        candidates = [list(some) for some in progress.candidates]
+        for place, some in zip(progress.waiting, candidates_of(task, fitted, self._settings), strict=True):
             candidates[place] += some
         waiting = [
             place
-            for number, place in enumerate(ladder.waiting)
+            for number, place in enumerate(progress.waiting)
             if not is_good_enough(task, number, candidates[place], self._settings)
         ]
-        iterations = ladder.iterations + int(fitted.iterations.sum())
-        return Ladder(ladder.stage + 1, waiting, candidates, iterations)
-
-
-class _Progress:
-    """One progress of all patches over all presets."""
-
-    def __init__(self, hooks: FitHooks, patches: int, stages: int) -> None:
-        self._hooks, self._stages = hooks, stages
-        self._share = np.zeros(patches)
-
-    def of(self, stage: int, places: Sequence[int]) -> Callable[[FitProgress], None]:
-        """Takes the progress of one stage's fit, of the patches at these places; the others have all of it."""
-        waiting = np.array(places)
-        self._share[:] = 1.0
-
-        def tell(progress: FitProgress) -> None:
-            self._share[waiting] = (stage + progress.share) / self._stages
-            self._hooks.on_progress(FitProgress(self._share.copy(), progress.phase))
-
-        return tell
-
-    def end(self) -> None:
-        self._hooks.on_progress(FitProgress(np.ones(len(self._share)), "done"))
+        iterations = progress.iterations + int(fitted.iterations.sum())
+        return Progress(progress.preset + 1, waiting, candidates, iterations)

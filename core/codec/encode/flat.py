@@ -8,7 +8,7 @@ from regrow.core.codec.decode.growers.compiled import grow_batch
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.plan import grid_of, presets_of, rollout_of
 from regrow.core.codec.fit.engines.base import Array
-from regrow.core.codec.fit.quantization import integer_rule, one_byte_steps
+from regrow.core.codec.fit.quantization import integer_rule, one_byte_step_sizes
 from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
 from regrow.core.codec.format.payload import write_payload
 from regrow.core.codec.images import Picture
@@ -23,8 +23,10 @@ _BIAS = 0.02
 
 
 def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Candidate:
-    """A rule that grows patch number `index` in the mean colour of what is seen of it: one hidden unit that is always
-    on, and adds to each visible channel its share at every step."""
+    """A rule that grows patch number `index` in the mean colour of what is seen of it.
+
+    One hidden unit is always on, and adds to each visible channel its share at every step. Raises BudgetTooSmall.
+    """
     shape, rollout = presets_of(picture, settings)[0].shape(picture.channels), rollout_of(settings)
     grid = grid_of(picture)
     rows, columns = grid.extent(index)
@@ -35,16 +37,19 @@ def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Ca
     tensors.b1[0, 0] = _BIAS
     updates = rollout.steps * (1 - rollout.fire_rate)
     tensors.w2[0, : shape.visible, 0] = (_mean_colour(inside) - VISIBLE_OFFSET) / (updates * _BIAS)
-    steps = one_byte_steps(weights[0], shape)
-    symbols = np.rint(weights[0] / steps.per_weight(shape)).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
-    rule = integer_rule(symbols, steps, shape, make_seed(settings.seed, shape, PATCH_SIZE), rollout)
+    step_sizes = one_byte_step_sizes(weights[0], shape)
+    symbols = np.rint(weights[0] / step_sizes.per_weight(shape)).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
+    rule = integer_rule(symbols, step_sizes, shape, make_seed(settings.seed, shape, PATCH_SIZE), rollout)
     grown = grow_batch(shape, [rule], integer_seed(settings.seed, shape, PATCH_SIZE), rollout, threads=1)[0]
     error = squared_error(to_bytes(inside), grown[:, :rows, :columns].transpose(1, 2, 0))
     return Candidate(shape, write_payload(shape, rule, settings.coder, 0), error)
 
 
 def _mean_colour(pixels: Array) -> Array:
-    """Of float32 (channels, height, width); float32 (channels,). Colours count as much as their alpha shows them."""
+    """The mean of pixels (channels, height, width); float32 (channels,).
+
+    Colours count as much as their alpha shows them.
+    """
     if len(pixels) < 4 or not pixels[3].any():
         return np.asarray(pixels.mean(axis=(1, 2)))
     weights = np.ones_like(pixels)

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, features
 
 from regrow.core.codec.images import Picture, Pixels
+from regrow.core.codec.picture_files import image_of
 from regrow.core.codec.quality import measure, squared_error
 
 Options = dict[str, Any]
@@ -31,9 +32,10 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """kind, feature: Pillow's names of the format and of what it must have been built with. options: for a setting.
+    """One way to write files.
 
-    colours: the channels it can hold. longest_side: pixels.
+    name: for people. kind, feature: Pillow's names of the format and of what it must have been built with. options:
+    Pillow's, for a setting. colours: the numbers of channels it can hold. longest_side: of a picture, in pixels.
     """
 
     name: str
@@ -67,8 +69,9 @@ WEBP = Codec(
 
 @dataclass(frozen=True, slots=True)
 class OtherFile:
-    """What one codec makes of a picture. setting: quality, or for JPEG 2000 the ratio asked for; as Pillow takes it.
+    """What one codec makes of a picture.
 
+    codec: its name. setting: quality, or for JPEG 2000 the ratio asked for; as Pillow takes it. bytes: of the file.
     fits: False where even the smallest file, which this is then, has too many bytes. psnr: dB. ssim: None where a side
     is under 11 pixels. mse: squared 8-bit levels. All measured as the regrown picture is.
     """
@@ -84,7 +87,7 @@ class OtherFile:
 
 def write_file(codec: Codec, picture: Picture, setting: float) -> bytes:
     """The picture as a file of the codec; grey as RGB where it has no grey."""
-    image = Image.fromarray(picture.pixels[:, :, 0] if picture.channels == 1 else picture.pixels)
+    image = image_of(picture)
     if picture.channels not in codec.colours:
         image = image.convert("RGB")
     buffer = io.BytesIO()
@@ -93,7 +96,7 @@ def write_file(codec: Codec, picture: Picture, setting: float) -> bytes:
 
 
 def read_file(data: bytes, channels: int) -> Pixels:
-    """The pixels of a file that write_file wrote."""
+    """The pixels of a file that write_file wrote; uint8 (height, width, channels)."""
     pixels = np.asarray(Image.open(io.BytesIO(data)).convert(_MODES[channels]))
     return pixels[:, :, None] if channels == 1 else pixels
 
@@ -101,7 +104,7 @@ def read_file(data: bytes, channels: int) -> Pixels:
 def best_files(picture: Picture, max_bytes: int, go_on: GoOn = lambda: None) -> tuple[OtherFile, ...]:
     """The best file of at most so many bytes (least squared error) of JPEG, JPEG 2000 and WebP; deterministic.
 
-    go_on: called before each step of the search, which may raise to end it: of a large picture it takes a minute.
+    go_on: called before each file of the search, and may raise to end it: of a large picture it takes a minute.
 
     JPEG is the better of 4:4:4 and 4:2:0, and has no row where there is alpha, which it cannot hold. A codec that this
     Pillow was built without has none either. Settings are found by bisection; over MANY_PIXELS among fewer.
@@ -123,7 +126,7 @@ def _can_write(codec: Codec, picture: Picture) -> bool:
 
 
 def settings_of(codec: Codec, picture: Picture, max_bytes: int) -> list[float]:
-    """What is searched, from the smallest file to the largest.
+    """The settings among which the best is searched, from that of the smallest file to that of the largest.
 
     A rate asked of JPEG 2000 is a number of bytes, which its files miss by up to 16 above and some per cent below.
     """
@@ -143,7 +146,8 @@ def _has_many_pixels(picture: Picture) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """One file. rank: the lower, the better: files that fit by their error, others, which are worse, by their size."""
+    """One file that was written. rank: the lower, the better. Files that fit come first, by their error, then others,
+    by their size."""
 
     picture: Picture
     codec: Codec
@@ -179,7 +183,7 @@ class _Search:
         self._tries: dict[int, _Try] = {}
 
     def best(self) -> _Try:
-        """Of the last setting that fits and its neighbours."""
+        """The best file: bisection finds the largest setting whose file fits; its neighbours are tried too."""
         end = bisect_left(range(len(self._settings)), True, key=lambda index: not self._at(index).fits)
         around = range(max(0, end - 1 - self._neighbours), min(end + self._neighbours, len(self._settings)))
         return min((self._at(index) for index in around or range(1)), key=lambda each: each.rank)

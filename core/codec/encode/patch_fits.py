@@ -9,7 +9,7 @@ import numpy as np
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.decode.growers.compiled import grow_batch
 from regrow.core.codec.encode.candidate import Candidate
-from regrow.core.codec.encode.plan import grid_of, levels_of, rollout_of
+from regrow.core.codec.encode.plan import coarseness_of, grid_of, rollout_of
 from regrow.core.codec.fit.engines.base import Targets
 from regrow.core.codec.fit.fitting import Fitted
 from regrow.core.codec.fit.partly_rounded import RoundedRule
@@ -40,13 +40,13 @@ def fit_task(picture: Picture, indices: Sequence[int], settings: EncodeSettings,
         rollout=rollout_of(settings),
         schedule=SCHEDULES[settings.effort],
         identities=tuple((settings.seed_number, index) for index in indices),
-        levels=levels_of(settings),
+        coarseness=coarseness_of(settings),
         one_byte=settings.coder is Coder.BYTES or SCHEDULES[settings.effort].groups == 0,
     )
 
 
 def candidates_of(task: FitTask, fitted: Fitted, settings: EncodeSettings) -> list[list[Candidate]]:
-    """Each patch's rules, as payloads."""
+    """For each patch of a task, its rounded rules as candidates for the bundle."""
     return [
         [
             Candidate(task.shape, write_payload(task.shape, each.rule, settings.coder, 0), error)
@@ -57,7 +57,10 @@ def candidates_of(task: FitTask, fitted: Fitted, settings: EncodeSettings) -> li
 
 
 def _errors(task: FitTask, number: int, rules: Sequence[RoundedRule]) -> list[int]:
-    """Of a patch's rules. A fit weighs every value alike; with alpha, what is seen is another sum."""
+    """The squared error of each of a patch's rules, in 8-bit levels, of what is seen.
+
+    A fit weighs every value alike, so with alpha, where less is seen, the sum is made anew.
+    """
     if task.shape.visible != 4:
         return [rule.error for rule in rules]
     rows, columns = (int(size) for size in task.targets.extents[number])

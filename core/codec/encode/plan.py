@@ -13,22 +13,31 @@ from regrow.core.codec.seeds import STEPS
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import BudgetTooSmall
 
-SEARCH_LEVELS = (0.7, 1.2, 2.0)
-"""How coarse each preset is rounded where steps are chosen per patch: about 5.5, 4.7 and 4 bits a weight."""
+SEARCH_COARSENESS = (0.7, 1.2, 2.0)
+"""Factors of the usual quantisation step sizes with which each preset is rounded where they are chosen per patch: about
+5.5, 4.7 and 4 bits a weight."""
 
 FEWEST_BITS = 3.5
-"""Bits a weight costs at the coarsest level, about; tells which presets are too large for a budget."""
+"""Bits a weight costs with the largest factor, about; tells which presets are too large for a budget."""
 
 
 class Sized(Protocol):
     """A picture, of which only its size in pixels and the number of its channels matter."""
 
     @property
-    def height(self) -> int: ...
+    def height(self) -> int:
+        """In pixels."""
+        ...
+
     @property
-    def width(self) -> int: ...
+    def width(self) -> int:
+        """In pixels."""
+        ...
+
     @property
-    def channels(self) -> int: ...
+    def channels(self) -> int:
+        """1 (grey), 3 (RGB) or 4 (RGB and alpha)."""
+        ...
 
 
 def grid_of(picture: Sized) -> PatchGrid:
@@ -42,7 +51,7 @@ def count_of(width: int, height: int) -> int:
 
 
 def rollout_of(settings: EncodeSettings) -> Rollout:
-    """How patches are grown."""
+    """How patches are grown with these settings: the effort's steps if it has its own, else the seed's."""
     steps = SCHEDULES[settings.effort].steps or STEPS[settings.seed]
     return Rollout(steps, encodable_fire_rate(settings.fire_rate), settings.seed_number & 0xFFFFFFFF)
 
@@ -56,9 +65,9 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
     """The presets that are tried for a patch, smaller ones first. Raises BudgetTooSmall."""
     if not settings.searches:
         return [settings.preset]
-    ladder = list(Preset)
+    every = list(Preset)
     if settings.max_bytes is None:
-        return ladder
+        return every
     patches = grid_of(picture).count
     smallest = bundle_size([HEAD_BYTES + 1] * patches, 1, rollout_of(settings))
     if settings.max_bytes < smallest:
@@ -67,30 +76,29 @@ def presets_of(picture: Sized, settings: EncodeSettings) -> list[Preset]:
         )
     # Four times a patch's even share: more than that is rarely worth taking away from the others.
     share = 4 * settings.max_bytes / patches
-    return [ladder[0], *(p for p in ladder[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
+    return [every[0], *(p for p in every[1:] if p.shape(picture.channels).parameters * FEWEST_BITS / 8 <= share)]
 
 
 def patch_cost(picture: Sized, settings: EncodeSettings, largest: Preset = Preset.HUGE) -> float:
     """What fitting one patch takes at most, in floating-point operations: tells how many patches make a batch.
 
-    largest: that is tried where several are.
+    largest: the largest preset that is counted where several are tried.
 
     A training iteration goes forward once and backward twice through every weight, cell and step. Rounding's are of
-    double precision and on the CPU, which makes one as long as about four of training.
+    double precision and on the CPU: each takes as long as about four of training.
     """
-    schedule, levels = SCHEDULES[settings.effort], levels_of(settings)
-    presets, ladder = presets_of(picture, settings), list(Preset)
+    schedule, roundings = SCHEDULES[settings.effort], len(coarseness_of(settings))
+    presets, every = presets_of(picture, settings), list(Preset)
     if settings.searches:
-        presets = [preset for preset in presets if ladder.index(preset) <= ladder.index(largest)]
+        presets = [preset for preset in presets if every.index(preset) <= every.index(largest)]
     shapes = [preset.shape(picture.channels) for preset in presets]
     iteration = 3 * 2 * PATCH_SIZE**2 * rollout_of(settings).steps
     return sum(
-        schedule.work(shape, len(levels)) * iteration * shape.parameters
-        + 4 * schedule.rounding_flops(shape, len(levels))
+        schedule.work(shape, roundings) * iteration * shape.parameters + 4 * schedule.rounding_flops(shape, roundings)
         for shape in shapes
     )
 
 
-def levels_of(settings: EncodeSettings) -> tuple[float, ...]:
-    """How coarse each rule is rounded, over the usual quantisation steps."""
-    return SEARCH_LEVELS if settings.searches else (1.0,)
+def coarseness_of(settings: EncodeSettings) -> tuple[float, ...]:
+    """Factors of the usual quantisation step sizes with which each rule is rounded."""
+    return SEARCH_COARSENESS if settings.searches else (1.0,)

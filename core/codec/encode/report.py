@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field
+from pydantic import BaseModel, ConfigDict, computed_field
 
 from regrow.core.codec.encode.encoded import Encoded
 from regrow.core.codec.encode.other_codecs import GoOn, OtherFile, best_files
@@ -20,16 +20,21 @@ NOTES = {SourceFormat.JPEG: _NOTE.format("JPEG"), SourceFormat.WEBP: _NOTE.forma
 
 
 class Report(BaseModel):
-    """psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
+    """What was asked for, and what became of it.
 
-    cr_original, cr_raw: the paper's CR against the uploaded file and against width · height · channels bytes.
+    width, height: pixels. channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha). preset, effort, seed, seed_number, coder:
+    the settings of the encode (core.codec.settings.EncodeSettings). patches: how many the picture was cut into.
+
+    psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
+    original_bytes: the uploaded file; raw_bytes: width · height · channels. bits_per_pixel: of the stored file.
+    cr_original, cr_raw: the paper's CR against original_bytes and raw_bytes.
     patch_iterations: training iterations, summed over the patches. device_seconds: of fitting, summed over the batches;
     both are what energy is proportional to. elapsed_seconds: from the begin of the first fit to the finished bundle, on
     however many devices. presets: how many patches use which. target_psnr, max_bytes: what was asked
     for; target_met: whether it was, None without one; next_bytes: of the smallest better file that was found beyond
     max_bytes. others: the best that other codecs make of this very picture in as many bytes as this file has. colours:
     how the uploaded file's became sRGB, as core.codec.images.Picture has it. source_format: what that file was, which
-    others_note says something of. Older reports have none of these, and call device_seconds fit_seconds.
+    others_note says something of. Older reports have none of these.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -58,7 +63,7 @@ class Report(BaseModel):
     cr_raw: float
     bits_per_pixel: float
     patch_iterations: int
-    device_seconds: float = Field(validation_alias=AliasChoices("device_seconds", "fit_seconds"))
+    device_seconds: float
     elapsed_seconds: float | None = None
     others: tuple[OtherFile, ...] = ()
     colours: str | None = None

@@ -19,20 +19,22 @@ _State = TypeVar("_State")
 
 
 def never() -> bool:
+    """False: for a hook that nobody set."""
     return False
 
 
 def ignore(state: object) -> None:
+    """Do nothing with it: for a hook that nobody set."""
     del state
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints(Generic[_State]):
-    """Where an encode of a batch of patches (as bytes), or one fit (as FitCheckpoint), leaves what it has.
+    """Where an encode of a batch of patches (as bytes), or one fit (as FitCheckpoint), leaves its state.
 
     resume: what `save` was given last for these very patches, or None. due: asked every few iterations, from the
-    fitting thread. save: called there too, wherever `due` is true, and before the hooks' stop ends the fit; what it
-    raises ends the fit as well.
+    fitting thread. save: called there too, wherever `due` is true, and before FitHooks.should_stop ends the fit; what
+    it raises ends the fit as well.
     """
 
     resume: _State | None = None

@@ -12,7 +12,7 @@ from regrow.core.codec.simd.cache import cached
 
 @cached(nogil=True, error_model="numpy")
 def nearest_plane(factor, values, count, limit):  # type: ignore[no-untyped-def]
-    """Round the last `count` of `values` (n,), in units of their steps, the last one first, and shift the rest.
+    """Round the last `count` of `values` (n,), in units of their step sizes, the last one first, and shift the rest.
 
     factor: float64 (n, n), the lower Cholesky factor L of the curvature M = L·Lᵀ in the same units. Each value is
     rounded, to at most ±limit, after it has been moved to where it makes up best for the errors made so far; those

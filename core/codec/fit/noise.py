@@ -13,7 +13,7 @@ IntegerArray = Any
 
 _MASK = 0xFFFFFFFF
 UNIFORM_BITS = 24
-"""Of the hash that are used: as many as float32 holds exactly."""
+"""Bits of the hash that are used: as many as float32 holds exactly."""
 
 
 def rule_keys(identities: Sequence[tuple[int, int]]) -> npt.NDArray[np.int64]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,14 +20,16 @@ from regrow.core.codec.fit.checkpoint import (
     without_prefix,
 )
 from regrow.core.codec.fit.engines.base import Array, Engine
+from regrow.core.codec.fit.stages import Stage
+from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.fit.trainers import Trainer, Training, make_trainer
 
 WARM_UP_ITERATIONS = 10
 LOOK_EVERY = 5
-"""Iterations between two looks at the clock, at whoever may stop the fit, and at which rules are done."""
+"""Iterations between two looks at whoever may stop the fit, and at which rules are done."""
 
-GOOD_ENOUGH_PSNR = 55.0
-"""dB at which a rule is done whatever the target: rounding to 8 bits alone gives 58.9 dB."""
+GOOD_ENOUGH_MSE = 10 ** (-55.0 / 10)
+"""Loss, brightness in [0, 1], at which a rule is done: 55 dB. Rounding pixels to 8 bits alone gives 58.9 dB."""
 
 PATIENCE = 0.25
 """Share of the phase's iterations without any gain after which a rule has reached its plateau and is done."""
@@ -45,34 +45,18 @@ Tell = Callable[[npt.NDArray[np.float64]], None]
 """Gets each rule's share of the iterations, float64 (G,)."""
 
 
-class Hooks(Protocol):
-    """What a phase asks for (core.codec.fit.task.FitHooks)."""
-
-    @property
-    def leaving(self) -> Callable[[], Collection[int]]: ...
-
-    @property
-    def deadline(self) -> float: ...
-
-
-class Stage(Protocol):
-    """Where a phase goes on, and where it leaves its state (core.codec.fit.stages.Stage)."""
-
-    @property
-    def left(self) -> Arrays | None: ...
-
-    def look(self, state: Callable[[], Arrays]) -> None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """learning_rate: its peak. decays: along a cosine to zero. noisy: with weight noise. target_mse: good enough."""
+    """How a phase trains.
+
+    iterations: at most so many. learning_rate: its peak. decays: along a cosine to zero, rather than stay constant.
+    noisy: with weight noise.
+    """
 
     iterations: int
     learning_rate: float
     decays: bool
     noisy: bool
-    target_mse: float
 
     def rate(self, iteration: int) -> float:
         """Linear warm-up over the first ten iterations, then a cosine from the peak to zero; or constant."""
@@ -84,7 +68,11 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class PhaseResult:
-    """Per rule: the best weights, their loss, iterations run, and whether it diverged."""
+    """What a phase made of each of its G rules.
+
+    weights: float32 (G, parameters), the best. mse: float32 (G,), their loss, brightness in [0, 1]. iterations: int64
+    (G,), how many it trained. diverged: bool (G,), whether its loss was not finite once, or DIVERGED times its first.
+    """
 
     weights: Array
     mse: Array
@@ -92,7 +80,7 @@ class PhaseResult:
     diverged: npt.NDArray[np.bool_]
 
     def arrays(self) -> Arrays:
-        """By the names of the fields."""
+        """For a checkpoint: each field under its name."""
         return {"weights": self.weights, "mse": self.mse, "iterations": self.iterations, "diverged": self.diverged}
 
 
@@ -100,13 +88,13 @@ def run_phase(
     engine: Engine,
     training: Training,
     phase: Phase,
-    hooks: Hooks,
+    hooks: FitHooks,
     stage: Stage,
     tell: Tell | None = None,
 ) -> PhaseResult:
-    """Train until every rule is done, from the start or from where the stage was left.
+    """Train until every rule is done, from the start or from where an earlier fit left the stage.
 
-    Raises FitStopped when the stage is asked to stop.
+    tell: called every few iterations with each rule's share of them. Raises FitStopped when the stage is asked to stop.
     """
     run = _Run(engine, training, phase, hooks)
     left = stage.left
@@ -118,7 +106,7 @@ def run_phase(
                 tell(run.shares(iteration))
         if not run.goes_on:
             break
-        run.step(iteration)
+        run.iterate(iteration)
     run.drop_all(phase.iterations)
     if tell is not None:
         tell(run.shares(phase.iterations))
@@ -128,7 +116,7 @@ def run_phase(
 class _Run:
     """`_active` are the numbers of the rules still in the batch, in the trainer's order."""
 
-    def __init__(self, engine: Engine, training: Training, phase: Phase, hooks: Hooks) -> None:
+    def __init__(self, engine: Engine, training: Training, phase: Phase, hooks: FitHooks) -> None:
         count = len(training.weights)
         self._phase, self._hooks = phase, hooks
         self._trainer: Trainer = make_trainer(engine, training)
@@ -153,8 +141,8 @@ class _Run:
         shares[self._active] = iteration / self._phase.iterations
         return shares
 
-    def step(self, iteration: int) -> None:
-        losses = self._trainer.step(iteration, self._phase.rate(iteration), noisy=self._phase.noisy)
+    def iterate(self, iteration: int) -> None:
+        losses = self._trainer.iterate(iteration, self._phase.rate(iteration), noisy=self._phase.noisy)
         if iteration == 0:
             self._first_losses[self._active] = losses
         sound = losses < DIVERGED * self._first_losses[self._active] + 1e-3  # false for not-a-number
@@ -163,7 +151,7 @@ class _Run:
             self._drop(~sound, iteration + 1)
 
     def state(self, iteration: int) -> Arrays:
-        """Before this iteration."""
+        """The arrays of a checkpoint from which this iteration would come next."""
         count = len(self.result.mse)
         own = {
             "iteration": np.full(count, iteration),
@@ -193,9 +181,7 @@ class _Run:
         _, losses = self._trainer.best()
         self.result.mse[self._active] = losses
         leaving = np.isin(self._active, list(self._hooks.leaving()))
-        if iteration > 0 and time.monotonic() >= self._hooks.deadline:
-            leaving[:] = True
-        leaving |= losses <= self._phase.target_mse
+        leaving |= losses <= GOOD_ENOUGH_MSE
         if self._phase.decays:
             leaving |= self._stuck(losses, iteration)
         self._drop(leaving, iteration)

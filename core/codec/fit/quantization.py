@@ -1,8 +1,8 @@
-"""Quantisation steps: which weights a rule's symbols stand for, and the scales that a bundle says them with.
+"""Quantisation step sizes: which weights a rule's symbols stand for, and the scales that a bundle says them with.
 
-A weight is symbol · step, and each of a rule's tensors (W1, b1, W2) has its own step. Scaling W1 and b1 up and W2 down
-changes nothing that a rule grows, so a bundle holds the product of the steps of W1 and W2 only, in eighths of an
-octave, and the step of b1 as a power of two times that of W1 (core.codec.format.fixed_point).
+A weight is symbol · step size, and each of a rule's tensors (W1, b1, W2) has its own step size. Scaling W1 and b1 up
+and W2 down changes nothing that a rule grows, so a bundle holds the product of the step sizes of W1 and W2 only, in
+eighths of an octave, and the step size of b1 as a power of two times that of W1 (core.codec.format.fixed_point).
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from regrow.core.codec.format.fixed_point import CODE_LIMIT, GAINS_PER_OCTAVE, S
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape, split, tensor_slices
 
-STEP_SHARES = (0.16, 0.16, 0.072)
-"""The usual quantisation steps of W1, b1 and W2, over the root mean square of the tensor: about five bits a weight. W2
-gets the finer one, as pictures depend on it 4 to 18 times as much (docs/adr/0005)."""
+STEP_SIZE_SHARES = (0.16, 0.16, 0.072)
+"""The usual step sizes of W1, b1 and W2, over the root mean square of the tensor: about five bits a weight. W2 gets the
+finer one, as pictures depend on it 4 to 18 times as much (docs/adr/0005)."""
 
 _SMALLEST = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """One rule's quantisation steps.
+class StepSizes:
+    """One rule's quantisation step sizes.
 
-    w1: the step of W1. gain: g, the product of the steps of W1 and W2 is 2 ** (-g / 8). bias_octave: the step of b1 is
-    that of W1 times 2 ** bias_octave.
+    w1: that of W1. gain: g, the product of those of W1 and W2 is 2 ** (-g / 8). bias_octave: that of b1 is that of W1
+    times 2 ** bias_octave.
     """
 
     w1: float
@@ -39,55 +39,55 @@ class Steps:
     bias_octave: int
 
     def per_weight(self, shape: RuleShape) -> npt.NDArray[np.float64]:
-        """Each weight's step; float64 (parameters,)."""
-        steps = (self.w1, self.w1 * 2.0**self.bias_octave, 2 ** (-self.gain / GAINS_PER_OCTAVE) / self.w1)
+        """Each weight's step size; float64 (parameters,)."""
+        sizes = (self.w1, self.w1 * 2.0**self.bias_octave, 2 ** (-self.gain / GAINS_PER_OCTAVE) / self.w1)
         lengths = [part.stop - part.start for part in tensor_slices(shape)]
-        return np.repeat(steps, lengths)
+        return np.repeat(sizes, lengths)
 
 
-def usual_steps(weights: Array, shape: RuleShape, level: float, tilt: float = 0.0) -> Steps:
-    """Steps in proportion to the tensors' root mean squares; weights (parameters,).
+def usual_step_sizes(weights: Array, shape: RuleShape, coarseness: float, tilt: float = 0.0) -> StepSizes:
+    """Step sizes in proportion to the tensors' root mean squares; weights (parameters,).
 
-    level: a factor of all steps. tilt: octaves by which W2's step is coarser, W1's being finer to make up for it.
+    coarseness: a factor of them all. tilt: octaves by which W2's is coarser, W1's being finer to make up for it.
     """
     parts = tensor_slices(shape)
     sizes = [max(_SMALLEST, math.sqrt(float(np.mean(np.square(weights[part], dtype=np.float64))))) for part in parts]
-    w1, b1, w2 = (level * share * size for share, size in zip(STEP_SHARES, sizes, strict=True))
+    w1, b1, w2 = (coarseness * share * size for share, size in zip(STEP_SIZE_SHARES, sizes, strict=True))
     of_w1, of_w2 = parts[0].stop, parts[2].stop - parts[2].start
-    return _steps(weights, shape, w1 * 2 ** (-tilt * of_w2 / of_w1), b1, w2 * 2**tilt)
+    return _step_sizes(weights, shape, w1 * 2 ** (-tilt * of_w2 / of_w1), b1, w2 * 2**tilt)
 
 
-def one_byte_steps(weights: Array, shape: RuleShape) -> Steps:
-    """The finest steps with which each tensor's largest weight still has a symbol."""
-    return _steps(weights, shape, _SMALLEST, _SMALLEST, _SMALLEST)
+def one_byte_step_sizes(weights: Array, shape: RuleShape) -> StepSizes:
+    """The finest step sizes with which each tensor's largest weight still has a symbol."""
+    return _step_sizes(weights, shape, _SMALLEST, _SMALLEST, _SMALLEST)
 
 
-def _steps(weights: Array, shape: RuleShape, w1: float, b1: float, w2: float) -> Steps:
-    """The nearest steps that a bundle can say and that reach the largest weights."""
+def _step_sizes(weights: Array, shape: RuleShape, w1: float, b1: float, w2: float) -> StepSizes:
+    """The nearest step sizes that a bundle can say and that reach the largest weights."""
     largest = [float(np.abs(weights[part]).max()) for part in tensor_slices(shape)]
     w1, b1, w2 = (max(step, top / SYMBOL_LIMIT) for step, top in zip((w1, b1, w2), largest, strict=True))
     gain = math.floor(-GAINS_PER_OCTAVE * math.log2(w1 * w2) + 1e-9)
     bias_octave = math.ceil(math.log2(max(b1, largest[1] / SYMBOL_LIMIT) / w1) - 0.5)
     if largest[1] > SYMBOL_LIMIT * w1 * 2.0**bias_octave:
         bias_octave += 1
-    return Steps(w1, min(max(gain, 0), 255), min(max(bias_octave, -4), 8))
+    return StepSizes(w1, min(max(gain, 0), 255), min(max(bias_octave, -4), 8))
 
 
 def integer_rule(
-    symbols: npt.NDArray[np.int8], steps: Steps, shape: RuleShape, seed: Array, rollout: Rollout
+    symbols: npt.NDArray[np.int8], step_sizes: StepSizes, shape: RuleShape, seed: Array, rollout: Rollout
 ) -> IntegerRule:
     """The rule of these symbols, with as much precision as its states and hidden layers leave room for.
 
     seed: float32 (channels, height, width). Whatever the weights, the rule is one that a bundle can hold.
     """
-    weights = (symbols * steps.per_weight(shape)).astype(np.float32)
+    weights = (symbols * step_sizes.per_weight(shape)).astype(np.float32)
     largest_state, largest_hidden = _ranges(shape, weights, seed, rollout)
     precision = _clip(math.floor(math.log2(CODE_LIMIT / max(largest_state, _SMALLEST))), 4, 15)
-    codes = largest_hidden / steps.w1 * 2**precision / CODE_LIMIT
-    largest_shift = precision - 2 - (-steps.gain // GAINS_PER_OCTAVE)  # or the update's shift would be below 1
+    codes = largest_hidden / step_sizes.w1 * 2**precision / CODE_LIMIT
+    largest_shift = precision - 2 - (-step_sizes.gain // GAINS_PER_OCTAVE)  # or the update's shift would be below 1
     hidden_shift = _clip(math.ceil(math.log2(max(codes, _SMALLEST))), 0, min(15, largest_shift))
-    bias_shift = _clip(precision + steps.bias_octave, 0, 23)
-    return IntegerRule(symbols, Scales(steps.gain, precision, bias_shift, hidden_shift))
+    bias_shift = _clip(precision + step_sizes.bias_octave, 0, 23)
+    return IntegerRule(symbols, Scales(step_sizes.gain, precision, bias_shift, hidden_shift))
 
 
 def _clip(value: int, low: int, high: int) -> int:

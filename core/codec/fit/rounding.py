@@ -3,7 +3,8 @@
 Rounding to nearest is ruinous (docs/adr/0005). Instead, with the Gauss-Newton matrix of a rule as its curvature,
 weights are rounded one by one, the most sensitive first, and all that are still free make up for each error (nearest
 plane). The rule is not linear, so this happens group by group: after each, the free weights are trained a little, and
-the curvature is taken anew. The steps' tilt and the damping are chosen by the error of the real, integer decoder.
+the curvature is taken anew. The step sizes' tilt and the damping are chosen by the error of the real, integer
+decoder.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from regrow.core.codec.fit.checkpoint import Arrays, damage_as_error, with_prefi
 from regrow.core.codec.fit.engines.base import Array, Engine
 from regrow.core.codec.fit.nearest_plane import nearest_plane
 from regrow.core.codec.fit.partly_rounded import Draft, RoundedRule, drafts_from_arrays, drafts_to_arrays
-from regrow.core.codec.fit.quantization import Steps, integer_rule, one_byte_steps, usual_steps
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.quantization import StepSizes, integer_rule, one_byte_step_sizes, usual_step_sizes
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitProgress, FitTask
 from regrow.core.codec.fit.tuning import tune
 from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
 
 TILTS = (0.0, -0.5, 0.5)
-"""Octaves by which W2's step is made coarser, and W1's finer to make up for it. The first is the usual one."""
+"""Octaves by which W2's step size is made coarser, and W1's finer to make up for it. The first is the usual one."""
 
 DAMPINGS = (1e-3, 1e-2)
 """Added to the curvature's diagonal, over its mean: how little a linear model of the rule is trusted."""
@@ -42,26 +43,26 @@ MATRIX_MEMORY, MATRICES = 2 << 30, 4
 _Result = TypeVar("_Result")
 
 
-def round_rules(engine: Engine, task: FitTask, weights: Array, journal: Journal) -> tuple[tuple[RoundedRule, ...], ...]:
-    """Each rule of weights (G, parameters), rounded at each of the task's levels.
+def round_rules(engine: Engine, task: FitTask, weights: Array, stages: Stages) -> tuple[tuple[RoundedRule, ...], ...]:
+    """Each rule of weights (G, parameters), rounded once with each of the task's factors of coarseness.
 
-    Raises FitStopped when the journal's hooks ask for it.
+    Raises FitStopped when the stages' hooks ask for it.
     """
-    return _Rounding(engine, task, journal).run(weights)
+    return _Rounding(engine, task, stages).run(weights)
 
 
 class _Rounding:
-    """`_drafts` are those of each rule that has its first group, one per level."""
+    """`_drafts` are those of each rule that has its first group, one per factor."""
 
-    def __init__(self, engine: Engine, task: FitTask, journal: Journal) -> None:
-        self._engine, self._task, self._hooks = engine, task, journal.hooks
+    def __init__(self, engine: Engine, task: FitTask, stages: Stages) -> None:
+        self._engine, self._task, self._hooks = engine, task, stages.hooks
         self._seed = task.state
         self._integer_seed = integer_seed(task.seed, task.shape, self._seed.shape[1])
         self._pixels = np.rint(task.targets.pixels * 255).astype(np.int32)
-        self._levels = 1 if task.one_byte else len(task.levels)
+        self._factors = 1 if task.one_byte else len(task.coarseness)
         self._drafts: dict[int, list[Draft]] = {}
         self._tuning_left: Arrays | None = None
-        self._stage = journal.stage("rounding")
+        self._stage = stages.stage("rounding")
         if self._stage.left is not None:
             self._resume(self._stage.left)
 
@@ -70,20 +71,20 @@ class _Rounding:
         first = self._first_group if groups else self._nearest
         without = [i for i in range(count) if i not in self._drafts]
         self._for_each(lambda i: first(i, weights[i]), without, self._drafts.__setitem__)
-        for level in range(self._levels):
+        for factor in range(self._factors):
             for group in range(1, groups):
-                self._tune_and_round(level, group)
+                self._tune_and_round(factor, group)
         return tuple(tuple(draft.best for draft in self._drafts[i]) for i in range(count))
 
-    def _tune_and_round(self, level: int, group: int) -> None:
+    def _tune_and_round(self, factor: int, group: int) -> None:
         """One more group of every rule, as far as an earlier fit has not."""
-        drafts = [self._drafts[i][level] for i in range(len(self._drafts))]
+        drafts = [self._drafts[i][factor] for i in range(len(self._drafts))]
         if any(draft.tuned < group for draft in drafts):
             tune(self._engine, self._task, drafts, group, self._look_at_tuning, self._tuning_left)
             self._tuning_left = None
 
         def keep(i: int, draft: Draft) -> None:
-            self._drafts[i][level] = draft
+            self._drafts[i][factor] = draft
 
         waiting = [i for i, draft in enumerate(drafts) if draft.groups <= group]
         self._for_each(lambda i: self._next_group(i, drafts[i], group), waiting, keep)
@@ -92,13 +93,13 @@ class _Rounding:
         self._stage.look(lambda: self._state(tuning()))
 
     def _state(self, tuning: Arrays | None = None) -> Arrays:
-        drafts = drafts_to_arrays(self._drafts, len(self._task.identities), self._levels, self._task.shape.parameters)
+        drafts = drafts_to_arrays(self._drafts, len(self._task.identities), self._factors, self._task.shape.parameters)
         return with_prefix("drafts", drafts) | with_prefix("tuning", tuning or {})
 
     def _resume(self, state: Arrays) -> None:
         with damage_as_error():
             drafts = without_prefix("drafts", state)
-            self._drafts = drafts_from_arrays(drafts, self._levels, self._task.shape.parameters)
+            self._drafts = drafts_from_arrays(drafts, self._factors, self._task.shape.parameters)
             self._tuning_left = without_prefix("tuning", state) or None
 
     def _for_each(
@@ -125,43 +126,47 @@ class _Rounding:
                 self._stage.save_if_due(self._state)
 
     def _nearest(self, i: int, weights: Array) -> list[Draft]:
-        """Round all weights to nearest, whatever they do to the picture; one draft per level."""
+        """Round all weights to nearest, whatever they do to the picture; one draft per factor."""
         drafts = []
-        for steps, *_ in self._choices(weights):
-            rounded = self._rounded(i, np.rint(weights / steps.per_weight(self._task.shape)), steps)
+        for step_sizes, *_ in self._choices(weights):
+            rounded = self._rounded(i, np.rint(weights / step_sizes.per_weight(self._task.shape)), step_sizes)
             everything = np.ones(len(weights), dtype=np.bool_)
-            drafts.append(Draft(steps, weights.astype(np.float64), everything, 0.0, rounded, groups=1))
+            drafts.append(Draft(step_sizes, weights.astype(np.float64), everything, 0.0, rounded, groups=1))
         return drafts
 
-    def _choices(self, weights: Array) -> list[list[Steps]]:
-        """For each level, the steps that may be chosen."""
+    def _choices(self, weights: Array) -> list[list[StepSizes]]:
+        """For each factor of coarseness, the step sizes that may be chosen."""
         task = self._task
         if task.one_byte:
-            return [[one_byte_steps(weights, task.shape)]]
-        return [[usual_steps(weights, task.shape, level, tilt) for tilt in TILTS] for level in task.levels]
+            return [[one_byte_step_sizes(weights, task.shape)]]
+        return [[usual_step_sizes(weights, task.shape, factor, tilt) for tilt in TILTS] for factor in task.coarseness]
 
     def _first_group(self, i: int, weights: Array) -> list[Draft]:
-        """Round the first group, with steps and damping chosen by rounding everything at once; one draft per level."""
+        """Round the first group, with step sizes and damping chosen by rounding everything at once.
+
+        One draft per factor of coarseness.
+        """
         everything = np.arange(self._task.shape.parameters)
         curvature = self._curvature(i, weights, everything)
         drafts = []
         for choices in self._choices(weights):
-            draft = self._best(i, weights, curvature, [(steps, DAMPINGS[0]) for steps in choices])
-            others = [(draft.steps, damping) for damping in DAMPINGS[1:]]
+            draft = self._best(i, weights, curvature, [(step_sizes, DAMPINGS[0]) for step_sizes in choices])
+            others = [(draft.step_sizes, damping) for damping in DAMPINGS[1:]]
             draft = min(draft, self._best(i, weights, curvature, others), key=lambda each: each.best.error)
             if self._task.schedule.groups > 1:
                 self._round_group(draft, curvature, everything, len(everything) - self._left_after(0))
             drafts.append(replace(draft, groups=1))
         return drafts
 
-    def _best(self, i: int, weights: Array, curvature: Array, choices: list[tuple[Steps, float]]) -> Draft:
-        """The steps and damping with which rounding everything at once leaves the smallest error."""
+    def _best(self, i: int, weights: Array, curvature: Array, choices: list[tuple[StepSizes, float]]) -> Draft:
+        """The step sizes and damping with which rounding everything at once leaves the smallest error."""
         everything = np.arange(len(weights))
         drafts = []
-        for steps, damping in choices:
-            whole = self._nearest_plane(curvature, weights, everything, steps, damping, len(weights))
+        for step_sizes, damping in choices:
+            whole = self._nearest_plane(curvature, weights, everything, step_sizes, damping, len(weights))
             unfrozen = np.zeros(len(weights), dtype=np.bool_)
-            drafts.append(Draft(steps, weights.astype(np.float64), unfrozen, damping, self._rounded(i, whole, steps)))
+            rounded = self._rounded(i, whole, step_sizes)
+            drafts.append(Draft(step_sizes, weights.astype(np.float64), unfrozen, damping, rounded))
         return min(drafts, key=lambda draft: draft.best.error)
 
     def _next_group(self, i: int, draft: Draft, group: int) -> Draft:
@@ -172,7 +177,7 @@ class _Rounding:
         curvature = self._curvature(i, draft.weights.astype(np.float32), free)
         self._round_group(draft, curvature, free, len(free) - left)
         if left == 0:
-            rounded = self._rounded(i, draft.weights / draft.steps.per_weight(self._task.shape), draft.steps)
+            rounded = self._rounded(i, draft.weights / draft.step_sizes.per_weight(self._task.shape), draft.step_sizes)
             if rounded.error < draft.best.error:
                 draft.best = rounded
         return draft
@@ -183,22 +188,22 @@ class _Rounding:
 
     def _round_group(self, draft: Draft, curvature: Array, free: npt.NDArray[np.intp], count: int) -> None:
         """Round the `count` most sensitive of the free weights, and move the others to make up for it."""
-        steps = draft.steps.per_weight(self._task.shape)[free]
-        codes = self._nearest_plane(curvature, draft.weights[free], free, draft.steps, draft.damping, count)
-        draft.weights[free] = codes * steps
-        draft.frozen[free[_by_sensitivity(curvature, steps)[-count:]]] = True
+        sizes = draft.step_sizes.per_weight(self._task.shape)[free]
+        codes = self._nearest_plane(curvature, draft.weights[free], free, draft.step_sizes, draft.damping, count)
+        draft.weights[free] = codes * sizes
+        draft.frozen[free[_by_sensitivity(curvature, sizes)[-count:]]] = True
 
     def _nearest_plane(
         self,
         curvature: Array,
         weights: npt.NDArray[np.floating],
         free: npt.NDArray[np.intp],
-        steps: Steps,
+        step_sizes: StepSizes,
         damping: float,
         count: int,
     ) -> npt.NDArray[np.float64]:
-        """The free weights (n,) in units of their steps, the `count` most sensitive ones rounded."""
-        sizes = steps.per_weight(self._task.shape)[free]
+        """The free weights (n,) in units of their step sizes, the `count` most sensitive ones rounded."""
+        sizes = step_sizes.per_weight(self._task.shape)[free]
         order = _by_sensitivity(curvature, sizes)
         matrix = curvature[np.ix_(order, order)].astype(np.float64)
         matrix *= sizes[order][:, None]
@@ -217,11 +222,11 @@ class _Rounding:
         extent = task.targets.extents[i]
         return self._engine.curvature(task.shape, weights, self._seed, extent, task.rollout, chosen)
 
-    def _rounded(self, i: int, codes: npt.NDArray[np.floating], steps: Steps) -> RoundedRule:
+    def _rounded(self, i: int, codes: npt.NDArray[np.floating], step_sizes: StepSizes) -> RoundedRule:
         """The rule of these symbols, and what the real decoder makes of it."""
         task = self._task
         symbols = np.rint(codes).clip(-SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
-        rule = integer_rule(symbols, steps, task.shape, self._seed, task.rollout)
+        rule = integer_rule(symbols, step_sizes, task.shape, self._seed, task.rollout)
         grown = grow_batch(task.shape, [rule], self._integer_seed, task.rollout, threads=1)[0]
         rows, columns = task.targets.extents[i]
         difference = (grown.astype(np.int32) - self._pixels[i])[:, :rows, :columns]
@@ -232,10 +237,10 @@ class _Rounding:
         schedule, shares = self._task.schedule, np.zeros(len(self._task.identities))
         for rule, drafts in self._drafts.items():
             shares[rule] = sum(draft.groups for draft in drafts) / (len(drafts) * max(1, schedule.groups))
-        before = schedule.total / schedule.work(self._task.shape, len(self._task.levels))
+        before = schedule.total / schedule.work(self._task.shape, len(self._task.coarseness))
         self._hooks.on_progress(FitProgress(before + (1 - before) * shares, "rounding"))
 
 
-def _by_sensitivity(curvature: Array, steps: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
-    """The weights' numbers, the one whose step disturbs the picture most last."""
-    return np.argsort(np.diag(curvature) * np.square(steps), kind="stable")
+def _by_sensitivity(curvature: Array, sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """The weights' numbers, the one whose rounding disturbs the picture most last."""
+    return np.argsort(np.diag(curvature) * np.square(sizes), kind="stable")

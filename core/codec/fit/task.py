@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from regrow.core.codec.fit.checkpoint import Checkpoints, FitCheckpoint, ignore, never
+from regrow.core.codec.fit.checkpoint import ignore, never
 from regrow.core.codec.fit.engines.base import Array, Targets
-from regrow.core.codec.fit.phase import GOOD_ENOUGH_PSNR
 from regrow.core.codec.presets import Schedule
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
@@ -30,6 +28,7 @@ class FitProgress:
 
 
 def nobody() -> Collection[int]:
+    """No rule leaves: for a hook that nobody set."""
     return ()
 
 
@@ -38,25 +37,22 @@ class FitHooks:
     """What a fit asks and tells every few iterations.
 
     should_stop: true ends the fit with FitStopped. leaving: numbers of the rules that nobody waits for any more, which
-    leave the training. deadline: time.monotonic() at which training ends with the best weights so far, to be rounded.
-    on_progress: called with what is done. checkpoints: what an earlier fit left, and who keeps what this one has.
+    leave the training. on_progress: called with what is done.
     """
 
     should_stop: Callable[[], bool] = never
     leaving: Callable[[], Collection[int]] = nobody
-    deadline: float = math.inf
     on_progress: Callable[[FitProgress], None] = ignore
-    checkpoints: Checkpoints[FitCheckpoint] = field(default_factory=Checkpoints)
 
 
 @dataclass(frozen=True, slots=True)
 class FitTask:
     """What to fit.
 
-    seed: what pictures are grown from. identities: a (seed number, patch number) per target; a rule's random numbers
-    follow from it alone. target_psnr: dB, of the unrounded rule, at which it is good enough. levels: how coarse to
-    round, as factors of the usual quantisation steps; each rule is rounded once for each. one_byte: use all values of
-    a byte instead, whatever the levels.
+    shape: of all G rules. seed: what pictures are grown from. targets: the G pictures. rollout: how they are grown.
+    schedule: how the rules are trained and rounded. identities: a (seed number, patch number) per target; a rule's
+    random numbers follow from it alone. coarseness: factors of the usual quantisation step sizes; each rule is rounded
+    once with each. one_byte: use all values of a byte instead, whatever the factors.
     """
 
     shape: RuleShape
@@ -65,8 +61,7 @@ class FitTask:
     rollout: Rollout
     schedule: Schedule
     identities: tuple[tuple[int, int], ...]
-    target_psnr: float = GOOD_ENOUGH_PSNR
-    levels: tuple[float, ...] = (1.0,)
+    coarseness: tuple[float, ...] = (1.0,)
     one_byte: bool = False
 
     @property

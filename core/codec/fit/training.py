@@ -15,7 +15,7 @@ from regrow.core.codec.fit.checkpoint import damage_as_error
 from regrow.core.codec.fit.engines.base import Array, Engine, Targets
 from regrow.core.codec.fit.noise import rule_keys
 from regrow.core.codec.fit.phase import Phase, PhaseResult, Tell, run_phase
-from regrow.core.codec.fit.stages import Journal, Stage
+from regrow.core.codec.fit.stages import Stage, Stages
 from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask, nobody
 from regrow.core.codec.fit.trainers import Training
 from regrow.core.codec.rule import initial_weights
@@ -36,12 +36,12 @@ class Trained:
     iterations: npt.NDArray[np.int64]
 
 
-def train(engine: Engine, task: FitTask, journal: Journal | None = None) -> Trained:
+def train(engine: Engine, task: FitTask, stages: Stages | None = None) -> Trained:
     """Train one rule per target. A rule that diverges is started once more, gentler, and then kept at its best.
 
-    Raises FitStopped when the journal's hooks ask for it.
+    Raises FitStopped when the stages' hooks ask for it.
     """
-    fitter = _Trainings(engine, task, journal or Journal(engine, task))
+    fitter = _Trainings(engine, task, stages or Stages(engine, task))
     schedule = task.schedule
     plain = fitter.phase(initial_weights(task.shape, _generators(task, 0)), schedule.iterations, 0)
     if not schedule.noisy_iterations:
@@ -57,9 +57,9 @@ def _generators(task: FitTask, attempt: int) -> list[np.random.Generator]:
 class _Trainings:
     """Runs the phases of one task."""
 
-    def __init__(self, engine: Engine, task: FitTask, journal: Journal) -> None:
-        self._engine, self._task, self._journal = engine, task, journal
-        self._hooks = journal.hooks
+    def __init__(self, engine: Engine, task: FitTask, stages: Stages) -> None:
+        self._engine, self._task, self._stages = engine, task, stages
+        self._hooks = stages.hooks
 
     def phase(self, start: Array, iterations: int, before: int) -> PhaseResult:
         """One phase from `start`, after `before` iterations, with weight noise unless it is the first."""
@@ -69,21 +69,20 @@ class _Trainings:
             learning_rate=schedule.learning_rate,
             decays=schedule.decays,
             noisy=before > 0,
-            target_mse=10 ** (-task.target_psnr / 10),
         )
 
         def tell(share: npt.NDArray[np.float64]) -> None:
-            done = (before + share * iterations) / schedule.work(task.shape, len(task.levels))
+            done = (before + share * iterations) / schedule.work(task.shape, len(task.coarseness))
             self._hooks.on_progress(FitProgress(done, "training"))
 
         training = Training(
             task.shape, task.state, task.targets, task.rollout, schedule.optimizer, start, rule_keys(task.identities)
         )
         name = "noisy" if phase.noisy else "plain"
-        result = self._run(self._journal.stage(name), training, phase, self._hooks, tell)
+        result = self._run(self._stages.stage(name), training, phase, self._hooks, tell)
         failed = np.flatnonzero(result.diverged)
         if len(failed):
-            self._again(self._journal.stage(f"{name} again", failed), training, phase, result, failed)
+            self._again(self._stages.stage(f"{name} again", failed), training, phase, result, failed)
         return result
 
     def _run(

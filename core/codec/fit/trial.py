@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from regrow.core.codec.decode.decoder import fast_grower, reference_grower
+from regrow.core.codec.decode.growing import fast_grower, reference_grower
 from regrow.core.codec.fit.engines.base import Engine, Targets
 from regrow.core.codec.fit.fitting import fit
 from regrow.core.codec.fit.task import FitTask

@@ -40,14 +40,14 @@ def tune(
     for iteration in range(0 if left is None else run.resume(left), run.iterations):
         if iteration % LOOK_EVERY == 0:
             look(lambda i=iteration: run.state(i))  # type: ignore[misc]
-        run.step(iteration)
+        run.iterate(iteration)
     run.end()
 
 
 class _Tuning:
     def __init__(self, engine: Engine, task: FitTask, drafts: Sequence[Draft], group: int) -> None:
         self._drafts, self._group = drafts, group
-        self._phase = Phase(task.schedule.tuning_iterations, TUNING_RATE, decays=True, noisy=True, target_mse=0.0)
+        self._phase = Phase(task.schedule.tuning_iterations, TUNING_RATE, decays=True, noisy=True)
         training = Training(
             task.shape,
             task.state,
@@ -66,14 +66,14 @@ class _Tuning:
     def iterations(self) -> int:
         return self._phase.iterations
 
-    def step(self, iteration: int) -> None:
+    def iterate(self, iteration: int) -> None:
         number = self._group * self.iterations + iteration
-        self._losses = self._trainer.step(number, self._phase.rate(iteration), noisy=True)
+        self._losses = self._trainer.iterate(number, self._phase.rate(iteration), noisy=True)
         if iteration == 0:
             self._first_losses = self._losses
 
     def end(self) -> None:
-        """Take over what is sound."""
+        """Give the drafts their tuned weights, but for rules whose training diverged."""
         sound = self._losses < DIVERGED * self._first_losses
         for draft, tuned, is_sound in zip(self._drafts, self._trainer.current(), sound, strict=True):
             if is_sound and np.isfinite(tuned).all():
@@ -81,7 +81,7 @@ class _Tuning:
             draft.tuned = self._group
 
     def state(self, iteration: int) -> Arrays:
-        """Before this iteration."""
+        """The arrays of a checkpoint from which this iteration would come next."""
         own = {"iteration": np.full(len(self._drafts), iteration), "first_losses": self._first_losses}
         return own | with_prefix("trainer", self._trainer.state())
 

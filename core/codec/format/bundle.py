@@ -47,7 +47,11 @@ _CODERS_BY_CODE = {code: coder for coder, code in _CODER_CODES.items()}
 
 @dataclass(frozen=True, slots=True)
 class BundleHeader:
-    """Everything a decoder needs but the weights. height, width: pixels. presets: the sizes of rules that occur."""
+    """Everything a decoder needs but the weights.
+
+    height, width: of the picture, in pixels. patch_size: a patch's side in pixels. seed: what patches are grown from;
+    rollout: how. coder: how the weights are written. presets: the sizes of the rules that occur, by their number.
+    """
 
     height: int
     width: int
@@ -59,10 +63,12 @@ class BundleHeader:
 
     @property
     def grid(self) -> PatchGrid:
+        """Where each patch lies in the picture."""
         return PatchGrid(self.height, self.width, self.patch_size)
 
     @property
     def visible(self) -> int:
+        """Channels of the picture: 1 (grey), 3 (RGB) or 4 (RGB and alpha)."""
         return self.presets[0].visible
 
 

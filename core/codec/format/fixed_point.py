@@ -16,7 +16,7 @@ import numpy.typing as npt
 from regrow.core.codec.fire import fire_mask
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape, tensor_slices
-from regrow.core.codec.seeds import SCAFFOLD_FREQUENCIES, SeedKind
+from regrow.core.codec.seeds import SeedKind, exact_seed
 from regrow.core.errors import DamagedBundle
 
 Integers = npt.NDArray[np.int32]
@@ -41,9 +41,9 @@ _SHIFTS = (1, 46)
 class Scales:
     """The four numbers of a rule that say what its symbols mean. Raises DamagedBundle where one is out of range.
 
-    gain: g, 0..255; the product of the quantisation steps of W1 and W2 is 2 ** (-g / 8).
+    gain: g, 0..255; the product of the quantisation step sizes of W1 and W2 is 2 ** (-g / 8).
     precision: p, 4..15; perception counts units of 2 ** -p.
-    bias_shift: β, 0..23; the quantisation step of b1 is that of W1 times 2 ** (β - p).
+    bias_shift: β, 0..23; the quantisation step size of b1 is that of W1 times 2 ** (β - p).
     hidden_shift: r, 0..15; the bits that the hidden layer drops.
     """
 
@@ -102,29 +102,12 @@ def stacked_symbols(shape: RuleShape, rules: Sequence[IntegerRule]) -> npt.NDArr
 
 
 def integer_seed(kind: SeedKind, shape: RuleShape, size: int) -> Integers:
-    """core.codec.seeds.make_seed in units of 2 ** -16, rounded half up; int32 (channels, size, size).
+    """core.codec.seeds.exact_seed in units of 2 ** -16, rounded half up; int32 (channels, size, size).
 
-    The waves are computed in float64. No value of any size up to 255 comes so near to a rounding tie that the last
-    bits of a machine's sine matter (a test looks at all of them).
+    No value of any size up to 255 comes so near to a rounding tie that the last bits of a machine's sine matter (a test
+    looks at all of them).
     """
-    seed = np.zeros((shape.channels, size, size), dtype=np.int32)
-    match kind:
-        case SeedKind.PIXEL:
-            seed[shape.visible :, size // 2, size // 2] = 1 << STATE_BITS
-        case SeedKind.SCAFFOLD:
-            waves = np.floor(scaffold_waves(size) * (1 << STATE_BITS) + 0.5).astype(np.int32)
-            maps = [along for wave in waves for along in (wave[None, :], wave[:, None])]
-            for channel, values in zip(range(shape.visible, shape.channels), maps, strict=False):
-                seed[channel] = values
-    return seed
-
-
-def scaffold_waves(size: int) -> npt.NDArray[np.float64]:
-    """The scaffold's waves in the order of its channel pairs (x, y); float64 (2 · frequencies, size)."""
-    places = (np.arange(size) + 0.5) / size
-    return np.stack(
-        [wave(np.pi * frequency * places) for frequency in SCAFFOLD_FREQUENCIES for wave in (np.sin, np.cos)]
-    )
+    return np.floor(exact_seed(kind, shape, size) * (1 << STATE_BITS) + 0.5).astype(np.int32)
 
 
 def visible_pixels(states: Integers) -> npt.NDArray[np.uint8]:

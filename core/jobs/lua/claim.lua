@@ -6,25 +6,25 @@
 -- size, and a job that is alone is spread over all workers.
 local function batch_of(left, patch_cost)
   local most = math.max(1, math.min(tonumber(ARGV[3]), math.floor(ARGV[2] / patch_cost)))
-  if redis.call('ZCARD', 'regrow:open') == 1 then most = math.min(most, math.ceil(left / math.max(1, ARGV[4]))) end
+  if redis.call('ZCARD', KEY.OPEN) == 1 then most = math.min(most, math.ceil(left / math.max(1, ARGV[4]))) end
   return math.ceil(left / math.ceil(left / most))
 end
 
--- The job's next step: one that was handed back, or the next patches. Nothing: what was handed back is done.
-local function next_step(id, job)
+-- The job's next unit: one that was handed back, or the next patches. Nothing: what was handed back is done.
+local function next_unit(id, job)
   local cost = tonumber(job.patch_cost)
   local item = redis.call('LPOP', again_key(id))
   if item then
-    local step = parse(id .. '/' .. item .. '/0')
-    local size = batch_of(math.max(1, step.stop - step.start), cost)
-    if step.kind == 'fit' and step.stop - step.start > 2 * size then
-      step.far = 0
-      local rest = {kind = 'fit', start = step.start + size, stop = step.stop, tries = step.tries, far = 0}
+    local unit = parse(id .. '/' .. item .. '/0')
+    local size = batch_of(math.max(1, unit.stop - unit.start), cost)
+    if unit.kind == 'fit' and unit.stop - unit.start > 2 * size then
+      unit.far = 0
+      local rest = {kind = 'fit', start = unit.start + size, stop = unit.stop, tries = unit.tries, far = 0}
       redis.call('LPUSH', again_key(id), text(rest))
-      step.stop = step.start + size
+      unit.stop = unit.start + size
     end
-    if is_done(id, step) then return nil end
-    return step
+    if is_done(id, unit) then return nil end
+    return unit
   end
   local start, total = tonumber(job.next), tonumber(job.patches_total)
   if start >= total then return nil end
@@ -44,7 +44,7 @@ local function first_job(owner)
       id = redis.call('ZRANGE', lane, 0, 0)[1]
     end
   end
-  redis.call('ZREM', 'regrow:owners', owner)
+  redis.call('ZREM', KEY.OWNERS, owner)
 end
 
 local function read(id)
@@ -54,36 +54,36 @@ local function read(id)
   return job
 end
 
-local protocol = redis.call('GET', 'regrow:protocol')
+local protocol = redis.call('GET', KEY.PROTOCOL)
 if protocol and tonumber(protocol) > tonumber(ARGV[6]) then return {'', protocol} end
-if protocol ~= ARGV[6] then redis.call('SET', 'regrow:protocol', ARGV[6]) end  -- upgraded, with jobs on the way
+if protocol ~= ARGV[6] then redis.call('SET', KEY.PROTOCOL, ARGV[6]) end  -- upgraded, with jobs on the way
 
 while true do
-  local owner = redis.call('ZRANGE', 'regrow:owners', 0, 0)[1]
+  local owner = redis.call('ZRANGE', KEY.OWNERS, 0, 0)[1]
   if not owner then return nil end
   local id = first_job(owner)
   local job = id and read(id)
-  local step = id and next_step(id, job)
-  if step then
+  local unit = id and next_unit(id, job)
+  if unit then
     -- Charged before it is known whether the owner has more: who comes back soon has been served all the same.
-    redis.call('SET', 'regrow:clock', redis.call('ZSCORE', 'regrow:owners', owner))
-    redis.call('ZINCRBY', 'regrow:owners', math.max(1, step.stop - step.start) * job.patch_cost, owner)
-    redis.call('ZREMRANGEBYSCORE', 'regrow:served', '-inf', redis.call('GET', 'regrow:clock'))
+    redis.call('SET', KEY.CLOCK, redis.call('ZSCORE', KEY.OWNERS, owner))
+    redis.call('ZINCRBY', KEY.OWNERS, math.max(1, unit.stop - unit.start) * job.patch_cost, owner)
+    redis.call('ZREMRANGEBYSCORE', KEY.SERVED, '-inf', redis.call('GET', KEY.CLOCK))
   end
   if id then offer(id) end
-  if step then
+  if unit then
     local now = now_ms()
-    step.tries = step.tries + 1
-    step.number = redis.call('INCR', 'regrow:claims')
-    local lease = lease_of(step)
-    redis.call('ZADD', 'regrow:leases', now + ARGV[1], lease)
-    if step.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
+    unit.tries = unit.tries + 1
+    unit.number = redis.call('INCR', KEY.CLAIMS)
+    local lease = lease_of(unit)
+    redis.call('ZADD', KEY.LEASES, now + ARGV[1], lease)
+    if unit.kind == 'fit' then redis.call('HINCRBY', job_key(id), 'attempts', 1) end
     if job.state == 'queued' then
       move(id, 'fitting')
       tell(id, 'fitting', 0)
     end
     if not job.started_ms then redis.call('HSET', job_key(id), 'started_ms', now) end
-    local more = redis.call('EXISTS', 'regrow:owners') == 1 and redis.call('LLEN', ARGV[5]) < 2
+    local more = redis.call('EXISTS', KEY.OWNERS) == 1 and redis.call('LLEN', ARGV[5]) < 2
     return {lease, more and 1 or 0}
   end
 end

@@ -1,68 +1,41 @@
--- In front of every script (core/jobs/scripts.py). docs/adr/0006 says why work is handed out like this.
---
--- A job's state is in its hash. Three sets hold the ids of jobs by state, so that they can be counted and found without
--- reading all hashes: regrow:open those not ended, regrow:waiting those queued, regrow:assembling those assembling. Only
--- `move` below writes a state, and the sets with it. What is counted is made of them alone: queued = waiting, assembling
--- = assembling, fitting = open - waiting - assembling. What is outstanding is, by owner and in all, patches_total -
--- patches_done of the open jobs: `owe` below is called wherever one of these three changes. What has happened is counted
--- in regrow:counters, where it happens: a job's end in end.lua, a batch in core/jobs/counters.py.
---
--- regrow:job:<id>                  hash: what is known of the job (core/jobs/view.py)
--- regrow:job:<id>:done             bitmap: patches whose part is stored
--- regrow:job:<id>:again            list: steps handed back, `kind/start/stop/tries/far`
--- regrow:events:<id>               stream: the job's changes since a worker began it, state and patches done after each
--- regrow:jobs, regrow:open         sorted sets: ids of all jobs, of those not ended, by time of creation in ms
--- regrow:owned:<owner>             sorted set: ids of an owner's jobs, as regrow:jobs
--- regrow:waiting                   sorted set: ids of jobs that no worker has begun, as regrow:jobs
--- regrow:assembling                set: ids of jobs whose patches are all done
--- regrow:lane:<owner>:<priority>   sorted set: ids of jobs with steps to hand out, the next one first
--- regrow:owners                    sorted set: owners with such jobs, by how much they were served (virtual time)
--- regrow:served                    sorted set: the same of owners without, as long as it is more than the clock
--- regrow:clock                     the virtual time of who was served last
--- regrow:leases                    sorted set: `<id>/kind/start/stop/tries/far/number` handed out, by its end in ms
--- regrow:claims                    how many claims there were, the number of the last
--- regrow:deadlines                 sorted set: ids by when the job must have ended, in ms
--- regrow:protocol                  the latest that the open jobs are of (core/jobs/messages.py)
--- regrow:outstanding               hash: patches accepted and not done, per owner; `*` has the sum
--- regrow:probe                     written to see whether that is possible (probe.lua)
--- regrow:counters                  hash: what has happened since memory was last lost (core/jobs/counters.py)
-
-local PRIORITIES = {'high', 'normal', 'low'}
-local MOST_TRIES = 3
+-- In front of every script, and behind what core/jobs/scripts.py makes of Python's constants: KEY, FIELD, OPEN_STATES,
+-- PRIORITIES, MOST_TRIES. core/jobs/redis_keys.py says what each key holds, and how `move` and `owe` below keep them
+-- true; docs/adr/0006 why work is handed out like this.
 
 local function now_ms()
   local time = redis.call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
-local function job_key(id) return 'regrow:job:' .. id end
-local function done_key(id) return 'regrow:job:' .. id .. ':done' end
-local function again_key(id) return 'regrow:job:' .. id .. ':again' end
-local function owned_key(owner) return 'regrow:owned:' .. owner end
-local function lane_key(owner, priority) return 'regrow:lane:' .. owner .. ':' .. priority end
+local function job_key(id) return string.format(KEY.JOB, id) end
+local function done_key(id) return string.format(KEY.DONE, id) end
+local function again_key(id) return string.format(KEY.AGAIN, id) end
+local function events_key(id) return string.format(KEY.EVENTS, id) end
+local function owned_key(owner) return string.format(KEY.OWNED, owner) end
+local function lane_key(owner, priority) return string.format(KEY.LANE, owner, priority) end
 
 -- Tell those who follow the job (core/jobs/events.py). seconds: how long it is kept, if not for good.
 local function tell(id, state, done, seconds)
-  local key = 'regrow:events:' .. id
+  local key = events_key(id)
   redis.call('XADD', key, 'MAXLEN', '~', 100, '*', 'state', state, 'patches_done', done)
   if seconds then redis.call('EXPIRE', key, seconds) end
 end
 
-local function is_open(state) return state == 'queued' or state == 'fitting' or state == 'assembling' end
+local function is_open(state) return OPEN_STATES[state] == true end
 
 local function parse(lease)
   local id, kind, start, stop, tries, far, number =
     string.match(lease, '^(%x+)/(%a+)/(%d+)/(%d+)/(%d+)/(%d+)/(%d+)$')
-  local step = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), number = number}
-  step.tries, step.far = tonumber(tries), tonumber(far)
-  return step
+  local unit = {id = id, kind = kind, start = tonumber(start), stop = tonumber(stop), number = number}
+  unit.tries, unit.far = tonumber(tries), tonumber(far)
+  return unit
 end
 
-local function text(step)
-  return string.format('%s/%d/%d/%d/%d', step.kind, step.start, step.stop, step.tries, step.far)
+local function text(unit)
+  return string.format('%s/%d/%d/%d/%d', unit.kind, unit.start, unit.stop, unit.tries, unit.far)
 end
 
--- The text of a step that nobody has tried.
+-- The text of a unit that nobody has tried.
 local function fresh(kind, start, stop) return text({kind = kind, start = start, stop = stop, tries = 0, far = 0}) end
 
 -- How many patches of [start, stop) have their part.
@@ -71,13 +44,13 @@ local function done_in(id, start, stop)
   return redis.call('BITCOUNT', done_key(id), start, stop - 1, 'BIT')
 end
 
-local function is_done(id, step)
-  return step.stop > step.start and done_in(id, step.start, step.stop) == step.stop - step.start
+local function is_done(id, unit)
+  return unit.stop > unit.start and done_in(id, unit.start, unit.stop) == unit.stop - unit.start
 end
 
-local function lease_of(step) return step.id .. '/' .. text(step) .. '/' .. step.number end
+local function lease_of(unit) return unit.id .. '/' .. text(unit) .. '/' .. unit.number end
 
--- Put the job where claims look if it has a step to hand out, or take it from there. In a lane, small jobs pass large
+-- Put the job where claims look if it has a unit to hand out, or take it from there. In a lane, small jobs pass large
 -- ones that came less than a second per patch before them: nobody waits for ever, and a thumbnail not for a poster.
 local function offer(id)
   local job = redis.call('HMGET', job_key(id), 'state', 'owner', 'priority', 'next', 'patches_total', 'created_ms')
@@ -85,11 +58,11 @@ local function offer(id)
   local untouched = (state == 'queued' or state == 'fitting') and tonumber(job[4]) < tonumber(job[5])
   if is_open(state) and (untouched or redis.call('EXISTS', again_key(id)) == 1) then
     redis.call('ZADD', lane, job[6] / 1000 + job[5], id)
-    if not redis.call('ZSCORE', 'regrow:owners', owner) then
-      local clock = tonumber(redis.call('GET', 'regrow:clock') or 0)
-      local served = tonumber(redis.call('ZSCORE', 'regrow:served', owner) or 0)
-      redis.call('ZADD', 'regrow:owners', math.max(clock, served), owner)
-      redis.call('ZREM', 'regrow:served', owner)
+    if not redis.call('ZSCORE', KEY.OWNERS, owner) then
+      local clock = tonumber(redis.call('GET', KEY.CLOCK) or 0)
+      local served = tonumber(redis.call('ZSCORE', KEY.SERVED, owner) or 0)
+      redis.call('ZADD', KEY.OWNERS, math.max(clock, served), owner)
+      redis.call('ZREM', KEY.SERVED, owner)
     end
     return
   end
@@ -97,30 +70,30 @@ local function offer(id)
   for _, priority in ipairs(PRIORITIES) do
     if redis.call('EXISTS', lane_key(owner, priority)) == 1 then return end
   end
-  local served = redis.call('ZSCORE', 'regrow:owners', owner)
+  local served = redis.call('ZSCORE', KEY.OWNERS, owner)
   if served then
-    redis.call('ZADD', 'regrow:served', served, owner)
-    redis.call('ZREM', 'regrow:owners', owner)
+    redis.call('ZADD', KEY.SERVED, served, owner)
+    redis.call('ZREM', KEY.OWNERS, owner)
   end
 end
 
--- Hand a step out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is
--- given up, which is a step of its own (`abandon`), as it takes the blob store to do it.
-local function put_back(step, failed)
-  local id, again = step.id, again_key(step.id)
-  redis.call('HDEL', job_key(id), 'live:' .. step.start)
-  if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, step) then return end
-  if step.tries < MOST_TRIES or step.kind == 'abandon' then
+-- Hand a unit out again. After the last try a batch is split into its patches, and a single patch, or an assembly, is
+-- given up, which is a unit of its own (`abandon`), as it takes the blob store to do it.
+local function put_back(unit, failed)
+  local id, again = unit.id, again_key(unit.id)
+  redis.call('HDEL', job_key(id), FIELD.LIVE .. unit.start)
+  if not is_open(redis.call('HGET', job_key(id), 'state')) or is_done(id, unit) then return end
+  if unit.tries < MOST_TRIES or unit.kind == 'abandon' then
     -- What has failed comes after what was not tried yet.
-    redis.call(failed and 'RPUSH' or 'LPUSH', again, text(step))
-  elseif step.kind == 'fit' and step.stop - step.start > 1 then
-    for patch = step.start, step.stop - 1 do
+    redis.call(failed and 'RPUSH' or 'LPUSH', again, text(unit))
+  elseif unit.kind == 'fit' and unit.stop - unit.start > 1 then
+    for patch = unit.start, unit.stop - 1 do
       if redis.call('GETBIT', done_key(id), patch) == 0 then
         redis.call('RPUSH', again, fresh('fit', patch, patch + 1))
       end
     end
   else
-    redis.call('LPUSH', again, fresh('abandon', step.start, step.stop))
+    redis.call('LPUSH', again, fresh('abandon', unit.start, unit.stop))
   end
   offer(id)
 end
@@ -128,8 +101,8 @@ end
 -- Add patches to what the owner has outstanding; fewer than none to take them off.
 local function owe(owner, patches)
   for _, field in ipairs({owner, '*'}) do
-    if redis.call('HINCRBY', 'regrow:outstanding', field, patches) <= 0 then
-      redis.call('HDEL', 'regrow:outstanding', field)
+    if redis.call('HINCRBY', KEY.OUTSTANDING, field, patches) <= 0 then
+      redis.call('HDEL', KEY.OUTSTANDING, field)
     end
   end
 end
@@ -139,10 +112,10 @@ local function move(id, state)
   local key = job_key(id)
   local created = redis.call('HGET', key, 'created_ms')
   if state then redis.call('HSET', key, 'state', state) else redis.call('HDEL', key, 'state') end
-  for set, holds in pairs({['regrow:open'] = is_open(state), ['regrow:waiting'] = state == 'queued'}) do
+  for set, holds in pairs({[KEY.OPEN] = is_open(state), [KEY.WAITING] = state == 'queued'}) do
     if holds then redis.call('ZADD', set, created, id) else redis.call('ZREM', set, id) end
   end
-  redis.call(state == 'assembling' and 'SADD' or 'SREM', 'regrow:assembling', id)
+  redis.call(state == 'assembling' and 'SADD' or 'SREM', KEY.ASSEMBLING, id)
 end
 
 -- Take the job to its end, or to nothing where the state is nil: all of it but its hash and its place in the lists of
@@ -153,9 +126,9 @@ local function close(id, state)
   if is_open(job[1]) then owe(job[2], job[4] - job[3]) end
   redis.call('DEL', done_key(id), again_key(id))
   for _, field in ipairs(redis.call('HKEYS', key)) do
-    if string.sub(field, 1, 5) == 'live:' then redis.call('HDEL', key, field) end
+    if string.sub(field, 1, #FIELD.LIVE) == FIELD.LIVE then redis.call('HDEL', key, field) end
   end
-  redis.call('ZREM', 'regrow:deadlines', id)
+  redis.call('ZREM', KEY.DEADLINES, id)
   move(id, state)
   if job[2] then offer(id) end
 end

@@ -7,9 +7,9 @@ for place = 5, 4 + count do
     close(id, ARGV[2])
     redis.call('HSET', job_key(id), 'finished_ms', now_ms(), unpack(ARGV, 5 + count))
     redis.call('EXPIRE', job_key(id), ARGV[3])
-    redis.call('HINCRBY', 'regrow:counters', 'ended:' .. ARGV[2], 1)
+    redis.call('HINCRBY', KEY.COUNTERS, FIELD.ENDED .. ARGV[2], 1)
     local failure = redis.call('HGET', job_key(id), 'error_type')
-    if failure then redis.call('HINCRBY', 'regrow:counters', 'failed:' .. failure, 1) end
+    if failure then redis.call('HINCRBY', KEY.COUNTERS, FIELD.FAILED .. failure, 1) end
     tell(id, ARGV[2], redis.call('HGET', job_key(id), 'patches_done') or 0, 30)
     return 1
   end

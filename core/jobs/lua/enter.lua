@@ -5,19 +5,19 @@ local job = cjson.decode(ARGV[1])
 local id, key = job.id, job_key(job.id)
 if is_open(redis.call('HGET', key, 'state')) then return 0 end
 
-local function outstanding(field) return tonumber(redis.call('HGET', 'regrow:outstanding', field) or 0) end
+local function outstanding(field) return tonumber(redis.call('HGET', KEY.OUTSTANDING, field) or 0) end
 if job.most_owned > 0 and outstanding(job.owner) + job.patches > job.most_owned then return -1 end
 if job.most_in_all > 0 and outstanding('*') + job.patches > job.most_in_all then return -2 end
 
 -- Lowered only where no job of a later protocol is left, for workers of this one to take.
-local protocol = tonumber(redis.call('GET', 'regrow:protocol') or 0)
-if protocol <= job.protocol or redis.call('EXISTS', 'regrow:open') == 0 then
-  redis.call('SET', 'regrow:protocol', job.protocol)
+local protocol = tonumber(redis.call('GET', KEY.PROTOCOL) or 0)
+if protocol <= job.protocol or redis.call('EXISTS', KEY.OPEN) == 0 then
+  redis.call('SET', KEY.PROTOCOL, job.protocol)
 end
 local again = redis.call('EXISTS', key) == 1
 if again then  -- a retry: who works on it still does so for nothing
-  for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do
-    if parse(lease).id == id then redis.call('ZREM', 'regrow:leases', lease) end
+  for _, lease in ipairs(redis.call('ZRANGE', KEY.LEASES, 0, -1)) do
+    if parse(lease).id == id then redis.call('ZREM', KEY.LEASES, lease) end
   end
 end
 redis.call('DEL', key, done_key(id), again_key(id))
@@ -39,10 +39,10 @@ end
 redis.call('HSET', key, 'next', restored and job.patches or 0, 'patches_done', done)
 move(id, state)
 owe(job.owner, job.patches - done)
-redis.call('ZADD', 'regrow:jobs', job.created_ms, id)
+redis.call('ZADD', KEY.JOBS, job.created_ms, id)
 redis.call('ZADD', owned_key(job.owner), job.created_ms, id)
-if job.deadline_ms > 0 then redis.call('ZADD', 'regrow:deadlines', job.deadline_ms, id) end
+if job.deadline_ms > 0 then redis.call('ZADD', KEY.DEADLINES, job.deadline_ms, id) end
 offer(id)
 if again then tell(id, state, done) end  -- of a new job, nobody can know yet
-redis.call('PERSIST', 'regrow:events:' .. id)
+redis.call('PERSIST', events_key(id))
 return 1

@@ -4,6 +4,6 @@ local key = job_key(ARGV[1])
 if redis.call('EXISTS', key) == 1 then return 0 end
 redis.call('HSET', key, unpack(ARGV, 4))
 redis.call('EXPIRE', key, ARGV[3])
-redis.call('ZADD', 'regrow:jobs', ARGV[2], ARGV[1])
+redis.call('ZADD', KEY.JOBS, ARGV[2], ARGV[1])
 redis.call('ZADD', owned_key(redis.call('HGET', key, 'owner')), ARGV[2], ARGV[1])
 return 1

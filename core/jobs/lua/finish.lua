@@ -1,13 +1,13 @@
 -- ARGV: lease, patches of it that failed. The part is stored: count its patches,
 -- each once. The last one makes the job ready to be assembled. 1, or 0 where the job has ended or is gone.
-local step = parse(ARGV[1])
-local id, key = step.id, job_key(step.id)
-redis.call('ZREM', 'regrow:leases', ARGV[1])
-redis.call('HDEL', key, 'live:' .. step.start)
+local unit = parse(ARGV[1])
+local id, key = unit.id, job_key(unit.id)
+redis.call('ZREM', KEY.LEASES, ARGV[1])
+redis.call('HDEL', key, FIELD.LIVE .. unit.start)
 local job = redis.call('HMGET', key, 'state', 'owner', 'patches_total')
 if not is_open(job[1]) then return 0 end
 local new = 0
-for patch = step.start, step.stop - 1 do new = new + 1 - redis.call('SETBIT', done_key(id), patch, 1) end
+for patch = unit.start, unit.stop - 1 do new = new + 1 - redis.call('SETBIT', done_key(id), patch, 1) end
 if new == 0 then return 1 end
 local done = redis.call('HINCRBY', key, 'patches_done', new)
 redis.call('HINCRBY', key, 'patches_failed', math.min(new, ARGV[2]))

@@ -8,4 +8,4 @@ if owner then
   tell(id, 'deleted', 0, 30)
 end
 redis.call('DEL', key)
-redis.call('ZREM', 'regrow:jobs', id)
+redis.call('ZREM', KEY.JOBS, id)

@@ -1,11 +1,11 @@
--- Ids of open jobs of which no step is handed out or to be handed out. There are none unless keys were lost.
+-- Ids of open jobs of which no unit is handed out or to be handed out. There are none unless keys were lost.
 local held, found = {}, {}
-for _, lease in ipairs(redis.call('ZRANGE', 'regrow:leases', 0, -1)) do held[parse(lease).id or ''] = true end
-for _, id in ipairs(redis.call('ZRANGE', 'regrow:open', 0, -1)) do
+for _, lease in ipairs(redis.call('ZRANGE', KEY.LEASES, 0, -1)) do held[parse(lease).id or ''] = true end
+for _, id in ipairs(redis.call('ZRANGE', KEY.OPEN, 0, -1)) do
   if not held[id] then
     local job = redis.call('HMGET', job_key(id), 'owner', 'priority')
     local lane = job[1] and lane_key(job[1], job[2])
-    if not (lane and redis.call('ZSCORE', lane, id) and redis.call('ZSCORE', 'regrow:owners', job[1])) then
+    if not (lane and redis.call('ZSCORE', lane, id) and redis.call('ZSCORE', KEY.OWNERS, job[1])) then
       found[#found + 1] = id
     end
   end

@@ -10,10 +10,9 @@ import httpx
 
 from regrow.benchmarks import fleet
 from regrow.benchmarks.fleet import RunningApi
-from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
+from regrow.core.jobs.model import FINAL_STATES
+from regrow.core.jobs.workers import WorkerRecord
 from tests.services import S3, variables, wait_until
-
-ENDED = ("succeeded", "failed", "cancelled")
 
 QUICK = {
     "REGROW_ENGINE": "numba",
@@ -49,7 +48,7 @@ class Fleet(fleet.Fleet):
         return self.start("regrow.sweeper")
 
     def alive(self) -> list[WorkerRecord]:
-        return WorkerRegistry(self.redis).alive()
+        return self.registry.alive()
 
     def busy(self, worker: subprocess.Popen[bytes]) -> bool:
         return any(record.pid == worker.pid and record.current for record in self.alive())
@@ -74,7 +73,7 @@ class Fleet(fleet.Fleet):
         return body
 
     def wait_for_end(self, path: str, seconds: float = 120) -> dict[str, Any]:
-        wait_until(lambda: self.job(path)["state"] in ENDED, f"the end of {path}", seconds)
+        wait_until(lambda: self.job(path)["state"] in FINAL_STATES, f"the end of {path}", seconds)
         return self.job(path)
 
     def wait_for_state(self, path: str, state: str, seconds: float = 60) -> None:

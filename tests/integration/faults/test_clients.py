@@ -10,13 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from regrow.core.jobs.lifecycle import Jobs
-from regrow.core.jobs.messages import Sender, make_celery
-from regrow.core.jobs.store import JobStore, Limits
-from regrow.core.stores.files import FilesBlobStore
-from tests.integration.faults.fleet import ENDED, Fleet
+from regrow.core.jobs.model import FINAL_STATES
+from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.poison import poisoned_file
-from tests.jobs import job_document
+from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_file
 from tests.services import wait_until
 
@@ -185,7 +182,7 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
         thread.join()
     assert len(set(paths)) == 200
     wait_until(
-        lambda: all(job["state"] in ENDED for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
+        lambda: all(job["state"] in FINAL_STATES for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
         "all ends",
         180,
     )
@@ -201,16 +198,16 @@ def test_hundreds_of_patches_do_not_hold_up_anothers_thumbnail(tmp_path: Path) -
     """Two owners, one worker: both progress, and the thumbnail is done long before the poster."""
     with Fleet(tmp_path, REGROW_BATCH_TIME="PT0.000001S") as fleet:  # a batch is a patch
         fleet.start_api()
-        jobs = Jobs(JobStore(fleet.redis), FilesBlobStore(tmp_path / "blobs"), Sender(make_celery(fleet.redis_url)))
+        jobs = backend_at(fleet.redis_url, tmp_path / "blobs").jobs
         poster, thumbnail = (
             job_document(patches, owner=owner, patch_cost=1e9, height=40 * rows, width=40 * patches // rows)
             for patches, owner, rows in ((300, "ada", 10), (2, "bob", 1))
         )
-        jobs.accept(poster, smooth_file(400, 1200), Limits())
+        accept(jobs, poster, smooth_file(400, 1200))
         fleet.start_workers(1, FAULTY)
         wait_until(lambda: jobs.get(poster.id).patches_done > 20, "the poster being begun")
         before = jobs.get(poster.id).patches_done
-        jobs.accept(thumbnail, smooth_file(40, 80), Limits())
+        accept(jobs, thumbnail, smooth_file(40, 80))
         wait_until(lambda: jobs.get(thumbnail.id).state == "succeeded", "the thumbnail", 20)
         meanwhile = jobs.get(poster.id)
         assert meanwhile.state == "fitting", "the poster must be far from done"

@@ -28,7 +28,7 @@ def test_the_api_imports_and_decodes_without_torch() -> None:
 import regrow.api.app
 assert "numba" not in sys.modules, "it is imported in the background, so that the process is up at once"
 regrow.api.app.create_app()
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from tests.bundles import random_bundle
 assert decode(random_bundle(9, 9)).picture.width == 9
 """

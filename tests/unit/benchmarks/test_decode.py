@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from regrow.benchmarks import decode, pictures
 from regrow.benchmarks.decode_cold import ColdDecode
 from regrow.cli import bench
-from regrow.core.codec.decode.decoder import decode as decode_picture
+from regrow.core.codec.decode import decode as decode_picture
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.presets import Preset
 from regrow.core.codec.seeds import SeedKind

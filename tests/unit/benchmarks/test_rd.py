@@ -17,12 +17,8 @@ from regrow.benchmarks.rd_codecs import CODECS, codec_curves
 from regrow.benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
 from regrow.benchmarks.rd_rules import cheapest, fit_preset, hull_curve, preset_curve
 from regrow.cli.bench import app
-from regrow.core.codec.encode.assemble import assemble
+from regrow.core.codec.encode import encode
 from regrow.core.codec.encode.candidate import Candidate
-from regrow.core.codec.encode.encoder import encode_patches
-from regrow.core.codec.fit.engines import make_engine
-from regrow.core.codec.fit.fitting import fit
-from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.presets import SCHEDULES, Effort, Preset, Schedule
 from regrow.core.codec.quality import Quality, psnr_from_mse
 from regrow.core.codec.settings import EncodeSettings
@@ -124,10 +120,8 @@ def test_the_usual_level_is_the_file_that_encode_writes() -> None:
     pictures = [smooth_picture(50, 50, seed=seed) for seed in (1, 2)]
     found = fit_preset(pictures, DRAFT, Preset.MICRO)
     curve = preset_curve(pictures, DRAFT, found)
-    engine = make_engine()
     for number, picture in enumerate(pictures):
-        encoded = encode_patches(picture, range(4), DRAFT, lambda task, hooks: fit(engine, task, hooks), FitHooks())
-        expected = assemble(picture, DRAFT, encoded.candidates)
+        expected = encode(picture, DRAFT)
         point = curve.points[rd_rules.LEVELS.index(rd_rules.USUAL)]
         assert point.files[number] == StoredPicture(len(expected.bundle), expected.quality)
 

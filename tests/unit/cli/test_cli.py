@@ -12,7 +12,7 @@ import typer
 from typer.testing import CliRunner
 
 from regrow.cli.main import app
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.images import read_picture
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file

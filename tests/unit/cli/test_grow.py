@@ -10,8 +10,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from regrow.cli.main import app
+from regrow.core.codec.decode import decode
 from regrow.core.codec.decode.animation import frames
-from regrow.core.codec.decode.decoder import decode
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.rule import RuleShape
 from regrow.core.errors import BundleError, InvalidSettings

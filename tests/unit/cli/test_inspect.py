@@ -14,7 +14,7 @@ from regrow.cli.inspect_facts import facts_of
 from regrow.cli.inspect_map import draw_map, psnrs_of, sizes_of
 from regrow.cli.main import app
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.presets import Preset

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from regrow.cli.stack import Stack
-from regrow.core.stores.redis import connect
+from tests.jobs import backend_at
 
 
 def test_A4_no_answer_of_the_broker_ends_the_service(tmp_path: Path) -> None:
@@ -23,6 +23,7 @@ def test_A4_no_answer_of_the_broker_ends_the_service(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=refuse)
         thread.start()
-        with connect(f"redis://127.0.0.1:{server.getsockname()[1]}/0") as redis:
-            Stack(tmp_path, "127.0.0.1", 0, _redis=redis).tend()
+        backend = backend_at(f"redis://127.0.0.1:{server.getsockname()[1]}/0", tmp_path)
+        with backend.redis:
+            Stack(tmp_path, "127.0.0.1", 0, _backend=backend).tend()
         thread.join()

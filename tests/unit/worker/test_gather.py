@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -32,7 +31,10 @@ class _Counting(NumbaEngine):
         return super().loss_and_gradients(shape, weights, *rest, **options)
 
 
-def _fit_at_once(gatherer: FitGatherer, work: list[tuple[FitTask, FitHooks]]) -> list[Fitted | BaseException]:
+Work = tuple[FitTask, FitHooks] | tuple[FitTask, FitHooks, Checkpoints[FitCheckpoint]]
+
+
+def _fit_at_once(gatherer: FitGatherer, work: list[Work]) -> list[Fitted | BaseException]:
     results: list[Fitted | BaseException] = [RuntimeError("never ran")] * len(work)
 
     def run(place: int) -> None:
@@ -70,7 +72,11 @@ def test_waiting_fits_share_a_batch_and_keep_their_bytes() -> None:
 
 def test_different_kinds_do_not_share() -> None:
     engine = _Counting()
-    tasks = [small_task([0, 1], 20), small_task([2], 25), replace(small_task([3, 4, 5], 20), target_psnr=30.0)]
+    tasks = [
+        small_task([0, 1], 20),
+        small_task([2], 25),
+        small_task([3, 4, 5], schedule=Schedule(20, learning_rate=5e-3)),
+    ]
     results = _fit_at_once(FitGatherer(engine), [(task, FitHooks()) for task in tasks])
     assert all(isinstance(result, Fitted) for result in results)
     assert max(engine.sizes) == 3
@@ -139,22 +145,21 @@ def test_a_waiting_fit_can_be_stopped() -> None:
 GROUPED = Schedule(12, 8, groups=3, tuning_iterations=7)
 
 
-def _keeping(save: Callable[[FitCheckpoint], None], **hooks: Callable[[], bool]) -> FitHooks:
-    return FitHooks(**hooks, checkpoints=Checkpoints(due=lambda: True, save=save))  # type: ignore[arg-type]
+def _keeping(save: Callable[[FitCheckpoint], None]) -> Checkpoints[FitCheckpoint]:
+    return Checkpoints(due=lambda: True, save=save)
 
 
 def test_a_joint_fits_checkpoints_are_each_requests_own() -> None:
     tasks = [small_task([0, 1], schedule=GROUPED), small_task([2], schedule=GROUPED)]
     alone = [_bytes(fit(NumbaEngine(), task)) for task in tasks]
     saved: list[list[FitCheckpoint]] = [[], []]
-    work = [(task, _keeping(kept.append)) for task, kept in zip(tasks, saved, strict=True)]
+    work = [(task, FitHooks(), _keeping(kept.append)) for task, kept in zip(tasks, saved, strict=True)]
     _fit_at_once(FitGatherer(NumbaEngine()), work)
     assert len(saved[0]) == len(saved[1]) > 8
     for checkpoints in list(zip(*saved, strict=True))[::3]:
         engine = _Counting()
         resumed = [
-            (task, FitHooks(checkpoints=Checkpoints(checkpoint)))
-            for task, checkpoint in zip(tasks, checkpoints, strict=True)
+            (task, FitHooks(), Checkpoints(checkpoint)) for task, checkpoint in zip(tasks, checkpoints, strict=True)
         ]
         results = _fit_at_once(FitGatherer(engine), [*resumed, (small_task([3], schedule=GROUPED), FitHooks())])
         assert [_bytes(result) for result in results[:2] if isinstance(result, Fitted)] == alone
@@ -166,21 +171,20 @@ def test_what_one_has_is_saved_before_it_stops(look: int) -> None:
     stays, leaves = small_task([0, 1], schedule=GROUPED), small_task([2], schedule=GROUPED)
     looks, saved = iter(range(1000)), list[FitCheckpoint]()
     checkpoints = Checkpoints(save=saved.append)
-    hooks = FitHooks(should_stop=lambda: next(looks) >= look, checkpoints=checkpoints)
-    results = _fit_at_once(FitGatherer(NumbaEngine()), [(stays, FitHooks()), (leaves, hooks)])
+    hooks = FitHooks(should_stop=lambda: next(looks) >= look)
+    results = _fit_at_once(FitGatherer(NumbaEngine()), [(stays, FitHooks()), (leaves, hooks, checkpoints)])
     assert isinstance(results[0], Fitted)
     assert isinstance(results[1], FitStopped)
     assert len(saved) == 1
-    resumed = fit(NumbaEngine(), leaves, FitHooks(checkpoints=Checkpoints(saved[0])))
+    resumed = fit(NumbaEngine(), leaves, checkpoints=Checkpoints(saved[0]))
     assert _bytes(resumed) == _bytes(fit(NumbaEngine(), leaves))
 
 
 def test_what_all_have_is_saved_before_they_stop() -> None:
     tasks, saved, seen = [small_task([number], 10_000) for number in range(2)], list[FitCheckpoint](), threading.Event()
-    hooks = FitHooks(
-        should_stop=seen.is_set, on_progress=lambda progress: seen.set(), checkpoints=Checkpoints(save=saved.append)
-    )
-    results = _fit_at_once(FitGatherer(NumbaEngine()), [(task, hooks) for task in tasks])
+    hooks = FitHooks(should_stop=seen.is_set, on_progress=lambda progress: seen.set())
+    checkpoints = Checkpoints(save=saved.append)
+    results = _fit_at_once(FitGatherer(NumbaEngine()), [(task, hooks, checkpoints) for task in tasks])
     assert all(isinstance(result, FitStopped) for result in results)
     assert [len(checkpoint.stages["plain"]["iteration"]) for checkpoint in saved] == [1, 1]
 
@@ -190,7 +194,8 @@ def test_trouble_in_saving_is_its_owners_alone() -> None:
         raise OSError("the store is away")
 
     results = _fit_at_once(
-        FitGatherer(NumbaEngine()), [(small_task([0], 20), FitHooks()), (small_task([1], 20), _keeping(broken))]
+        FitGatherer(NumbaEngine()),
+        [(small_task([0], 20), FitHooks()), (small_task([1], 20), FitHooks(), _keeping(broken))],
     )
     assert isinstance(results[0], Fitted)
     assert isinstance(results[1], OSError)

@@ -1,4 +1,4 @@
-"""What each kind of error means for the step."""
+"""What each kind of error means for the unit."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from regrow.core.errors import FitStopped, RegrowError, ServiceUnavailable, Unfi
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.model import JobFailure
 from regrow.core.jobs.queue import Claim
-from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.work_unit import UnitKind, WorkUnit
 from regrow.worker import tasks
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.speed import Speed
-from regrow.worker.tasks import StepRunner
+from regrow.worker.tasks import UnitRunner
 
-STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
+UNIT = WorkUnit("ab" * 16, UnitKind.FIT, 0, 4, 1)
 
 
 class _Queue:
-    """Hands out so many steps, and remembers what became of them."""
+    """Hands out so many units, and remembers what became of them."""
 
-    def __init__(self, steps: int) -> None:
-        self.left = steps
+    def __init__(self, units: int) -> None:
+        self.left = units
         self.handed_back, self.let_go_of = 0, 0
         self.failures: list[JobFailure] = []
         self.down = self.skewed = False
@@ -38,16 +38,16 @@ class _Queue:
         if self.down:
             raise ServiceUnavailable("Redis cannot be reached")
         self.left -= 1
-        return Claim(STEP, wake=True) if self.left >= 0 else None
+        return Claim(UNIT, wake=True) if self.left >= 0 else None
 
-    def hand_back(self, step: Step) -> bool:
+    def hand_back(self, unit: WorkUnit) -> bool:
         self.handed_back += 1
         return True
 
-    def let_go(self, step: Step) -> None:
+    def let_go(self, unit: WorkUnit) -> None:
         self.let_go_of += 1
 
-    def fail(self, step: Step, failure: JobFailure) -> bool:
+    def fail(self, unit: WorkUnit, failure: JobFailure) -> bool:
         self.failures.append(failure)
         return True
 
@@ -60,11 +60,11 @@ def no_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "REST_SECONDS", (0.0, 0.0))
 
 
-def _runner(queue: Any, run: Callable[[Hold], None]) -> tuple[StepRunner, list[str]]:
+def _runner(queue: Any, run: Callable[[Hold], None]) -> tuple[UnitRunner, list[str]]:
     woken: list[str] = []
-    blobs = SimpleNamespace(check_fit=lambda: None)
-    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"), blobs=blobs)
-    return StepRunner(jobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
+    blobs: Any = SimpleNamespace(check_fit=lambda: None)
+    jobs: Any = SimpleNamespace(wake=lambda: woken.append("wake"))
+    return UnitRunner(jobs, blobs, Leases(queue), Speed("numba"), 30.0, threading.Event(), run), woken
 
 
 def _raises(error: BaseException) -> Callable[[Hold], None]:
@@ -76,16 +76,16 @@ def _raises(error: BaseException) -> Callable[[Hold], None]:
 
 def test_a_message_is_worked_on_until_nothing_is_left() -> None:
     queue, done = _Queue(5), []
-    runner, woken = _runner(queue, lambda hold: done.append(hold.step))
+    runner, woken = _runner(queue, lambda hold: done.append(hold.unit))
     runner.work(PROTOCOL)
-    assert done == [STEP] * 5
+    assert done == [UNIT] * 5
     assert queue.let_go_of == 5
     assert len(woken) == 5
     assert runner.leases.names == []
 
 
 @pytest.mark.parametrize("error", [ServiceUnavailable("away"), FitStopped("asked to stop")])
-def test_outages_and_shutdowns_hand_the_step_back(error: Exception) -> None:
+def test_outages_and_shutdowns_hand_the_unit_back(error: Exception) -> None:
     queue = _Queue(1)
     runner, _ = _runner(queue, _raises(error))
     runner.work(PROTOCOL)
@@ -126,9 +126,9 @@ def test_another_protocol_is_refused_and_the_message_left_for_others(skewed: str
 def test_a_message_of_an_earlier_protocol_wakes_and_is_done_with() -> None:
     """Put back, it would come again for ever."""
     queue, done = _Queue(2), []
-    runner, _ = _runner(queue, lambda hold: done.append(hold.step))
+    runner, _ = _runner(queue, lambda hold: done.append(hold.unit))
     runner.work(PROTOCOL - 1)
-    assert (done, runner.refused) == ([STEP] * 2, None)
+    assert (done, runner.refused) == ([UNIT] * 2, None)
 
 
 def test_a_worker_that_is_stopping_takes_nothing() -> None:
@@ -142,31 +142,31 @@ def test_a_worker_that_is_stopping_takes_nothing() -> None:
 def test_a_shift_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "SHIFT_SECONDS", -1.0)
     queue, done = _Queue(5), []
-    runner, _ = _runner(queue, lambda hold: done.append(hold.step))
+    runner, _ = _runner(queue, lambda hold: done.append(hold.unit))
     runner.work(PROTOCOL)
     assert len(done) == 1
 
 
-def test_only_living_steps_are_renewed() -> None:
-    renewed: list[list[Step]] = []
+def test_only_living_units_are_renewed() -> None:
+    renewed: list[list[WorkUnit]] = []
 
     class _Renewing(_Queue):
-        def renew(self, steps: list[Step]) -> list[bool]:
-            renewed.append(steps)
-            return [False] * len(steps)
+        def renew(self, units: list[WorkUnit]) -> list[bool]:
+            renewed.append(units)
+            return [False] * len(units)
 
     queue: Any = _Renewing(0)
     leases = Leases(queue)
-    with leases.holding(STEP) as hold:
+    with leases.holding(UNIT) as hold:
         hold.sign_of_life -= 10_000  # hung
         leases.renew()
         assert renewed == []
         hold.touch()
         leases.renew()
-        assert renewed == [[STEP]]
+        assert renewed == [[UNIT]]
         assert hold.lost
         leases.renew()
-        assert len(renewed) == 1, "a step that is another's now is not asked for again"
+        assert len(renewed) == 1, "a unit that is another's now is not asked for again"
     leases.renew()
     assert len(renewed) == 1
 
@@ -198,10 +198,10 @@ def test_A3_nothing_is_claimed_while_the_store_is_unfit() -> None:
     def unfit() -> None:
         raise UnfitStore("it does no conditional writes")
 
-    good, runner.jobs.blobs.check_fit = runner.jobs.blobs.check_fit, unfit  # type: ignore[method-assign]
+    good, runner.blobs.check_fit = runner.blobs.check_fit, unfit  # type: ignore[method-assign]
     with pytest.raises(Reject):
         runner.work(PROTOCOL)
     assert queue.left == 3
-    runner.jobs.blobs.check_fit = good  # type: ignore[method-assign]
+    runner.blobs.check_fit = good  # type: ignore[method-assign]
     runner.work(PROTOCOL)
     assert (queue.let_go_of, runner.refused) == (3, None)

@@ -17,12 +17,12 @@ from regrow.core.codec.fit.trial import TrialFailed, try_out
 from regrow.worker import celery_app
 from regrow.worker.__main__ import _stop_early
 from regrow.worker.celery_app import Worker
-from regrow.worker.tasks import StepRunner
+from regrow.worker.tasks import UnitRunner
 from regrow.worker.trial import TRIES, CannotWork, prove
 
 
-def _runner() -> StepRunner:
-    return cast("StepRunner", SimpleNamespace(refused=None, stopping=threading.Event()))
+def _runner() -> UnitRunner:
+    return cast("UnitRunner", SimpleNamespace(refused=None, stopping=threading.Event()))
 
 
 def test_A1_a_worker_that_cannot_work_takes_itself_out(caplog: pytest.LogCaptureFixture) -> None:

@@ -12,15 +12,14 @@ import pytest
 from regrow.core.codec.fit.task import FitProgress
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.documents import JobKeys
-from regrow.core.jobs.queue import MOST_TRIES
-from regrow.core.jobs.steps import Step, StepKind
+from regrow.core.jobs.work_unit import MOST_TRIES, UnitKind, WorkUnit
 from regrow.core.stores.files import FilesBlobStore
-from regrow.worker import step_hooks as module
+from regrow.worker import unit_hooks as module
 from regrow.worker.leases import Hold, Leases
-from regrow.worker.step_hooks import Watch
+from regrow.worker.unit_hooks import UnitHooks
 
-STEP = Step("ab" * 16, StepKind.FIT, 0, 4, 1)
-KEY = JobKeys(STEP.job_id).checkpoint(STEP.patches)
+UNIT = WorkUnit("ab" * 16, UnitKind.FIT, 0, 4, 1)
+KEY = JobKeys(UNIT.job_id).checkpoint(UNIT.patches)
 
 
 class _Queue:
@@ -30,11 +29,11 @@ class _Queue:
         self.came: list[int] = []
         self.told: list[float] = []
 
-    def progressed(self, step: Step, far: int) -> Step:
+    def progressed(self, unit: WorkUnit, far: int) -> WorkUnit:
         self.came.append(far)
-        return step
+        return unit
 
-    def note_progress(self, step: Step, done: float) -> None:
+    def note_progress(self, unit: WorkUnit, done: float) -> None:
         if self.down:
             raise ServiceUnavailable("Redis cannot be reached")
         self.told.append(done)
@@ -48,9 +47,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def _watch(queue: Any, blobs: Any, step: Step = STEP) -> tuple[Watch, Hold]:
-    hold = Hold(step)
-    return Watch(hold, Leases(queue), blobs, checkpoint_seconds=15, stopping=threading.Event()), hold
+def _watch(queue: Any, blobs: Any, unit: WorkUnit = UNIT) -> tuple[UnitHooks, Hold]:
+    hold = Hold(unit)
+    return UnitHooks(hold, Leases(queue), blobs, checkpoint_seconds=15, stopping=threading.Event()), hold
 
 
 def test_the_first_checkpoint_comes_early_and_the_others_in_time(tmp_path: Path, clock: list[float]) -> None:
@@ -75,12 +74,12 @@ def test_the_last_try_starts_without_what_the_others_left(tmp_path: Path) -> Non
     queue, blobs = _Queue(), FilesBlobStore(tmp_path)
     blobs.put(KEY, b"what an earlier try left")
     assert _watch(queue, blobs)[0].checkpoints().resume == b"what an earlier try left"
-    last = Step(STEP.job_id, STEP.kind, STEP.start, STEP.stop, MOST_TRIES)
+    last = WorkUnit(UNIT.job_id, UNIT.kind, UNIT.start, UNIT.stop, MOST_TRIES)
     checkpoints = _watch(queue, blobs, last)[0].checkpoints()
     assert checkpoints.resume is None
 
 
-def test_a_lost_step_leaves_nothing(tmp_path: Path) -> None:
+def test_a_lost_unit_leaves_nothing(tmp_path: Path) -> None:
     """Another has it, or the job is gone: its checkpoint would be left for ever."""
     blobs = FilesBlobStore(tmp_path)
     watch, hold = _watch(_Queue(), blobs)
@@ -96,7 +95,7 @@ def test_an_outage_disturbs_nothing(tmp_path: Path, caplog: pytest.LogCaptureFix
     queue.down = True
     watch, _ = _watch(queue, FilesBlobStore(tmp_path / "file"))
     watch.on_progress(FitProgress(np.ones(4), "training"))
-    Watch._save(watch, b"nowhere")
+    UnitHooks._save(watch, b"nowhere")
     assert "no checkpoint was left" in caplog.text
     assert "cannot be told of progress" in caplog.text
 

@@ -52,10 +52,6 @@ class Engine(Protocol):
 
     name: str
 
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        """The states after `rollout.steps` updates; float32 (G, channels, height, width)."""
-        ...
-
     def loss_and_gradients(
         self,
         shape: RuleShape,

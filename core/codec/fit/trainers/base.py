@@ -15,8 +15,8 @@ from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
 
 NOISE_SHARE = 0.2
-"""Weight noise is so much of a quantisation step wide. Rounding that compensates its errors disturbs a rule less than
-noise of a whole step would, and training against less noise ends higher."""
+"""Weight noise is so much of a quantisation step size wide. Rounding that compensates its errors disturbs a rule less
+than noise of a whole step size would, and training against less noise ends higher."""
 
 RATE_SHARE = 0.25
 """How much training with noise cares for bits: 1 where halving all weights is worth as much as halving the loss."""
@@ -26,8 +26,10 @@ RATE_SHARE = 0.25
 class Training:
     """G rules to train.
 
-    seed: float32 (channels, height, width). weights: float32 (G, parameters), where to start. keys: int64 (G,), of the
-    rules' weight noise (core.codec.fit.noise). frozen: bool (G, parameters), weights that stay as they are, or None.
+    shape: of all of them. seed: float32 (channels, height, width), what they are grown from. targets: the G pictures
+    that they shall grow, as `rollout` says. optimizer: its name. weights: float32 (G, parameters), where to start.
+    keys: int64 (G,), of the rules' weight noise (core.codec.fit.noise). frozen: bool (G, parameters), weights that stay
+    as they are, or None.
     """
 
     shape: RuleShape
@@ -47,7 +49,7 @@ SMALLEST_SQUARE = 1e-12
 class Trainer(Protocol):
     """Holds the rules' weights, the best of them so far, and the optimizer's state."""
 
-    def step(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
+    def iterate(self, iteration: int, learning_rate: float, *, noisy: bool) -> Array:
         """One iteration for every rule; the losses that led to it, float32 (G,).
 
         noisy: with weight noise, and with a gradient towards weights that cost fewer bits.
@@ -67,7 +69,7 @@ class Trainer(Protocol):
         ...
 
     def state(self) -> Arrays:
-        """All that the next step depends on, with one row per rule. Not to be changed, nor to be used after it."""
+        """All that the next iteration depends on, with one row per rule. Not to be changed, nor to be used after it."""
         ...
 
     def restore(self, state: Arrays) -> None:

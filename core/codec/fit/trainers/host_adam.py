@@ -12,7 +12,7 @@ from regrow.core.codec.fit.optimizers.adam import Adam
 
 
 class HostAdam:
-    """Adam on arrays: torch works on the same memory."""
+    """Adam on arrays: torch works on the same memory. What the methods do, Adam's say."""
 
     def __init__(self, parameters: int, count: int) -> None:
         self._adam = Adam(parameters, count)

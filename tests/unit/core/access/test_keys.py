@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from regrow.core.access.key_cache import ANYBODY, KeyRing
+from regrow.core.access.key_cache import ANYBODY, KeyCache
 from regrow.core.access.keys import KeyStore, key_id_of
 from regrow.core.access.principal import Role
 from regrow.core.errors import InvalidSettings, KeyNotFound, ServiceUnavailable
@@ -18,15 +18,15 @@ def store(tmp_path: Path) -> KeyStore:
     return KeyStore(FilesBlobStore(tmp_path))
 
 
-def _ring(store: KeyStore) -> KeyRing:
-    ring = KeyRing(store)
-    ring.refresh()
-    return ring
+def _cache(store: KeyStore) -> KeyCache:
+    cache = KeyCache(store)
+    cache.refresh()
+    return cache
 
 
 def test_a_key_is_found_and_not_kept(store: KeyStore, tmp_path: Path) -> None:
     token, document = store.create("alice", Role.ADMIN, max_patches=7)
-    found = _ring(store).find(token)
+    found = _cache(store).find(token)
     assert found is not None
     assert (found.owner, found.role, found.key_id, found.max_patches) == ("alice", Role.ADMIN, document.id, 7)
     assert not any(token.encode() in path.read_bytes() for path in tmp_path.rglob("*.json"))
@@ -34,15 +34,15 @@ def test_a_key_is_found_and_not_kept(store: KeyStore, tmp_path: Path) -> None:
 
 
 def test_without_keys_anybody_may(store: KeyStore) -> None:
-    assert _ring(store).find(None) is ANYBODY
-    assert _ring(store).find("whatever") is ANYBODY
+    assert _cache(store).find(None) is ANYBODY
+    assert _cache(store).find("whatever") is ANYBODY
 
 
 def test_a_service_whose_only_key_was_revoked_is_not_open(store: KeyStore) -> None:
     token, document = store.create("alice")
     store.revoke(document.id)
-    assert _ring(store).find(token) is None
-    assert _ring(store).find(None) is None
+    assert _cache(store).find(token) is None
+    assert _cache(store).find(None) is None
     assert store.revoke(document.id).revoked_ms == store.all()[0].revoked_ms
     assert [key.id for key in store.all()] == [document.id]
 
@@ -50,13 +50,13 @@ def test_a_service_whose_only_key_was_revoked_is_not_open(store: KeyStore) -> No
 @pytest.mark.parametrize("expires_ms", [0, 1])
 def test_an_expired_key_is_none(store: KeyStore, expires_ms: int) -> None:
     token, _ = store.create("alice", expires_ms=expires_ms)
-    assert _ring(store).find(token) is None
+    assert _cache(store).find(token) is None
 
 
 @pytest.mark.parametrize("change", [lambda t: t[:-1] + ("A" if t[-1] != "A" else "B"), str.upper, lambda t: t + "x"])
 def test_another_key_is_none(store: KeyStore, change) -> None:  # type: ignore[no-untyped-def]
     token, _ = store.create("alice")
-    assert _ring(store).find(change(token)) is None
+    assert _cache(store).find(change(token)) is None
 
 
 @pytest.mark.parametrize("owner", ["", "*", "Alice", "a b", "a/b", "-a", "a" * 64, "ä", "a\n"])
@@ -73,14 +73,14 @@ def test_unknown_keys_cannot_be_revoked(store: KeyStore, key_id: str) -> None:
 
 def test_an_outage_leaves_the_keys_seen_last(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     token, _ = store.create("alice")
-    ring, fresh = _ring(store), KeyRing(store)
+    cache, fresh = _cache(store), KeyCache(store)
 
     def down() -> None:
         raise ServiceUnavailable("down")
 
     monkeypatch.setattr(store, "ids", down)
-    ring.refresh()
-    assert ring.find(token) is not None
+    cache.refresh()
+    assert cache.find(token) is not None
     with pytest.raises(ServiceUnavailable):
         fresh.refresh()
     assert fresh.find(token) is None
@@ -91,20 +91,20 @@ def test_a_folder_that_vanishes_opens_no_door(
     store: KeyStore, tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, _ = store.create("alice")
-    ring = _ring(store)
+    cache = _cache(store)
     if how == "moved":
         (tmp_path / "keys").rename(tmp_path / "gone")
     else:
         monkeypatch.setattr("os.scandir", lambda *_: (_ for _ in ()).throw(OSError(116, "Stale file handle")))
-    ring.refresh()
-    assert ring.find(None) is None
-    assert ring.find(token) is not None
+    cache.refresh()
+    assert cache.find(None) is None
+    assert cache.find(token) is not None
 
 
 def test_what_must_not_be_open_never_is(store: KeyStore) -> None:
-    ring = KeyRing(store, may_be_open=False)
-    ring.refresh()
-    assert ring.find(None) is None
+    cache = KeyCache(store, may_be_open=False)
+    cache.refresh()
+    assert cache.find(None) is None
 
 
 def test_one_bad_object_is_not_the_others(store: KeyStore, tmp_path: Path) -> None:
@@ -112,17 +112,17 @@ def test_one_bad_object_is_not_the_others(store: KeyStore, tmp_path: Path) -> No
     other, document = store.create("bob")
     (tmp_path / "keys/active/notes.txt").write_text("x")
     (tmp_path / "keys/active/000000000000.json").write_text("")
-    ring = _ring(store)
-    assert ring.find(token) is not None
+    cache = _cache(store)
+    assert cache.find(token) is not None
     store.revoke(document.id)
-    ring.refresh()
-    assert ring.find(other) is None
-    assert ring.find(token) is not None
+    cache.refresh()
+    assert cache.find(other) is None
+    assert cache.find(token) is not None
 
 
 def test_nobody_waits_for_a_list_that_hangs(store: KeyStore, monkeypatch: pytest.MonkeyPatch) -> None:
     token, _ = store.create("alice")
-    ring = _ring(store)
+    cache = _cache(store)
     asked, answer = threading.Event(), threading.Event()
 
     def hang() -> tuple[set[str], bool]:
@@ -133,10 +133,10 @@ def test_nobody_waits_for_a_list_that_hangs(store: KeyStore, monkeypatch: pytest
     monkeypatch.setattr(store, "ids", hang)
     monkeypatch.setattr("regrow.core.access.key_cache.FRESH_SECONDS", -1.0)
     monkeypatch.setattr("regrow.core.access.key_cache.PATIENCE_SECONDS", 0.01)
-    ring._known = dataclasses.replace(ring._known, fresh_until=0.0)  # type: ignore[type-var]
-    ring.refresh_soon()
+    cache._known = dataclasses.replace(cache._known, fresh_until=0.0)  # type: ignore[type-var]
+    cache.refresh_soon()
     assert asked.wait(10)
-    ring.refresh_soon()
-    ring.refresh()
-    assert ring.find(token) is not None
+    cache.refresh_soon()
+    cache.refresh()
+    assert cache.find(token) is not None
     answer.set()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise, product
 
 import numpy as np
@@ -114,7 +115,7 @@ def _encode(picture: Picture, settings: EncodeSettings) -> tuple[object, list[li
         seen.append(float(progress.share.mean()))
 
     hooks = FitHooks(on_progress=watch)
-    encoded = encode_patches(picture, range(count), settings, lambda task, hooks: fit(engine, task, hooks), hooks)
+    encoded = encode_patches(picture, range(count), settings, partial(fit, engine), hooks)
     assert seen[-1] == 1
     return assemble(picture, settings, encoded.candidates), encoded.candidates
 

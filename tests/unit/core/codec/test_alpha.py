@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from regrow.core.codec.alpha import seen, with_hidden_filled
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.patch_fits import candidates_of, fit_task
 from regrow.core.codec.fit.fitting import Fitted

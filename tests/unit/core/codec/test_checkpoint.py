@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pytest
 
 import regrow.core.codec.encode.encoder
 import regrow.core.codec.fit.stages
+from regrow.core.codec.encode.checkpoint_file import pack, unpack
 from regrow.core.codec.encode.encoder import EncodedPatches, encode_patches
 from regrow.core.codec.fit.checkpoint import Checkpoints
-from regrow.core.codec.fit.checkpoint_file import pack, unpack
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.engines.base import LossAndGradients
 from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
@@ -46,15 +47,13 @@ class Case:
         pixels = smooth_pixels(40, 56, self.channels)
         pixels[:, :40] = 90
         engine = make_engine(self.engine)
-        return encode_patches(
-            Picture(pixels), range(2), self.settings, lambda task, hooks: fit(engine, task, hooks), hooks, checkpoints
-        )
+        return encode_patches(Picture(pixels), range(2), self.settings, partial(fit, engine), hooks, checkpoints)
 
 
 SOAP_STAGES = frozenset({"plain", "noisy", "rounding"})
 CASES = {
     "usual": Case(MICRO, GROUPED, SOAP_STAGES),
-    "a ladder of presets in grey": Case(
+    "several presets in grey": Case(
         EncodeSettings(target_psnr=20.0), GROUPED, SOAP_STAGES, presets=(Preset.MICRO, Preset.TINY), channels=1
     ),
     "rules that diverge": Case(
@@ -101,7 +100,7 @@ def test_every_checkpoint_leads_to_the_same_bytes(case: Case) -> None:
     undisturbed, saved = case.encode(FitHooks()), _saved(case)
     headers = [unpack(data)[0] for data in saved]
     assert {header["running"] for header in headers} == case.stages
-    assert {header["stage"] for header in headers} == set(range(len(case.presets)))
+    assert {header["preset"] for header in headers} == set(range(len(case.presets)))
     assert len(headers[-1]["waiting"]) == 3 - len(case.presets), "the flat patch is good enough at once"
     for data in saved[1::4]:
         assert case.encode(FitHooks(), Checkpoints(data)) == undisturbed
@@ -149,7 +148,7 @@ def test_an_encode_goes_on_rather_than_anew(usual: Case, monkeypatch: pytest.Mon
 
 
 def test_progress_goes_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    case = CASES["a ladder of presets in grey"]
+    case = CASES["several presets in grey"]
     monkeypatch.setitem(SCHEDULES, Effort.DRAFT, case.schedule)
     monkeypatch.setattr(regrow.core.codec.encode.encoder, "presets_of", lambda picture, settings: list(case.presets))
     told: list[list[float]] = []
@@ -163,7 +162,7 @@ def test_progress_goes_on_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nobody_pays_for_checkpoints_that_nobody_keeps(usual: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(regrow.core.codec.fit.stages.Journal, "save", None)
+    monkeypatch.setattr(regrow.core.codec.fit.stages.Stages, "save", None)
     usual.encode(FitHooks(), Checkpoints(due=lambda: True))
     with pytest.raises(FitStopped):
         usual.encode(FitHooks(should_stop=_at(3)), Checkpoints(due=lambda: True))
@@ -190,7 +189,7 @@ def _damaged(data: bytes) -> dict[str, bytes]:
             "another format": lambda header, arrays: header.update(format=0),
             "another engine": lambda header, arrays: header.update(engine="cuda"),
             "another task": lambda header, arrays: header.update(task="0" * 64),
-            "a lying stage": lambda header, arrays: header.update(stage=9),
+            "a lying preset": lambda header, arrays: header.update(preset=9),
             "a lying patch": lambda header, arrays: header.update(waiting=[0, 5]),
             "no patches": lambda header, arrays: header.update(waiting=[]),
             "an unknown stage": lambda header, arrays: header.update(running="none"),
@@ -247,7 +246,7 @@ def test_another_picture_does_not_go_on(usual: Case, caplog: pytest.LogCaptureFi
     picture = Picture(smooth_pixels(40, 56, seed=1))
 
     def encode(resume: bytes | None) -> EncodedPatches:
-        fitter = lambda task, hooks: fit(engine, task, hooks)  # noqa: E731
+        fitter = partial(fit, engine)
         return encode_patches(picture, range(2), usual.settings, fitter, FitHooks(), Checkpoints(resume))
 
     assert encode(saved) == encode(None)

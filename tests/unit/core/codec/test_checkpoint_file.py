@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regrow.core.codec.fit.checkpoint_file import pack, unpack
+from regrow.core.codec.encode.checkpoint_file import pack, unpack
 from regrow.core.errors import DamagedCheckpoint
 
 ARRAYS = {

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 
 import numba
 import numpy as np
 import pytest
 
+import regrow.core.codec.fit.phase
 from regrow.core.codec.encode.plan import rollout_of
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.engines.base import Array, LossAndGradients
 from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 from regrow.core.codec.fit.phase import Phase
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
 from regrow.core.codec.fit.training import Trained, train
 from regrow.core.codec.presets import SCHEDULES, Effort, OptimizerName, Schedule
@@ -26,7 +26,7 @@ from tests.fits import small_task
 
 def _train(task: FitTask, hooks: FitHooks) -> Trained:
     engine = make_engine("numba")
-    return train(engine, task, Journal(engine, task, hooks))
+    return train(engine, task, Stages(engine, task, hooks))
 
 
 def test_fitting_lowers_the_error() -> None:
@@ -54,9 +54,11 @@ def test_a_rules_bytes_do_not_depend_on_its_batch(seed: SeedKind, optimizer: Opt
 
 @pytest.mark.exact
 def test_bytes_do_not_depend_on_the_number_of_threads() -> None:
-    before, found = numba.get_num_threads(), []
+    before, most, found = numba.get_num_threads(), numba.config.NUMBA_NUM_THREADS, []
+    if most == 1:
+        pytest.skip("numba has one thread here")
     try:
-        for threads in (1, 2) if before > 1 else (1,):
+        for threads in (1, most):
             numba.set_num_threads(threads)
             found.append(train(make_engine("numba"), small_task(range(5), schedule=Schedule(30, 10))).weights.tobytes())
     finally:
@@ -71,7 +73,8 @@ def test_seed_numbers_and_patches_start_differently() -> None:
     assert not np.array_equal(fitted.weights[0], fitted.weights[1])
 
 
-def test_rules_that_reach_the_target_leave_the_batch() -> None:
+def test_rules_that_are_good_enough_leave_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(regrow.core.codec.fit.phase, "GOOD_ENOUGH_MSE", 10**-2.4)
     sizes: list[int] = []
 
     class Watched(NumbaEngine):
@@ -79,8 +82,7 @@ def test_rules_that_reach_the_target_leave_the_batch() -> None:
             sizes.append(len(weights))
             return super().loss_and_gradients(shape, weights, *rest, **options)
 
-    task = small_task(range(6), 400, target_psnr=24.0)
-    fitted = train(Watched(), task)
+    fitted = train(Watched(), small_task(range(6), 400))
     assert (10 * np.log10(1 / fitted.mse) >= 24.0).all()
     assert sizes[0] == 6
     assert sizes[-1] < 6
@@ -88,9 +90,10 @@ def test_rules_that_reach_the_target_leave_the_batch() -> None:
     assert len(set(fitted.iterations)) > 1
 
 
-def test_a_rule_on_a_plateau_stops() -> None:
+def test_a_rule_on_a_plateau_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     """A flat picture cannot gain for ever."""
-    task = small_task([0], 2000, target_psnr=1000.0)
+    monkeypatch.setattr(regrow.core.codec.fit.phase, "GOOD_ENOUGH_MSE", 0.0)
+    task = small_task([0], 2000)
     task.targets.pixels[:] = 0.5
     assert train(make_engine("numba"), task).iterations[0] < 2000
 
@@ -167,12 +170,6 @@ def test_rules_nobody_waits_for_leave() -> None:
     assert fitted.iterations.tolist() == [20, 50]
 
 
-def test_a_deadline_ends_the_fit_with_the_best_so_far() -> None:
-    fitted = _train(small_task([1], 100_000), FitHooks(deadline=time.monotonic() + 0.3))
-    assert 0 < fitted.iterations[0] < 100_000
-    assert np.isfinite(fitted.mse).all()
-
-
 def test_progress_runs_from_nothing_to_all() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
@@ -188,7 +185,7 @@ def test_progress_spans_both_phases() -> None:
 
 
 def test_learning_rate_warms_up_and_decays_to_nothing() -> None:
-    phase = Phase(100, learning_rate=1.0, decays=True, noisy=False, target_mse=0.0)
+    phase = Phase(100, learning_rate=1.0, decays=True, noisy=False)
     rates = [phase.rate(iteration) for iteration in range(100)]
     assert rates[0] < 0.11
     assert max(rates) > 0.95

@@ -14,13 +14,12 @@ from regrow.core.codec.format.fixed_point import (
     Scales,
     grow,
     integer_seed,
-    scaffold_waves,
     stacked_symbols,
     visible_pixels,
 )
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
-from regrow.core.codec.seeds import SeedKind, make_seed
+from regrow.core.codec.seeds import SeedKind, make_seed, scaffold_waves
 from regrow.core.errors import DamagedBundle
 
 pytestmark = pytest.mark.exact

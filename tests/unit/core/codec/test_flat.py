@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.flat import flat_candidate
 from regrow.core.codec.images import Picture

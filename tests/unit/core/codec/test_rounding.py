@@ -8,7 +8,7 @@ import pytest
 from skimage import data
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.decode.decoder import decode
+from regrow.core.codec.decode import decode
 from regrow.core.codec.encode.assemble import assemble
 from regrow.core.codec.encode.patch_fits import candidates_of, fit_task
 from regrow.core.codec.encode.plan import rollout_of
@@ -17,7 +17,7 @@ from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
 from regrow.core.codec.fit.fitting import Fitted, fit
 from regrow.core.codec.fit.nearest_plane import nearest_plane
 from regrow.core.codec.fit.rounding import round_rules
-from regrow.core.codec.fit.stages import Journal
+from regrow.core.codec.fit.stages import Stages
 from regrow.core.codec.fit.task import FitHooks, FitProgress, FitTask
 from regrow.core.codec.fit.training import train
 from regrow.core.codec.format.entropy_coding import best_scale_code, bits_of
@@ -75,11 +75,11 @@ def _symbols(fitted: Fitted) -> list[list[bytes]]:
 @pytest.mark.exact
 def test_rules_do_not_depend_on_their_batch_nor_on_threads() -> None:
     engine, before = make_engine("numba"), numba.get_num_threads()
-    together = _symbols(fit(engine, small_task(range(3), schedule=GROUPED, levels=(1.0, 2.0))))
+    together = _symbols(fit(engine, small_task(range(3), schedule=GROUPED, coarseness=(1.0, 2.0))))
     try:
         numba.set_num_threads(1)
         for number in range(3):
-            alone = fit(engine, small_task([number], schedule=GROUPED, levels=(1.0, 2.0)))
+            alone = fit(engine, small_task([number], schedule=GROUPED, coarseness=(1.0, 2.0)))
             assert _symbols(alone) == together[number : number + 1]
     finally:
         numba.set_num_threads(before)
@@ -92,12 +92,12 @@ def _photo_task(schedule: Schedule) -> FitTask:
 
 def _error(task: FitTask, weights: np.ndarray) -> int:
     engine = make_engine("numba")
-    (rules,) = round_rules(engine, task, weights, Journal(engine, task))
+    (rules,) = round_rules(engine, task, weights, Stages(engine, task))
     return rules[0].error
 
 
 def test_rounding_with_the_curvature_loses_far_less_than_rounding_to_nearest() -> None:
-    task = replace(_photo_task(Schedule(300, 200, groups=1)), levels=(1.5,))
+    task = replace(_photo_task(Schedule(300, 200, groups=1)), coarseness=(1.5,))
     weights = train(make_engine("numba"), task).weights
     nearest = _error(replace(task, schedule=replace(task.schedule, groups=0)), weights)
     at_once = _error(task, weights)
@@ -113,7 +113,7 @@ def test_a_rule_without_a_sound_curvature_is_rounded_to_nearest() -> None:
 
     task = small_task([0], schedule=GROUPED)
     weights = train(make_engine("numba"), task).weights
-    (rules,) = round_rules(Wild(), task, weights, Journal(Wild(), task))
+    (rules,) = round_rules(Wild(), task, weights, Stages(Wild(), task))
     assert np.isfinite(rules[0].error)
     assert (rules[0].rule.symbols != 0).any()
 
@@ -124,12 +124,12 @@ def test_zero_weights_and_single_pixels_are_rounded() -> None:
     engine = make_engine("numba")
     trained = train(engine, task).weights
     for weights in (trained, np.zeros_like(trained)):
-        rules = round_rules(engine, task, weights, Journal(engine, task))
+        rules = round_rules(engine, task, weights, Stages(engine, task))
         assert all(0 <= rounded.error < 255**2 * 36 * 3 for (rounded,) in rules)
 
 
 def test_coarser_levels_cost_fewer_bits() -> None:
-    fitted = fit(make_engine("numba"), small_task([0], schedule=GROUPED, levels=(0.7, 1.4, 2.8)))
+    fitted = fit(make_engine("numba"), small_task([0], schedule=GROUPED, coarseness=(0.7, 1.4, 2.8)))
     bits = [bits_of(each.rule.symbols, best_scale_code(each.rule.symbols)) for each in fitted.rules[0]]
     assert bits[0] > bits[1] > bits[2]
     assert fitted.iterations[0] == 80 + 3 * 2 * 10
@@ -152,7 +152,7 @@ def test_a_stop_between_groups_is_obeyed() -> None:
 def test_progress_rises_to_all() -> None:
     seen: list[float] = []
     hooks = FitHooks(on_progress=lambda progress: seen.append(float(progress.share.mean())))
-    fit(make_engine("numba"), small_task([0], schedule=GROUPED, levels=(1.0, 2.0)), hooks)
+    fit(make_engine("numba"), small_task([0], schedule=GROUPED, coarseness=(1.0, 2.0)), hooks)
     assert seen == sorted(seen)
     assert seen[0] == 0
     assert seen[-1] == 1

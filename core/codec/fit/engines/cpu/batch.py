@@ -1,4 +1,4 @@
-"""The CPU engine's entry points: many patches at once, each wholly by one thread.
+"""The CPU engine's entry point: many patches at once, each wholly by one thread.
 
 A thread takes every n-th patch and has its own row of the scratch arenas. Within a patch the order of all sums is
 fixed, so a patch's numbers depend neither on the batch nor on the number of threads.
@@ -71,25 +71,8 @@ def _read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
                 out[c, y, x] = arena[first + x]
 
 
-def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """The entry points, cached on disk; compiled anew when `sources` changes (core.codec.simd.cache)."""
-
-    @cached(parallel=True, nogil=True, error_model="numpy")
-    def rollout_batch(arenas, at, weights, seeds, masks, steps, out):  # type: ignore[no-untyped-def]
-        """Grow each patch into out (G, channels, height, width). `at` keeps two states."""
-        _ = sources
-        count = len(out)
-        workers = min(len(arenas), count)
-        for worker in prange(workers):
-            arena = arenas[worker]
-            for patch in range(worker, count, workers):
-                unpack(arena, at, weights[patch % len(weights)])
-                place_seed(arena, at, seeds[patch % len(seeds)])
-                for step in range(steps):
-                    take_mask(arena, at, masks, step)
-                    old, new = at.states + step % 2 * at.state, at.states + (step + 1) % 2 * at.state
-                    forward_step(arena, at, old, new, 0)
-                _read_planes(arena, at, at.states + steps % 2 * at.state, out[patch])
+def _compiled(sources: str) -> Callable[..., None]:
+    """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.simd.cache)."""
 
     @cached(parallel=True, nogil=True, error_model="numpy")
     def gradient_batch(  # type: ignore[no-untyped-def]
@@ -121,7 +104,7 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
                 if len(seed_gradients) > 0:
                     _read_planes(arena, at, at.gradient, seed_gradients[patch])
 
-    return rollout_batch, gradient_batch
+    return gradient_batch
 
 
-rollout_batch, gradient_batch = _compiled(digest(tiles, perception, rollout, vectors))
+gradient_batch = _compiled(digest(tiles, perception, rollout, vectors))

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regrow.core.codec.fire import fire_masks
 from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
-from regrow.core.codec.fit.engines.cpu.batch import gradient_batch, rollout_batch
+from regrow.core.codec.fit.engines.cpu.batch import gradient_batch
 from regrow.core.codec.fit.engines.cpu.jacobian import jacobian_arena, jacobian_of
 from regrow.core.codec.fit.engines.cpu.rollout import Layout, plan
 from regrow.core.codec.rollout import Rollout
@@ -37,16 +37,6 @@ class NumbaEngine:
         self._arenas: Array = np.empty((0, 0), dtype=np.float32)
         self._planned: tuple[object, ...] = ()
 
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        height, width = seeds.shape[2:]
-        out = np.empty((max(len(weights), len(seeds)), shape.channels, height, width), dtype=np.float32)
-        layout = plan(shape, height, width, states=2, kept=1)
-        arenas = self._prepare(layout, len(out))
-        rollout_batch(
-            arenas, layout, _contiguous(weights), _contiguous(seeds), _fire(layout, rollout), rollout.steps, out
-        )
-        return out
-
     def loss_and_gradients(
         self,
         shape: RuleShape,
@@ -57,6 +47,7 @@ class NumbaEngine:
         *,
         seed_gradients: bool = False,
     ) -> LossAndGradients:
+        """As core.codec.fit.engines.base.Engine has it."""
         height, width = seeds.shape[2:]
         count = len(targets.pixels)
         layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
@@ -93,6 +84,7 @@ class NumbaEngine:
         rollout: Rollout,
         chosen: npt.NDArray[np.intp],
     ) -> Array:
+        """As core.codec.fit.engines.base.Engine has it."""
         _, height, width = seed.shape
         layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
         arena = _aligned_zeros(1, layout.size + jacobian_arena(layout, rollout.steps))[0]

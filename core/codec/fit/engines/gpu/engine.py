@@ -52,8 +52,8 @@ class CudaEngine:
     that products are right to about 1e-5 and 1e-6. Gradients need 1e-4, hence "bf16x3": it has the shorter operands,
     and a first layer's results are where the second layer's operands must be.
 
-    The methods that end in `_device` neither copy to the host nor wait for the device. After a first call of the same
-    sizes, which compiles the kernels and allocates work memory, they can be captured in a CUDA graph.
+    `loss_and_gradients_device` neither copies to the host nor waits for the device. After a first call of the same
+    sizes, which compiles the kernels and allocates work memory, it can be captured in a CUDA graph.
     """
 
     name = "cuda"
@@ -69,10 +69,6 @@ class CudaEngine:
         self._curvature = threading.Lock()
         self._history = Scratch(self.device)
         self._tangents = Scratch(self.device)
-
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        """The states after `rollout.steps` updates; float32 (G, channels, height, width)."""
-        return self._to_numpy(self.rollout_device(shape, self._tensor(weights), self._tensor(seeds), rollout))
 
     def loss_and_gradients(
         self,
@@ -114,15 +110,6 @@ class CudaEngine:
             # The lock is held until the result is here, and the device through with the work memory.
             return self._to_numpy(gram(jacobian))
 
-    def rollout_device(self, shape: RuleShape, weights: Tensor, seeds: Tensor, rollout: Rollout) -> Tensor:
-        """`rollout` for contiguous float32 tensors on the device: weights (G or 1, parameters), seeds (G or 1, ...)."""
-        count = max(len(weights), len(seeds))
-        grown = torch.empty(count, *seeds.shape[1:], device=self.device)
-        for part, states in self._grown(shape, weights, seeds, count, rollout, slots=2):
-            inner = states[: part.stop - part.start, rollout.steps % 2, 1:-1, 1:-1, : shape.channels]
-            grown[part] = inner.permute(0, 3, 1, 2)
-        return grown
-
     def loss_and_gradients_device(
         self,
         shape: RuleShape,
@@ -139,7 +126,7 @@ class CudaEngine:
         gradients = torch.empty(count, shape.parameters, device=self.device)
         losses = torch.empty(count, device=self.device)
         of_seeds = torch.empty(count, *seeds.shape[1:], device=self.device) if seed_gradients else None
-        for part, states in self._grown(shape, weights, seeds, count, rollout, slots=rollout.steps + 1):
+        for part, states in self._grown(shape, weights, seeds, count, rollout):
             height, width, padded = seeds.shape[2], seeds.shape[3], states.shape[-1]
             patches = part.stop - part.start
             adjoints = self._adjoints.get(patches, Layout(ADJOINT_SLOTS, height, width, padded))
@@ -154,7 +141,6 @@ class CudaEngine:
                     gradients[part],
                     losses if of_seeds is None else of_seeds[part],
                     row_stride(weights),
-                    rollout.steps + 1,
                     rollout.steps,
                     *fire_arguments(rollout),
                     SEED_GRADIENTS=seed_gradients,
@@ -167,11 +153,11 @@ class CudaEngine:
         return DeviceGradients(losses, gradients.sum(dim=0, keepdim=True) if shared else gradients, of_seeds)
 
     def _grown(
-        self, shape: RuleShape, weights: Tensor, seeds: Tensor, count: int, rollout: Rollout, slots: int
+        self, shape: RuleShape, weights: Tensor, seeds: Tensor, count: int, rollout: Rollout
     ) -> Iterator[tuple[slice, Tensor]]:
         """Grow as many patches at a time as the work memory holds; the patches' numbers and their states."""
         height, width = seeds.shape[2:]
-        layout = Layout(slots, height, width, padded_size(shape.channels))
+        layout = Layout(rollout.steps + 1, height, width, padded_size(shape.channels))
         for part, states in parts_of(count, layout, self._states):
             self._grow(shape, rows_of(weights, part), rows_of(seeds, part), part.stop - part.start, rollout, states)
             yield part, states
@@ -179,8 +165,8 @@ class CudaEngine:
     def _grow(
         self, shape: RuleShape, weights: Tensor, seeds: Tensor, count: int, rollout: Rollout, states: Tensor
     ) -> None:
-        """Grow `count` patches into `states`: all steps where there is a slot for each, else in turns."""
-        slots, (height, width) = states.shape[1], seeds.shape[2:]
+        """Grow `count` patches into `states`, which has a slot for the seed and for the state after each step."""
+        height, width = seeds.shape[2:]
         with self._on_device():
             grow_kernel[(count,)](
                 weights,
@@ -188,10 +174,8 @@ class CudaEngine:
                 states,
                 row_stride(weights),
                 row_stride(seeds),
-                slots,
                 rollout.steps,
                 *fire_arguments(rollout),
-                HISTORY=slots > 2,
                 **constants(shape, height, width, rollout, self.precision),
             )
 
@@ -200,8 +184,8 @@ class CudaEngine:
     ) -> Tensor:
         """The chosen weights' rows of one rule's Jacobian, (n, visible · height · width), zeros beyond the extent."""
         _, height, width = seed.shape
-        slots, padded = rollout.steps + 1, padded_size(shape.channels)
-        states = self._history.get(1, Layout(slots, height, width, padded))
+        padded = padded_size(shape.channels)
+        states = self._history.get(1, Layout(rollout.steps + 1, height, width, padded))
         self._grow(shape, weights[None], seed[None], 1, rollout, states)
         jacobian = torch.empty(len(chosen), shape.visible * height * width, device=self.device)
         layout = Layout(TANGENT_SLOTS, height, width, padded)

@@ -164,7 +164,7 @@ def tangent_kernel(
 ):
     """Row first + program_id(0) of one rule's Jacobian: the grown picture, derived by weight chosen[row].
 
-    weights, states: of one patch, as grow_kernel left them, with HISTORY. extent: int32 (2,). chosen: int32 (n,).
+    weights, states: of one patch, as grow_kernel left them. extent: int32 (2,). chosen: int32 (n,).
     tangents: float32 scratch (programs, 2, ringed cells, PADDED) with zero rings; tangent states, in turns.
     jacobian: float32 (n, VISIBLE · height · width).
     """

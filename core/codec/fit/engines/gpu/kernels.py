@@ -19,7 +19,7 @@ from regrow.core.codec.fit.engines.gpu.products import multiply, split, transpos
 from regrow.core.codec.fit.engines.gpu.weights import hidden_units, load_w1, load_w2, w1_part, w2_whole
 
 # Whether one of these is 1 or divisible by 16 is not worth a kernel of its own.
-RUNTIME = ["weights_stride", "seeds_stride", "slots", "steps", "fire_start", "fire_threshold"]
+RUNTIME = ["weights_stride", "seeds_stride", "steps", "fire_start", "fire_threshold"]
 
 
 @triton.jit
@@ -38,12 +38,10 @@ def grow_kernel(
     states,
     weights_stride,
     seeds_stride,
-    slots,
     steps,
     fire_start,
     fire_threshold,
     SYNCHRONOUS: tl.constexpr,
-    HISTORY: tl.constexpr,
     CHANNELS: tl.constexpr,
     HIDDEN: tl.constexpr,
     HEIGHT: tl.constexpr,
@@ -56,9 +54,9 @@ def grow_kernel(
     """Grow patch program_id(0) from its seed.
 
     weights, seeds: float32, rows of `parameters` and of (channels, height, width); stride 0 for a common one.
-    states: float32 (G, slots, ringed cells, PADDED). With HISTORY, slot t gets the state after t steps; else the
-    states alternate between slots 0 and 1. PADDED is channels, rounded up for tl.dot; UNITS is how many hidden units
-    are worked at a time. Their weights are read at every step: that is little beside the step's cells.
+    states: float32 (G, steps + 1, ringed cells, PADDED); slot t gets the state after t steps. PADDED is channels,
+    rounded up for tl.dot; UNITS is how many hidden units are worked at a time. Their weights are read at every step:
+    that is little beside the step's cells.
     """
     size: tl.constexpr = (HEIGHT + 2) * (WIDTH + 2) * PADDED
     tiles: tl.constexpr = (HEIGHT * WIDTH + BLOCK - 1) // BLOCK
@@ -66,7 +64,7 @@ def grow_kernel(
     patch = tl.program_id(0).to(tl.int64)
     weights += patch * weights_stride
     seeds += patch * seeds_stride
-    states += patch * slots * size
+    states += patch * (steps + 1) * size
     channels = tl.arange(0, PADDED)[None, :]
 
     for tile in range(tiles):
@@ -78,8 +76,7 @@ def grow_kernel(
 
     for number in range(steps):
         step = tl.full((), 0, tl.int64) + number
-        before = states + (step if HISTORY else step % 2) * size
-        after = states + (step + 1 if HISTORY else (step + 1) % 2) * size
+        before, after = states + step * size, states + (step + 1) * size
         for chunk in range(chunks):
             units = chunk * UNITS + tl.arange(0, UNITS)
             w1 = load_w1(weights, units[None, :], tl.trans(channels), CHANNELS, HIDDEN, PRECISION)
@@ -140,7 +137,6 @@ def backward_kernel(
     gradients,
     seed_gradients,
     weights_stride,
-    slots,
     steps,
     fire_start,
     fire_threshold,
@@ -159,7 +155,7 @@ def backward_kernel(
 ):
     """Loss of patch program_id(0)'s last state, and the gradient by its rule's weights and, if asked for, its seed.
 
-    weights, states: as grow_kernel left them, with HISTORY. pixels: (G, VISIBLE, height, width). extents: int32 (G, 2).
+    weights, states: as grow_kernel left them. pixels: (G, VISIBLE, height, width). extents: int32 (G, 2).
     adjoints: float32 scratch (G, 2, 3, ringed cells, PADDED) with zero rings: in turns for odd and even steps, the
     adjoint of the state less what comes through the Sobel responses, and the adjoints of these responses. The latter
     are gathered into the state's adjoint one step later, so that a step needs one barrier, and no scatter.
@@ -171,7 +167,7 @@ def backward_kernel(
     chunks: tl.constexpr = (HIDDEN + UNITS - 1) // UNITS
     patch = tl.program_id(0).to(tl.int64)
     weights += patch * weights_stride
-    states += patch * slots * size
+    states += patch * (steps + 1) * size
     pixels += patch * (VISIBLE * count)
     adjoints += patch * (6 * size)
     gradients += patch * (HIDDEN * (4 * CHANNELS + 1))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Layout(NamedTuple):
-    """How a patch lies in work memory: `slots` ringed states of `padded` channels per cell, float32.
+    """How a patch lies in work memory: `slots` ringed states of height × width cells of `padded` channels, float32.
 
     Layouts are equal where a buffer can be shared: the rings and the padding channels are the same places, which are
     zero from the start, and which no kernel ever writes anything else to.

@@ -59,11 +59,6 @@ class TorchEngine:
         self.device = torch.device(device)
         self.dtype = dtype
 
-    def rollout(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
-        with torch.no_grad():
-            count = max(len(weights), len(seeds))
-            return self._to_numpy(self._grow(shape, self._tensor(weights), self._seeds(seeds, count), rollout))
-
     def loss_and_gradients(
         self,
         shape: RuleShape,
@@ -74,6 +69,7 @@ class TorchEngine:
         *,
         seed_gradients: bool = False,
     ) -> LossAndGradients:
+        """As core.codec.fit.engines.base.Engine has it."""
         leaf = self._tensor(weights).requires_grad_()
         start = self._seeds(seeds, len(targets.pixels)).requires_grad_(seed_gradients)
         losses = patch_losses(self._grow(shape, leaf, start, rollout), targets, shape.visible)
@@ -94,6 +90,7 @@ class TorchEngine:
         rollout: Rollout,
         chosen: npt.NDArray[np.intp],
     ) -> Array:
+        """As core.codec.fit.engines.base.Engine has it."""
         start, flat = self._seeds(seed[None], 1), self._tensor(weights)
         rows, columns = (int(side) for side in extent)
 

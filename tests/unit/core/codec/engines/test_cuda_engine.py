@@ -96,9 +96,6 @@ def check(case: Case, engine: CudaEngine) -> None:
     assert_close(got.losses, expected.losses)
     assert_close(got.weights, expected.weights)
     assert_close(got.seeds, expected.seeds)
-    arguments = (case.shape, case.weights, case.seeds, case.rollout)
-    if max(len(case.weights), len(case.seeds)) > 1:
-        assert_close(engine.rollout(*arguments), ORACLE.rollout(*arguments))
 
 
 @st.composite
@@ -154,7 +151,6 @@ def test_every_precision_meets_the_tolerance_over_many_steps(precision: Precisio
 def test_a_patch_does_not_depend_on_its_neighbours(engine: CudaEngine) -> None:
     case = Case(RuleShape(9, 12, 3), (7, 6), Rollout(2, 0.5, 9), patches=3)
     together = case.run(engine)
-    states = engine.rollout(case.shape, case.weights, case.seeds, case.rollout)
     for patch in (0, 2):
         rows = slice(patch, patch + 1)
         targets = Targets(case.targets.pixels[rows], case.targets.extents[rows])
@@ -166,8 +162,6 @@ def test_a_patch_does_not_depend_on_its_neighbours(engine: CudaEngine) -> None:
         assert alone.seeds is not None
         assert together.seeds is not None
         assert np.array_equal(alone.seeds, together.seeds[rows])
-        grown = engine.rollout(case.shape, case.weights[rows], case.seeds[rows], case.rollout)
-        assert np.array_equal(grown, states[rows])
 
 
 @pytest.mark.parametrize("shared_rule", [False, True])

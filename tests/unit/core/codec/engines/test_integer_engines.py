@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from regrow.core.codec.decode.growers import compiled
 from regrow.core.codec.decode.growers import layout as layouts
-from regrow.core.codec.fit.engines.cpu.engine import NumbaEngine
+from regrow.core.codec.fire import fire_masks
+from regrow.core.codec.fit.engines.torch.engine import grow as grow_floats
 from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape, tensor_slices
@@ -186,9 +187,14 @@ def test_integers_follow_the_floats_of_training(fire_rate: float) -> None:
     weights[w1], weights[w2] = symbols[w1] * step_1, symbols[w2] * step_2
     weights[b1] = symbols[b1] * step_1 * 2.0 ** (11 - 12)
     seed = integer_seed(SeedKind.SCAFFOLD, shape, 40)
-    floats = NumbaEngine().rollout(
-        shape, weights[None].astype(np.float32), (seed[None] / 65536).astype(np.float32), rollout
-    )[0]
+    masks = fire_masks(rollout.fire_key, rollout.steps, 40, 40, fire_rate) if fire_rate else None
+    floats = grow_floats(
+        shape,
+        torch.tensor(weights[None], dtype=torch.float32),
+        torch.tensor(seed[None] / 65536, dtype=torch.float32),
+        None if masks is None else torch.tensor(masks, dtype=torch.float32),
+        rollout.steps,
+    )[0].numpy()
     states = compiled.grow_states(shape, [IntegerRule(symbols, numbers)], seed, rollout)[0]
     assert np.abs(floats - seed / 65536).max() > 0.3
     assert np.abs(floats).max() < 8  # beyond, perception would be clamped

@@ -104,12 +104,8 @@ def standard_case(count: int = 5, steps: int = 3, fire_rate: float = 0.5) -> Cas
 @settings(max_examples=60, deadline=None)
 @given(cases())
 def test_equals_the_reference_engine(case: Case) -> None:
-    expected_states = ORACLE.rollout(case.shape, case.weights, case.seeds, case.rollout)
-    states = ENGINE.rollout(case.shape, case.weights, case.seeds, case.rollout)
-    assert states.dtype == np.float32
-    assert states.shape == expected_states.shape
-    assert relative_errors(states, expected_states).max() < 1e-5
     found, expected = case.run(ENGINE), case.run(ORACLE)
+    assert found.losses.dtype == np.float32
     assert relative_errors(found.losses, expected.losses).max() < 1e-4
     assert found.weights.shape == case.weights.shape
     assert found.weights.dtype == np.float32
@@ -167,14 +163,10 @@ def test_hidden_layers_computed_anew_give_the_same_bits() -> None:
 
 def test_scratch_memory_of_one_call_does_not_leak_into_the_next() -> None:
     first, second = standard_case(fire_rate=0.0), standard_case()
-    fresh = NumbaEngine()
-    gradients, states = second.run(fresh), fresh.rollout(second.shape, second.weights, second.seeds, second.rollout)
+    gradients = second.run(NumbaEngine())
     first.weights[:] = np.nan
     first.run(ENGINE)
     assert_same_bits(second.run(ENGINE), gradients)
-    ENGINE.rollout(first.shape, first.weights, first.seeds, first.rollout)
-    found = ENGINE.rollout(second.shape, second.weights, second.seeds, second.rollout)
-    np.testing.assert_array_equal(found, states)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

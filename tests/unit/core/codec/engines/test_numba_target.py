@@ -23,7 +23,7 @@ X86, ARM = "x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"
 PIXELS = """
 import hashlib
 import numpy as np
-from regrow.core.codec.decode.decoder import fast_grower
+from regrow.core.codec.decode.growing import fast_grower
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.simd.vectors import LANES
 from regrow.core.codec.format.fixed_point import IntegerRule, Scales, integer_seed

@@ -29,7 +29,7 @@ def compile_all() -> None:
     from regrow.core.codec.fit.engines.gpu.jacobian import tangent_kernel
     from regrow.core.codec.fit.engines.gpu.kernels import backward_kernel, grow_kernel
 
-    compile_for_hopper(grow_kernel, {"HISTORY": True})
+    compile_for_hopper(grow_kernel, {})
     compile_for_hopper(backward_kernel, {"VISIBLE": 3, "OFFSET": 0.5, "SEED_GRADIENTS": False})
     compile_for_hopper(tangent_kernel, {"VISIBLE": 3})
 

@@ -47,7 +47,7 @@ def test_host_and_device_train_alike(optimizer: OptimizerName) -> None:
     assert isinstance(host, HostTrainer)
     assert isinstance(device, DeviceTrainer)
     for iteration in range(6):
-        losses = [trainer.step(iteration, 1e-3, noisy=iteration > 2) for trainer in (host, device)]
+        losses = [trainer.iterate(iteration, 1e-3, noisy=iteration > 2) for trainer in (host, device)]
         np.testing.assert_allclose(losses[0], losses[1], rtol=5e-3)
         if iteration == 3:
             for trainer in (host, device):
@@ -71,7 +71,7 @@ def test_a_restored_state_goes_on_bit_for_bit(
         training = replace(training, frozen=np.random.default_rng(1).random(training.weights.shape) < 0.4)
     whole = make_trainer(engine(), training)
     for iteration in range(4):
-        whole.step(iteration, 1e-2, noisy=True)
+        whole.iterate(iteration, 1e-2, noisy=True)
         if iteration == 2:
             whole.keep(np.array([0, 2]))
     state = {name: array[[1, 0]] for name, array in whole.state().items()}
@@ -79,7 +79,7 @@ def test_a_restored_state_goes_on_bit_for_bit(
     restored.keep(np.array([2, 0]))
     restored.restore(state)
     for iteration in range(4, 7):
-        ours, theirs = (trainer.step(iteration, 1e-2, noisy=True) for trainer in (whole, restored))
+        ours, theirs = (trainer.iterate(iteration, 1e-2, noisy=True) for trainer in (whole, restored))
         assert ours[::-1].tobytes() == theirs.tobytes()
     for name, array in whole.state().items():
         assert array[::-1].tobytes() == restored.state()[name].tobytes(), name
@@ -92,7 +92,7 @@ def test_on_a_device_too_a_rules_bytes_do_not_depend_on_its_batch() -> None:
         part = replace(whole, targets=targets, weights=whole.weights[rules], keys=whole.keys[rules])
         trainer = make_trainer(CudaEngine(DEVICE), part)
         for iteration in range(6):
-            trainer.step(iteration, 1e-2, noisy=iteration > 2)
+            trainer.iterate(iteration, 1e-2, noisy=iteration > 2)
         return trainer.best()[0][rules.index(1)].tobytes()
 
     assert train([1]) == train([2, 0, 1])

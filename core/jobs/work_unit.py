@@ -1,12 +1,15 @@
-"""A step: what a worker is handed at a time, some patches to fit, or the end of a job."""
+"""A work unit: what a worker is handed at a time, which is some patches of a job to fit, or the end of a job."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+MOST_TRIES = 3
+"""Of a unit that comes no further. Then a batch is split into its patches, and anything else is given up."""
 
-class StepKind(StrEnum):
+
+class UnitKind(StrEnum):
     """abandon: give up a patch, or a job's assembly, that has failed too often."""
 
     FIT = "fit"
@@ -15,14 +18,14 @@ class StepKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """start, stop: the patches start <= n < stop; both 0 where the step is of the whole job. tries: how often it was
-    handed out, this time included, without coming further. far: how far the furthest try came, in millionths of the
-    work. number: of the claim, no two of which have the same.
+class WorkUnit:
+    """kind: what is to be done. start, stop: the patches start <= n < stop; both 0 where the unit is of the whole job.
+    tries: how often it was handed out, this time included, without coming further. far: how far the furthest try came,
+    in millionths of the work. number: of the claim, no two of which have the same.
     """
 
     job_id: str
-    kind: StepKind
+    kind: UnitKind
     start: int
     stop: int
     tries: int
@@ -30,10 +33,10 @@ class Step:
     number: int = 0
 
     @classmethod
-    def of(cls, lease: str) -> Step:
+    def of(cls, lease: str) -> WorkUnit:
         """From the text that Redis holds it by."""
         job_id, kind, *numbers = lease.split("/")
-        return cls(job_id, StepKind(kind), *map(int, numbers))
+        return cls(job_id, UnitKind(kind), *map(int, numbers))
 
     @property
     def lease(self) -> str:
@@ -42,15 +45,16 @@ class Step:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """What is done, in a few words for people."""
         match self.kind:
-            case StepKind.FIT:
+            case UnitKind.FIT:
                 return f"patches {self.start} to {self.stop - 1}"
-            case StepKind.ASSEMBLE:
+            case UnitKind.ASSEMBLE:
                 return "the assembly"
-            case StepKind.ABANDON:
+            case UnitKind.ABANDON:
                 return f"giving up patch {self.start}" if self.stop else "giving up the assembly"
 
     @property
     def patches(self) -> range:
+        """Numbers of the patches; none where the unit is of the whole job."""
         return range(self.start, self.stop)
