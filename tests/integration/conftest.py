@@ -5,7 +5,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
+from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.store import JobStore
+from regrow.core.stores.redis import connect
 from tests import services
 
 
@@ -19,6 +23,24 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[services.S3]
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with services.valkey(tmp_path_factory.mktemp("valkey")) as url:
         yield url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of the module's Valkey, emptied."""
+    with connect(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    return JobStore(redis)
+
+
+@pytest.fixture
+def queue(redis: Redis) -> WorkQueue:
+    return WorkQueue(redis, lease=60)
 
 
 @pytest.fixture(scope="module")

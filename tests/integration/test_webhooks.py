@@ -41,13 +41,6 @@ def _often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Redis:
-    client = connect(redis_url)
-    client.flushall()
-    return client
-
-
-@pytest.fixture
 def deliveries(redis: Redis, tmp_path: Path) -> Deliveries:
     return Deliveries(redis, FilesBlobStore(tmp_path), now_ms)
 
