@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Self
 from redis import Redis
 
 from regrow.cli.child_processes import (
+    ChildProcess,
     api_answers,
     broker_answers,
     end,
@@ -31,7 +31,7 @@ class RunningApi:
     """An API process that answers at 127.0.0.1. log: the file of its output."""
 
     port: int
-    process: subprocess.Popen[bytes]
+    process: ChildProcess
     log: Path
 
     @property
@@ -40,18 +40,32 @@ class RunningApi:
         return f"http://127.0.0.1:{self.port}"
 
 
+Spawn = Callable[[str, Sequence[str], Mapping[str, str], Path], ChildProcess]
+"""Starts `python -m module arguments` with these variables; what it says goes to the end of a file."""
+
+
+def spawn(module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> ChildProcess:
+    """The usual Spawn."""
+    return start(python(module, *arguments), environment, log)
+
+
 def start_api(
-    environment: Mapping[str, str], log: Path, module: str = "regrow.api", *, probe: str = "/livez"
+    environment: Mapping[str, str],
+    log: Path,
+    module: str = "regrow.api",
+    *,
+    probe: str = "/livez",
+    spawn: Spawn = spawn,
 ) -> RunningApi:
     """Start an API process on a free port, and wait until a GET of `probe` is answered with 200.
 
     environment: all of its variables but REGROW_PORT. Raises StackError, TimeoutError.
     """
     (port,) = free_ports(1)
-    child = start(python(module), {**environment, "REGROW_PORT": str(port)}, log)
+    child = spawn(module, (), {**environment, "REGROW_PORT": str(port)}, log)
     running = RunningApi(port, child, log)
     try:
-        wait_for_start(child, lambda: api_answers(running.url + probe), "the API", log)
+        wait_for_start(child, lambda: api_answers(port, probe), "the API", log)
     except BaseException:
         end(child)
         raise
@@ -65,7 +79,7 @@ class Fleet:
     REGROW_REDIS_URL is added to them. redis: a client for those who look into Valkey. registry: the workers it knows.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], spawn: Spawn = spawn) -> None:
         self.folder = folder
         self._socket = folder / "valkey.sock"
         self.redis_url = f"unix://{self._socket}?db=0"
@@ -73,8 +87,9 @@ class Fleet:
         self.redis: Redis = Redis.from_url(self.redis_url, decode_responses=True)
         self._connection = connect(self.redis_url)
         self.registry = WorkerRegistry(self._connection)
-        self.broker: subprocess.Popen[bytes]
-        self._running: list[subprocess.Popen[bytes]] = []
+        self.broker: ChildProcess
+        self._spawn = spawn
+        self._running: list[ChildProcess] = []
 
     def __enter__(self) -> Self:
         (self.folder / "valkey").mkdir()
@@ -95,13 +110,13 @@ class Fleet:
         self.redis.close()
         self._connection.close()
 
-    def start(self, module: str, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, module: str, *arguments: str, **settings: str) -> ChildProcess:
         """Run `python -m module` as part of the fleet, with these variables too."""
-        child = start(python(module, *arguments), self.environment | settings, self._log_of(module))
+        child = self._spawn(module, arguments, self.environment | settings, self._log_of(module))
         self._running.append(child)
         return child
 
-    def end(self, children: Sequence[subprocess.Popen[bytes]]) -> None:
+    def end(self, children: Sequence[ChildProcess]) -> None:
         """End some of them, all at once."""
         for child in children:
             child.terminate()
@@ -121,19 +136,18 @@ class Fleet:
 
     def start_api(self, module: str = "regrow.api", *, probe: str = "/livez", **settings: str) -> RunningApi:
         """Start an API process, and wait until a GET of `probe` is answered with 200."""
-        running = start_api(self.environment | settings, self._log_of(module), module, probe=probe)
+        environment, log = self.environment | settings, self._log_of(module)
+        running = start_api(environment, log, module, probe=probe, spawn=self._spawn)
         self._running.append(running.process)
         return running
 
-    def start_workers(
-        self, count: int, module: str = "regrow.worker", **settings: str
-    ) -> list[subprocess.Popen[bytes]]:
+    def start_workers(self, count: int, module: str = "regrow.worker", **settings: str) -> list[ChildProcess]:
         """Start workers, and wait until all of them take jobs."""
         workers = [self.start(module, **settings) for _ in range(count)]
         self.wait_for_workers(workers, module)
         return workers
 
-    def wait_for_workers(self, workers: Sequence[subprocess.Popen[bytes]], module: str = "regrow.worker") -> None:
+    def wait_for_workers(self, workers: Sequence[ChildProcess], module: str = "regrow.worker") -> None:
         """Wait until these workers, which run `module`, take jobs."""
         for worker in workers:
             registered = partial(workers_registered, self.registry, [worker.pid])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from regrow.benchmarks.fleet import Fleet
-from regrow.cli.child_processes import wait_until
+from regrow.cli.child_processes import ChildProcess, wait_until
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.jobs.documents import JobDocument
@@ -54,7 +53,7 @@ class ScaleStack(Fleet):
             )
         )
         self.url = ""
-        self._workers: list[subprocess.Popen[bytes]] = []
+        self._workers: list[ChildProcess] = []
 
     def begin(self) -> None:
         """Start everything but workers."""

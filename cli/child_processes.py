@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-
-import httpx
+from typing import Protocol
 
 from regrow.core.errors import RegrowError, ServiceUnavailable
 from regrow.core.jobs.store import JobStore
@@ -22,6 +22,27 @@ POLL_SECONDS = 0.05
 STOP_SECONDS = 20.0
 START_SECONDS = 120.0
 """Of workers above all, which may have to compile first."""
+
+
+class ChildProcess(Protocol):
+    """What is used of a subprocess.Popen: that of a child which was started in another way will do."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status when it has ended. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """Unless it has ended."""
+
+    def terminate(self) -> None:
+        """SIGTERM."""
+
+    def kill(self) -> None:
+        """SIGKILL."""
 
 
 class StackError(RegrowError):
@@ -54,7 +75,7 @@ def start(
         )
 
 
-def end(child: subprocess.Popen[bytes], seconds: float = STOP_SECONDS) -> None:
+def end(child: ChildProcess, seconds: float = STOP_SECONDS) -> None:
     """End it by SIGTERM, a paused one too, and by SIGKILL if it has not ended after so many seconds."""
     if child.poll() is None:
         child.send_signal(signal.SIGCONT)
@@ -77,12 +98,13 @@ def wait_until(
         time.sleep(poll_seconds)
 
 
-def wait_for_start(child: subprocess.Popen[bytes], ready: Callable[[], bool], name: str, log: Path) -> None:
+def wait_for_start(child: ChildProcess, ready: Callable[[], bool], name: str, log: Path) -> None:
     """Wait until the child is ready. Raises StackError with its log when it ends instead, and TimeoutError."""
 
     def is_ready() -> bool:
-        if child.poll() is not None:
-            raise StackError(f"{name} ended with status {child.returncode}:\n{log.read_text()}")
+        status = child.poll()
+        if status is not None:
+            raise StackError(f"{name} ended with status {status}:\n{log.read_text()}")
         return ready()
 
     wait_until(is_ready, f"the start of {name}", START_SECONDS)
@@ -105,11 +127,13 @@ def broker_answers(store: JobStore) -> bool:
     return False
 
 
-def api_answers(url: str) -> bool:
-    """Whether a GET of the URL is answered with 200."""
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.get(url, timeout=1, trust_env=False).status_code == 200
-    return False
+def api_answers(port: int, path: str) -> bool:
+    """Whether a GET of the path at 127.0.0.1 is answered with 200."""
+    with contextlib.closing(HTTPConnection("127.0.0.1", port, timeout=1)) as connection:
+        with contextlib.suppress(OSError, HTTPException):
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        return False
 
 
 def workers_registered(registry: WorkerRegistry, pids: Iterable[int]) -> bool:

@@ -17,13 +17,15 @@ from regrow.core.codec.decode import decode
 from regrow.core.codec.encode import encode
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.images import read_picture
+from regrow.core.codec.presets import Preset
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.model import FINAL_STATES
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
 from tests.services import wait_until
 
-SIZES = [(40, 40), (41, 75), (120, 120)]
+SIZES = [(40, 40), (41, 75), (30, 120)]
+QUICK = {"preset": "micro", "effort": "draft"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def _ended(client: httpx.Client, path: str) -> dict[str, Any] | None:
 
 def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
     files = [smooth_file(*size, seed=number) for number, size in enumerate(SIZES)]
-    jobs = [stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"] for data in files]
+    jobs = [stack.post("/encode", params=QUICK, content=data).raise_for_status().headers["location"] for data in files]
     wait_until(lambda: all(_ended(stack, job) for job in jobs), "the end of three jobs", seconds=240)
     for path, data, (height, width) in zip(jobs, files, SIZES, strict=True):
         job = _ended(stack, path)
@@ -78,9 +80,9 @@ def test_three_images_at_once_come_back(stack: httpx.Client) -> None:
 def test_the_fleets_bytes_are_those_of_one_process(stack: httpx.Client) -> None:
     """Two workers and several batches, or one fit of all patches: the same bundle."""
     data = smooth_file(41, 75, seed=7)
-    path = stack.post("/encode?effort=draft", content=data).raise_for_status().headers["location"]
+    path = stack.post("/encode", params=QUICK, content=data).raise_for_status().headers["location"]
     wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
-    alone = encode(read_picture(data), EncodeSettings(), engine=make_engine("numba"))
+    alone = encode(read_picture(data), EncodeSettings(Preset.MICRO), engine=make_engine("numba"))
     assert stack.get(path + "/bundle").content == alone.bundle
 
 
@@ -98,7 +100,7 @@ def test_a_job_that_takes_too_long_fails_with_a_reason(stack: httpx.Client) -> N
 
 
 def test_pixel_seed_greyscale_and_alpha(stack: httpx.Client) -> None:
-    pictures = {1: {"seed": "pixel", "effort": "draft"}, 4: {"effort": "draft"}}
+    pictures = {1: {"seed": "pixel", **QUICK}, 4: QUICK}
     paths = {}
     for channels, options in pictures.items():
         data = smooth_picture(20, 20, channels).to_png()
@@ -121,7 +123,7 @@ def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> No
 
 def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
     """A PSNR to reach, a size to keep to, and a size that no bundle can have."""
-    data = smooth_file(40, 80, seed=3)
+    data = smooth_file(20, 50, seed=3)
     quality = (
         stack.post("/encode", params={"target_psnr": 24, "effort": "draft"}, content=data)
         .raise_for_status()
@@ -144,7 +146,7 @@ def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
 
 
 def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:
-    answer = stack.post("/encode?effort=draft", content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
+    answer = stack.post("/encode", params=QUICK, content=smooth_file(30, 30), headers={"Prefer": "wait=60"}, timeout=90)
     assert (answer.status_code, answer.json()["state"]) == (200, "succeeded")
     report = stack.get(answer.json()["links"]["report"]).json()
     assert report["colours"] == "taken as sRGB"

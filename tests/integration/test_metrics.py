@@ -207,7 +207,8 @@ def test_problems_by_type(client: httpx.Client) -> None:
 
 
 def test_without_redis_the_process_still_tells_of_itself(tmp_path: Path) -> None:
-    with services.valkey(tmp_path / "valkey") as url:
+    (port,) = services.free_ports(1)
+    with services.valkey(tmp_path / "valkey", port) as url:
         environment = {"REGROW_REDIS_URL": url, "REGROW_BLOB_FOLDER": str(tmp_path / "blobs")}
     with services.api(environment, tmp_path) as running, httpx.Client(base_url=running.url, timeout=30) as http:
         assert http.get(f"/jobs/{new_job_id()}").status_code == 503
@@ -216,7 +217,7 @@ def test_without_redis_the_process_still_tells_of_itself(tmp_path: Path) -> None
         assert found['regrow_problems_total{type="service-unavailable"}'] == 1
         assert found["process_resident_memory_bytes{}"] > 1e6
         assert not [name for name in found if name.startswith(("regrow_jobs", "regrow_workers", "regrow_batch"))]
-        with services.valkey(tmp_path / "valkey") as again:
+        with services.valkey(tmp_path / "valkey", port) as again:
             assert again == url
             wait_until(lambda: scrape(http)["regrow_redis_up{}"] == 1, "Redis' return")
             assert scrape(http)['regrow_jobs{state="queued"}'] == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from regrow.core.codec.presets import Effort
+from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 from tests.integration.faults.reference import undisturbed
 from tests.pictures import smooth_file
@@ -50,7 +50,7 @@ def test_F13_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
     (port,) = free_ports(1)
     url, data = f"http://127.0.0.1:{port}", smooth_file(40, 40)
     with _serve(tmp_path, port) as child:
-        path = httpx.post(url + "/encode?effort=standard", content=data, timeout=30).headers["location"]
+        path = httpx.post(url + "/encode?preset=tiny&effort=standard", content=data, timeout=30).headers["location"]
         wait_until(lambda: 0 < httpx.get(url + path).json()["progress"] < 0.9, "the start of a fit", 120)
         pids = _children(child.pid)
         assert len(pids) == 4  # Valkey, a worker, the API, and what decodes uploads for it
@@ -62,7 +62,9 @@ def test_F13_ctrl_c_in_the_middle_of_a_job_and_on_again(tmp_path: Path) -> None:
         job = httpx.get(url + path).json()
         assert httpx.get(url + job["links"]["picture"]).status_code == 200
         assert job["attempts"] == 2
-        assert httpx.get(url + path + "/bundle").content == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
+        assert httpx.get(url + path + "/bundle").content == undisturbed(
+            data, EncodeSettings(Preset.TINY, Effort.STANDARD)
+        )
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

@@ -83,7 +83,9 @@ def test_each_process_comes_back_and_work_goes_on(tmp_path: Path) -> None:
         assert set(first) == {"Valkey", "worker 0", "API"}
         _kill(serving, "worker 0")
         _kill(serving, "API")
-        job = serving.client.post("/encode?effort=standard", content=smooth_file(40, 40)).headers["location"]
+        job = serving.client.post("/encode?preset=tiny&effort=standard", content=smooth_file(40, 40)).headers[
+            "location"
+        ]
         wait_until(lambda: 0 < serving.client.get(job).json()["progress"] < 0.9, "the start of a fit", 120)
         _kill(serving, "Valkey")
         wait_until(lambda: serving.client.get(job).json()["state"] == "succeeded", "the job's end", 200)
@@ -97,7 +99,7 @@ def test_each_process_comes_back_and_work_goes_on(tmp_path: Path) -> None:
 def test_serve_itself_is_killed(tmp_path: Path) -> None:
     with _serve(tmp_path / "data", tmp_path / "log") as serving:
         pids = serving.pids()
-        job = serving.client.post("/encode?effort=draft", content=smooth_file(8, 8)).headers["location"]
+        job = serving.client.post("/encode?preset=micro&effort=draft", content=smooth_file(8, 8)).headers["location"]
         wait_until(lambda: serving.client.get(job).json()["state"] == "succeeded", "the job's end", 200)
         serving.process.kill()
         serving.process.wait()

@@ -25,7 +25,7 @@ class Stages:
         checkpoints: Checkpoints[FitCheckpoint] | None = None,
     ) -> None:
         self.hooks = hooks or FitHooks()
-        self.checkpoints = checkpoints or Checkpoints[FitCheckpoint]()
+        self.checkpoints: Checkpoints[FitCheckpoint] = checkpoints or Checkpoints()
         self.count = len(task.identities)
         self._engine = engine.name
         self._finished: dict[str, Arrays] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,8 @@ from regrow.benchmarks import fleet
 from regrow.benchmarks.fleet import RunningApi
 from regrow.core.jobs.model import FINAL_STATES
 from regrow.core.jobs.workers import WorkerRecord
-from tests.services import S3, variables, wait_until
+from tests.processes import Child
+from tests.services import S3, spawn, variables, wait_until
 
 QUICK = {
     "REGROW_ENGINE": "numba",
@@ -31,8 +31,8 @@ class Fleet(fleet.Fleet):
 
     def __init__(self, folder: Path, blobs: S3 | None = None, **settings: str) -> None:
         stores = blobs.environment() if blobs else {"REGROW_BLOB_FOLDER": str(folder / "blobs")}
-        super().__init__(folder, variables({**QUICK, **stores, **settings}))
-        self.api: subprocess.Popen[bytes]
+        super().__init__(folder, variables({**QUICK, **stores, **settings}), spawn)
+        self.api: Child
         self.client = httpx.Client(timeout=30)
 
     def __exit__(self, *_: object) -> None:
@@ -44,16 +44,16 @@ class Fleet(fleet.Fleet):
         self.api, self.client.base_url = running.process, running.url
         return running
 
-    def start_sweeper(self) -> subprocess.Popen[bytes]:
+    def start_sweeper(self) -> Child:
         return self.start("regrow.sweeper")
 
     def alive(self) -> list[WorkerRecord]:
         return self.registry.alive()
 
-    def busy(self, worker: subprocess.Popen[bytes]) -> bool:
+    def busy(self, worker: Child) -> bool:
         return any(record.pid == worker.pid and record.current for record in self.alive())
 
-    def training(self, worker: subprocess.Popen[bytes]) -> bool:
+    def training(self, worker: Child) -> bool:
         """Whether the worker is in the middle of a batch."""
         for record in self.alive():
             if record.pid == worker.pid and record.current and ": patches " in record.current:
@@ -89,6 +89,6 @@ class Fleet(fleet.Fleet):
         return sorted(str(each.relative_to(folder)) for each in found)
 
 
-def kill(child: subprocess.Popen[bytes]) -> None:
+def kill(child: Child) -> None:
     child.kill()
     child.wait()

@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from regrow.core.jobs.model import FINAL_STATES
 from tests.integration.faults.fleet import Fleet
 from tests.integration.faults.poison import poisoned_file
 from tests.jobs import accept, backend_at, job_document
@@ -181,11 +180,8 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     for thread in threads:
         thread.join()
     assert len(set(paths)) == 200
-    wait_until(
-        lambda: all(job["state"] in FINAL_STATES for job in fleet.client.get("/jobs?limit=200").json()["jobs"]),
-        "all ends",
-        180,
-    )
+    for path in paths:
+        fleet.wait_for_end(path, 180)
     jobs = fleet.client.get("/jobs?limit=200").json()["jobs"]
     assert Counter(job["state"] for job in jobs) == {"succeeded": 200}
     assert {f"/jobs/{job['id']}" for job in jobs} == set(paths)

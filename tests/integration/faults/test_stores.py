@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from regrow.core.codec.presets import Effort
+from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 from tests import services
 from tests.integration.faults.fleet import Fleet, kill
@@ -41,8 +41,8 @@ def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     fleet.start_sweeper()
     fleet.start_api()
     workers = fleet.start_workers(2)
-    data = smooth_file(120, 120)
-    path = fleet.send(data, effort="draft")
+    data = smooth_file(80, 80)
+    path = fleet.send(data, preset="micro", effort="standard")
     wait_until(lambda: fleet.job(path)["progress"] > 0, "the start of the job", 120)
     kill(fleet.broker)
     for answer in (fleet.client.get("/readyz"), fleet.client.get(path), fleet.client.post("/encode", content=data)):
@@ -52,9 +52,9 @@ def test_F3_a_killed_broker_comes_back_with_its_queue(fleet: Fleet) -> None:
     wait_until(lambda: fleet.client.get("/readyz").status_code == 200, "readiness", 10)
     job = fleet.wait_for_end(path)
     assert job["state"] == "succeeded", job["error"]
-    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.DRAFT))
+    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(Preset.MICRO, Effort.STANDARD))
     assert [worker.poll() for worker in workers] == [None, None]
-    assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
+    assert fleet.wait_for_end(fleet.send(smooth_file(8, 8), preset="micro"))["state"] == "succeeded"
 
 
 def test_F4_a_flushed_redis_is_rebuilt_from_the_blob_store(fleet: Fleet) -> None:

@@ -11,16 +11,23 @@ from pathlib import Path
 
 import pytest
 
-from regrow.core.codec.presets import Effort
+from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 from tests.integration.faults.fleet import Fleet, kill
 from tests.integration.faults.poison import poisoned_file
 from tests.integration.faults.reference import undisturbed
 from tests.pictures import smooth_file
+from tests.processes import Child
 from tests.services import wait_until
 
 FAULTY = "tests.integration.faults.faulty_worker"
 KILLS = 20
+MICRO, TINY = (EncodeSettings(preset, Effort.STANDARD) for preset in (Preset.MICRO, Preset.TINY))
+"""Of patches that take two seconds and five: long enough to be disturbed."""
+
+
+def _options(settings: EncodeSettings) -> dict[str, str]:
+    return {"preset": settings.preset, "effort": settings.effort}
 
 
 @pytest.fixture
@@ -38,17 +45,17 @@ def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
     fleet.environment["REGROW_CHECKPOINT_TIME"] = "PT0.1S"  # these batches take a second, others half a minute
     rng = random.Random(1)
     workers = fleet.start_workers(2)
-    data = [smooth_file(120, 160, seed=number) for number in range(2)]
-    expected = [undisturbed(each, EncodeSettings(effort=Effort.DRAFT)) for each in data]
+    data = [smooth_file(80, 120, seed=number) for number in range(2)]
+    expected = [undisturbed(each, MICRO) for each in data]
     sent: list[str] = []
 
-    found: list[subprocess.Popen[bytes]] = []
+    found: list[Child] = []
 
     def some_train() -> bool:
         """Finds workers in the middle of a batch; there is always a job for them."""
         assert not sent or fleet.job(sent[-1])["state"] != "failed", fleet.job(sent[-1])["error"]
         if not sent or fleet.job(sent[-1])["state"] == "succeeded":
-            sent.append(fleet.send(data[len(sent) % 2]))
+            sent.append(fleet.send(data[len(sent) % 2], **_options(MICRO)))
         found[:] = [worker for worker in workers if fleet.training(worker)]
         return bool(found)
 
@@ -56,13 +63,13 @@ def test_F1_twenty_kills_lose_and_double_nothing(fleet: Fleet) -> None:
         wait_until(some_train, "a busy worker", 120)
         victim = rng.choice(found)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            victim.wait(rng.uniform(0, 1.5))  # a random moment of the batch; it does not end by itself
+            victim.wait(rng.uniform(0, 1))  # a random moment of the batch; it does not end by itself
         kill(victim)
         workers[workers.index(victim)] = fleet.start("regrow.worker")
     for number, path in enumerate(sent):
         job = fleet.wait_for_end(path, 240)
         assert job["state"] == "succeeded", job["error"]
-        assert job["patches_done"] == job["patches_total"] == 12
+        assert job["patches_done"] == job["patches_total"] == 6
         assert fleet.bundle(path) == expected[number % 2]
         whole = ["bundle.gnca", "job.json", "outcome.json", "report.json", "source.png"]
         _wait_for_files(fleet, path, whole)
@@ -76,7 +83,7 @@ def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) ->
     """Within the lease and a second, and with what was trained before."""
     data = smooth_file(40, 40)
     (first,) = fleet.start_workers(1)
-    path = fleet.send(data, effort="standard")
+    path = fleet.send(data, **_options(TINY))
     checkpoints = fleet.folder / "blobs" / path.lstrip("/") / "checkpoints"
     wait_until(lambda: checkpoints.exists() and list(checkpoints.glob("*.fit")) != [], "a checkpoint", 120)
     (second,) = fleet.start_workers(1)
@@ -85,7 +92,7 @@ def test_a_killed_workers_batch_is_taken_up_from_its_checkpoint(fleet: Fleet) ->
     job = fleet.wait_for_end(path, 240)
     assert job["state"] == "succeeded", job["error"]
     assert job["attempts"] == 2
-    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
+    assert fleet.bundle(path) == undisturbed(data, TINY)
 
 
 def test_F2_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
@@ -93,7 +100,7 @@ def test_F2_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
     fleet.environment["REGROW_LEASE"] = "PT10M"
     data = smooth_file(40, 40)
     (first,) = fleet.start_workers(1)
-    path = fleet.send(data, effort="standard")
+    path = fleet.send(data, **_options(TINY))
     wait_until(lambda: fleet.job(path)["progress"] > 0.1, "some progress", 120)
     (second,) = fleet.start_workers(1)
     before = fleet.job(path)["progress"]
@@ -104,14 +111,14 @@ def test_F2_a_stopped_worker_hands_its_batch_over_at_once(fleet: Fleet) -> None:
     assert fleet.job(path)["progress"] > 0.9 * before, "it goes on where the first was"
     job = fleet.wait_for_end(path, 240)
     assert job["attempts"] == 2
-    assert fleet.bundle(path) == undisturbed(data, EncodeSettings(effort=Effort.STANDARD))
+    assert fleet.bundle(path) == undisturbed(data, TINY)
 
 
 def test_F5_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> None:
     """F5: both do the same batch; the part that is stored first wins."""
     data = smooth_file(40, 40)
     (first,) = fleet.start_workers(1)
-    path = fleet.send(data)
+    path = fleet.send(data, **_options(MICRO))
     wait_until(lambda: fleet.busy(first), "a busy worker")
     first.send_signal(signal.SIGSTOP)
     fleet.start_workers(1)
@@ -120,7 +127,7 @@ def test_F5_a_paused_worker_and_its_successor_leave_one_result(fleet: Fleet) -> 
     wait_until(lambda: not fleet.busy(first) and first.poll() is None, "the first worker giving up")
     assert job["state"] == "succeeded", job["error"]
     assert fleet.job(path)["patches_done"] == 1
-    assert fleet.bundle(path) == undisturbed(data, EncodeSettings())
+    assert fleet.bundle(path) == undisturbed(data, MICRO)
     wait_until(lambda: not any(name.startswith("parts") for name in fleet.files(path)), "the end of its parts", 5)
 
 

@@ -13,10 +13,11 @@ from regrow.benchmarks.scale_plot import plot_scale
 
 def test_it_measures_the_real_control_plane(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(scale, "LOAD_SECONDS", 1.0)
+    monkeypatch.setattr(scale, "THROUGHPUT_WORKERS", 1)
     monkeypatch.setattr(scale, "ROUNDS", 2)
     monkeypatch.setattr(scale, "HEARTBEATS", 50)
     monkeypatch.setattr(scale, "HALF_DONE", 200)
-    result = scale.bench_scale(patches=[3, 30], workers=[2])
+    result = scale.bench_scale(patches=[3, 30], workers=[1])
     assert [row["patches"] for row in result["jobs"]] == [3, 30]
     assert all(row["batches_per_second"] > 0 for row in result["jobs"])
     assert {row["request"] for row in result["latency_ms"]} == {"GET /jobs/<id>", "POST /encode"}

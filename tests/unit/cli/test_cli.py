@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,13 @@ from typer.testing import CliRunner
 from regrow.cli.main import app
 from regrow.core.codec.decode import decode
 from regrow.core.codec.images import read_picture
+from tests import processes
 from tests.bundles import random_bundle
 from tests.pictures import smooth_file
 
 
 def _regrow(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "regrow.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return processes.run("regrow.cli.main", *arguments)
 
 
 def _assert_one_line(done: subprocess.CompletedProcess[str], text: str) -> None:
@@ -34,7 +33,7 @@ def _assert_one_line(done: subprocess.CompletedProcess[str], text: str) -> None:
 def test_encode_decode_and_inspect_agree(tmp_path: Path) -> None:
     image = tmp_path / "photo.png"
     image.write_bytes(smooth_file(20, 30))
-    done = _regrow("encode", image, "--effort", "draft", "--json")
+    done = _regrow("encode", image, "--preset", "micro", "--effort", "draft", "--json")
     assert done.returncode == 0, done.stderr
     assert done.stderr == "", "no progress bar in a pipe"
     report = json.loads(done.stdout)
@@ -45,7 +44,7 @@ def test_encode_decode_and_inspect_agree(tmp_path: Path) -> None:
     assert [other["codec"][:4] for other in report["others"]] == ["JPEG", "JPEG", "WebP"]
     *_, webp = report["others"]
     _assert_one_line(_regrow("encode", image), "is there already: --force")
-    lines = _regrow("encode", image, "--effort", "draft", "--force").stdout.splitlines()
+    lines = _regrow("encode", image, "--preset", "micro", "--effort", "draft", "--force").stdout.splitlines()
     assert lines[0].startswith(f"{bundle}: {report['psnr']:.2f} dB, {report['bytes']} bytes")
     assert f"WebP        {webp['psnr']:5.2f} dB, SSIM {webp['ssim']:.3f}  ({webp['bytes']} bytes)" in lines[3]
     assert len(lines) == 4

@@ -12,6 +12,7 @@ from regrow.core.codec.simd.dense import product
 
 SWEEPS = 16  # of the Jacobi method; it needs about 7
 TINY = np.float32(1e-30)  # squares below it count as zero, so that no reciprocal overflows
+NOISE = np.float32(1e-5)  # of the largest value: rounding leaves about 1e-7
 FAST = {"reassoc", "contract", "nsz"}  # allows vectors, but keeps infinities and not-a-numbers what they are
 
 
@@ -149,12 +150,20 @@ def between(left, matrix, right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def keep_diagonal(matrix):  # type: ignore[no-untyped-def]
-    """Zero what is beside the diagonal: in the bases made of it a gradient has nothing there but rounding errors, which
-    differ from processor to processor, and of which Adam would make steps."""
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[1]):
-            if i != j:
+def drop_noise(rotated, matrix):  # type: ignore[no-untyped-def]
+    """Zero in `matrix` what is beside the diagonal and, in `rotated`, below NOISE of the largest.
+
+    In the bases made of it a gradient has nothing beside its diagonal but rounding errors, which differ from processor
+    to processor, and of which Adam would make steps. But where singular values are equal, any bases of their spaces
+    are eigenvectors, and the two sides' need not match: what is beside the diagonal then is the gradient itself.
+    """
+    largest = np.float32(0.0)
+    for i in range(rotated.shape[0]):
+        for j in range(rotated.shape[1]):
+            largest = max(largest, abs(rotated[i, j]))
+    for i in range(rotated.shape[0]):
+        for j in range(rotated.shape[1]):
+            if i != j and abs(rotated[i, j]) < NOISE * largest:
                 matrix[i, j] = np.float32(0.0)
 
 

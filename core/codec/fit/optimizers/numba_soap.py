@@ -18,8 +18,8 @@ from regrow.core.codec.fit.optimizers import numba_bases
 from regrow.core.codec.fit.optimizers.numba_bases import (
     FAST,
     between,
+    drop_noise,
     eigenbasis,
-    keep_diagonal,
     refresh_basis,
     transposed,
 )
@@ -73,15 +73,14 @@ def _step_tensor(gradient, averages, bases, moments, taken, betas, refresh_every
     _average(first, gradient, beta1)
     left_back, right_back = transposed(left_basis), transposed(right_basis)
     rotated = between(left_basis, gradient, right_back)
+    moment = between(left_basis, first, right_back)
     if taken == 0:
-        keep_diagonal(rotated)
+        drop_noise(rotated, moment)
+        drop_noise(rotated, rotated)
     for i in range(rotated.shape[0]):
         for j in range(rotated.shape[1]):
             rotated[i, j] *= rotated[i, j]
     _average(second, rotated, beta2)
-    moment = between(left_basis, first, right_back)
-    if taken == 0:
-        keep_diagonal(moment)
     correction1 = np.float32(1.0 - np.float64(beta1) ** (taken + 1))
     correction2 = np.float32(1.0 - np.float64(beta2) ** (taken + 1))
     for i in range(moment.shape[0]):

@@ -17,6 +17,8 @@ EPSILON = 1e-6
 SMALLEST_GRADIENT = 1e-30
 # An eigenvalue this much smaller than the largest is float32's noise in the gradient: its square root is 1e-4.
 NEGLIGIBLE = 1e-8
+# Of the largest value: what rotating a gradient in float32 leaves where there is nothing is about 1e-7.
+NOISE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +64,9 @@ class MatrixSoap:
             "steps": old["steps"] + 1,
         }
         left_basis, right_basis = self._bases(gradients, active)
-        # In the basis made of it a gradient is diagonal: what rounding leaves beside, Adam would make steps of.
-        noise = (old["steps"] == 0)[:, None, None] & ~self._diagonal
-        rotated = (left_basis.mT @ gradients @ right_basis).masked_fill(noise, 0)
+        rotated = left_basis.mT @ gradients @ right_basis
+        noise = self._noise(rotated)
+        rotated = rotated.masked_fill(noise, 0)
         second = torch.lerp(rotated.square(), old["second"], self._beta2)
         powers = new["steps"].to(gradients.dtype)[:, None, None]
         mean = (left_basis.mT @ new["momentum"] @ right_basis).masked_fill(noise, 0) / (1 - self._beta1**powers)
@@ -94,6 +96,17 @@ class MatrixSoap:
         """Take over copies of all tensors of `state`."""
         self.state = {name: state[name].to(own.device, own.dtype, copy=True) for name, own in self.state.items()}
         self._basis_missing = True
+
+    def _noise(self, rotated: Tensor) -> Tensor:
+        """Of each first gradient, what is beside the diagonal and small: bool (G, m, n).
+
+        In the bases made of it a gradient has nothing beside its diagonal but rounding errors, of which Adam would make
+        steps. But where singular values are equal, any bases of their spaces are eigenvectors, and the two sides' need
+        not match: what is beside the diagonal then is the gradient itself.
+        """
+        sizes = rotated.abs()
+        small = sizes < NOISE * sizes.amax(dim=(1, 2), keepdim=True)
+        return (self.state["steps"] == 0)[:, None, None] & small & ~self._diagonal
 
     def _bases(self, gradients: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """The bases to rotate by; those of matrices with their first gradient come from that gradient."""

@@ -20,6 +20,10 @@ from regrow.core.codec.fit.engines.torch.engine import TorchEngine, grow, percei
 from regrow.core.codec.rollout import Rollout  # noqa: E402
 from regrow.core.codec.rule import RuleShape, split  # noqa: E402
 from regrow.core.errors import InvalidSettings  # noqa: E402
+from tests.triton_interpreter import quicken  # noqa: E402
+
+if cuda_engine.INTERPRETED:
+    quicken()
 
 DEVICE = "cuda" if ON_GPU else "cpu"
 ORACLE = TorchEngine(dtype=torch.float64)
@@ -135,7 +139,7 @@ def test_equals_the_reference(engine: CudaEngine, case: Case) -> None:
 def test_equals_the_reference_for_whole_patches(monkeypatch: pytest.MonkeyPatch, engine: CudaEngine) -> None:
     if not ON_GPU:
         # The interpreter takes as long for a small tile as for a large one.
-        monkeypatch.setattr(cuda_tuning, "BLOCK", 128)
+        monkeypatch.setattr(cuda_tuning, "BLOCK", 512)
     check(Case(RuleShape(14, 20, 3), (40, 40), Rollout(2, 0.5, 3), patches=1), engine)
 
 

@@ -16,6 +16,11 @@ pytestmark = pytest.mark.exact
 
 Array = npt.NDArray[np.float32]
 SHAPE = RuleShape(5, 7)
+# All four are equal: the squares are multiples of the identity. All values are beside the diagonal, or twelve of 16.
+EQUAL_SINGULAR_VALUES = [
+    np.fliplr(np.eye(4, dtype=np.float32)),
+    0.5 * np.kron([[1, 1], [1, -1]], [[1, 1], [1, -1]]).astype(np.float32),
+]
 
 
 def normal(count: int, seed: int, shape: RuleShape = SHAPE) -> Array:
@@ -116,6 +121,16 @@ def test_rounding_errors_are_not_blown_up_to_steps() -> None:
     along = -(weights * gradient).sum() / np.linalg.norm(gradient)
     assert along == pytest.approx(1.0, abs=1e-3)
     assert np.linalg.norm(weights) < 1.01
+
+
+@pytest.mark.parametrize("gradient", EQUAL_SINGULAR_VALUES)
+def test_equal_singular_values_keep_what_is_beside_the_diagonal(gradient: Array) -> None:
+    """Both bases are then the unit vectors, or any others; Adam makes ones of whatever is not zero."""
+    shape = RuleShape(4, 4)
+    gradients, weights = np.zeros((2, 1, shape.parameters), dtype=np.float32)
+    split(gradients, shape).w2[0] = gradient
+    NumbaSoap(shape, 1).step(weights, gradients, rates(1, 1.0))
+    np.testing.assert_allclose(split(weights, shape).w2[0], -np.sign(gradient), atol=1e-4)
 
 
 def test_a_tensor_without_gradient_starts_later() -> None:

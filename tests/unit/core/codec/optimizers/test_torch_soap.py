@@ -10,6 +10,7 @@ from regrow.core.codec.fit.optimizers.torch_matrix import EPSILON
 from regrow.core.codec.fit.optimizers.torch_orthonormal import orthonormalise
 from regrow.core.codec.fit.optimizers.torch_soap import TorchSoap
 from regrow.core.codec.rule import RuleShape, split
+from tests.unit.core.codec.optimizers.test_numba_soap import EQUAL_SINGULAR_VALUES
 
 pytestmark = pytest.mark.exact
 
@@ -144,6 +145,16 @@ def test_R1_rounding_of_gradients_stays_rounding_of_weights(shape: RuleShape) ->
         assert clean.step(weights, gradients, RATES[:2]).all()
         assert rounded.step(rounded_weights, gradients * (1 + last_bits), RATES[:2]).all()
     assert torch.allclose(weights, rounded_weights, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("gradient", EQUAL_SINGULAR_VALUES)
+def test_equal_singular_values_keep_what_is_beside_the_diagonal(gradient: np.ndarray) -> None:
+    # Both bases are then the unit vectors in some order; Adam makes ones of whatever is not zero.
+    shape = RuleShape(4, 4, 3)
+    gradients, weights = torch.zeros(2, 1, shape.parameters)
+    split(gradients.numpy(), shape).w2[0] = gradient
+    TorchSoap(shape, 1).step(weights, gradients, torch.ones(1))
+    np.testing.assert_allclose(split(weights.numpy(), shape).w2[0], -np.sign(gradient), atol=1e-4)
 
 
 def test_bad_weights_and_rates_stay() -> None:
