@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +12,8 @@ import numpy as np
 
 from regrow.benchmarks.machine import machine
 from regrow.benchmarks.scale_model import fleet_rows
-from regrow.benchmarks.scale_stack import ScaleStack, wait_for
+from regrow.benchmarks.scale_stack import ScaleStack
+from regrow.cli.child_processes import python, wait_until
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.workers import WorkerRecord
 
@@ -108,7 +108,7 @@ def _memory_rows(stack: ScaleStack) -> list[Row]:
     rows.append(_memory_row(HALF_DONE, "half done", peak))
     stack.seconds_to_end(job_id)
     ended = time.monotonic()
-    wait_for(lambda: not stack.redis.exists(Key.DONE.of(job_id), Key.LEASES, "unacked"), "freeing", 60)
+    wait_until(lambda: not stack.redis.exists(Key.DONE.of(job_id), Key.LEASES, "unacked"), "freeing", 60)
     kept = int(stack.redis.memory_usage(Key.JOB.of(job_id)) or 0)  # type: ignore[arg-type]
     rows.append(_memory_row(HALF_DONE, f"ended {time.monotonic() - ended:.0f} s ago", kept))
     return rows
@@ -130,7 +130,7 @@ def _memory_row(patches: int, state: str, size: float) -> Row:
 def _latency_rows(stack: ScaleStack) -> list[Row]:
     """Of the API, asked at a fixed rate by another process while a job runs on two workers."""
     job_id = stack.submit(1000)
-    command = [sys.executable, "-P", "-m", "regrow.benchmarks.scale_load", stack.url, job_id]
+    command = python("regrow.benchmarks.scale_load", stack.url, job_id)
     command += [str(GET_RATE), str(POST_RATE), str(LOAD_SECONDS)]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     stack.backend.jobs.cancel(job_id)

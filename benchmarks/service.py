@@ -11,10 +11,10 @@ import numpy as np
 
 from regrow.benchmarks.machine import machine
 from regrow.benchmarks.pictures import load_pictures
-from regrow.benchmarks.scale_stack import wait_for
 from regrow.benchmarks.service_load import Call, Plan, Seen
 from regrow.benchmarks.service_mix import memory_facts
 from regrow.benchmarks.service_stack import Server, ServiceStack, load
+from regrow.cli.child_processes import wait_until
 
 SIDES = (120, 512)
 """Pixels of the square pictures."""
@@ -137,7 +137,7 @@ def _waiting_rows(stack: ServiceStack, server: Server, extent: Extent) -> list[R
         path = f"/jobs/{job_id}"
         rows = [_waiting_row(server, path, "no worker", extent.waiting)]
         stack.set_workers(WORKERS)
-        wait_for(lambda: http.get(path).json()["state"] == "fitting", "fitting")
+        wait_until(lambda: http.get(path).json()["state"] == "fitting", "fitting")
         rows.append(_waiting_row(server, path, f"{WORKERS} workers fitting", extent.waiting))
     stack.backend.jobs.cancel(job_id)
     stack.set_workers(0)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from regrow.benchmarks.decode import random_bundle
-from regrow.benchmarks.scale_stack import TINY_PNG, ScaleStack, api_answers, end, free_port, wait_for
+from regrow.benchmarks.scale_stack import TINY_PNG, ScaleStack
 from regrow.benchmarks.service_app import FOLDER, MOUNT
 from regrow.benchmarks.service_load import Plan, Seen
+from regrow.cli.child_processes import python
 from regrow.core.codec.decode import decode
 from regrow.core.codec.picture_files import FileKind, write_picture
 from regrow.core.codec.presets import PATCH_SIZE, Effort, Preset
@@ -32,6 +32,7 @@ class Server:
 
     @property
     def resident_bytes(self) -> int:
+        """Its memory that is not swapped out."""
         lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
 
@@ -41,22 +42,20 @@ class ServiceStack(ScaleStack):
 
     WORKER = "regrow.worker"
 
-    def __enter__(self) -> ServiceStack:
-        super().__enter__()
+    def begin(self) -> None:
+        """Start what `regrow bench scale` does too."""
+        super().begin()
         (self.folder / "static").mkdir()
         self.environment |= {FOLDER: str(self.folder / "static"), "REGROW_BATCH_TIME": "PT5S"}
-        return self
 
     @contextlib.contextmanager
     def server(self, **settings: str) -> Iterator[Server]:
         """An API process with these settings, warmed up."""
-        port = free_port()
-        child = self._spawn("regrow.benchmarks.service_app", REGROW_PORT=str(port), **settings)
+        running = self.start_api("regrow.benchmarks.service_app", probe="/readyz", **settings)
         try:
-            wait_for(lambda: api_answers(f"http://127.0.0.1:{port}"), "the API")
-            yield Server(port, child.pid)
+            yield Server(running.port, running.process.pid)
         finally:
-            end(child)
+            self.end([running.process])
 
     def add_picture(self, side: int, seed: int) -> str:
         """A job that has succeeded, of random rules; its id."""
@@ -91,7 +90,7 @@ class ServiceStack(ScaleStack):
 
 def load(plan: Plan, *expected: int) -> Seen:
     """What clients in another process saw. Raises RuntimeError where an answer has another status."""
-    command = [sys.executable, "-P", "-m", "regrow.benchmarks.service_load"]
+    command = python("regrow.benchmarks.service_load")
     done = subprocess.run(command, input=json.dumps(asdict(plan)), check=True, stdout=subprocess.PIPE, text=True)
     seen = Seen(**json.loads(done.stdout))
     seen.statuses = {int(status): count for status, count in seen.statuses.items()}  # JSON's keys are strings

@@ -19,7 +19,14 @@ from pydantic import SecretStr
 from redis.exceptions import RedisError
 
 from regrow.cli import embedded_valkey
-from regrow.cli.supervisor import Child, StackError, Supervisor, python
+from regrow.cli.child_processes import (
+    StackError,
+    broker_answers,
+    python,
+    wait_until,
+    workers_registered,
+)
+from regrow.cli.supervisor import Child, Supervisor
 from regrow.core.errors import ServiceUnavailable
 from regrow.core.jobs.processes import ProcessRecord
 from regrow.core.jobs.settings import ServiceSettings
@@ -28,7 +35,6 @@ from regrow.core.setting_kinds import unknown_settings
 from regrow.sweeper.sweep import sweep
 
 START_SECONDS = 60
-POLL_SECONDS = 0.05
 TEND_SECONDS = 0.2
 REPORT_SECONDS = 2
 LONGEST_SOCKET_PATH = 100  # the kernel allows 107
@@ -122,13 +128,12 @@ class Stack:
         folder = self.data / "valkey"
         log = str(folder / embedded_valkey.LOG)
         self._spawn("Valkey", environment, "regrow.cli.embedded_valkey", str(folder), str(path), messages=log)
-        self._until(lambda: _answers(backend.store.check), "Valkey")
+        self._until(lambda: broker_answers(backend.store), "Valkey")
         workers = {self._spawn(f"worker {number}", environment, "regrow.worker") for number in range(self.workers)}
         self._spawn("API", environment, "regrow.api")
         self._until(lambda: _accepts(self.host, self.port), "the API")
-        # By pid: Valkey may still know workers of a stack that was killed.
         self._start_sweeper(settings)
-        self._until(lambda: workers <= {record.pid for record in backend.workers.alive()}, "the workers")
+        self._until(lambda: workers_registered(backend.workers, workers), "the workers")
 
     def _start_sweeper(self, settings: ServiceSettings) -> None:
         """In this process, which outlives those whose jobs it looks after."""
@@ -145,22 +150,17 @@ class Stack:
     def _spawn(
         self, name: str, environment: dict[str, str], module: str, *arguments: str, messages: str = "its messages above"
     ) -> int:
-        return self.supervisor.start(Child(name, [*python(module), *arguments], environment, messages))
+        return self.supervisor.start(Child(name, python(module, *arguments), environment, messages))
 
     def _until(self, ready: Callable[[], bool], name: str) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while not ready():
+        def is_ready() -> bool:
             self.supervisor.check()
-            if time.monotonic() > deadline:
-                raise StackError(f"{name} did not start within {START_SECONDS} seconds")
-            time.sleep(POLL_SECONDS)
+            return ready()
 
-
-def _answers(check: Callable[[], None]) -> bool:
-    with contextlib.suppress(ServiceUnavailable):
-        check()
-        return True
-    return False
+        try:
+            wait_until(is_ready, name, START_SECONDS)
+        except TimeoutError as error:
+            raise StackError(f"{name} did not start within {START_SECONDS} seconds") from error
 
 
 def _accepts(host: str, port: int) -> bool:

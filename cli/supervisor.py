@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 
-from regrow.core.errors import RegrowError
+from regrow.cli.child_processes import StackError, end, start
 from regrow.core.jobs.processes import ProcessRecord, ProcessState
 from regrow.core.times import iso, now_ms
 
 
-class StackError(RegrowError):
-    """Part of the stack did not start, or keeps ending."""
-
-
-def python(module: str) -> list[str]:
-    """How one of our modules is started: never from the current folder, whose files are anybody's."""
-    return [sys.executable, "-P", "-m", module]
-
-
 @dataclass(slots=True)
 class Child:
-    """A named process, or the wait for its next start. messages: where it says what went wrong."""
+    """A named process, or the wait for its next start.
+
+    environment: all of its variables. messages: where it says what went wrong, as a user is told. restarts: since the
+    first start. in_a_row: those of them since it last ran for long. last_exit: how it ended last. since: when its
+    state last changed, ISO 8601. started, due: when it was started, and when it will be, by time.monotonic.
+    """
 
     name: str
     command: list[str]
@@ -40,9 +35,8 @@ class Child:
     due: float = 0.0
 
     def start(self) -> int:
-        tethered = [*python("regrow.cli.die_with_parent"), str(os.getpid()), *self.command]
-        # A session of its own: Ctrl-C goes to this process only, which then stops the children in order.
-        self.process = subprocess.Popen(tethered, env=self.environment, start_new_session=True)
+        """Start it, again too. Returns its pid."""
+        self.process = start(self.command, self.environment, tethered=True)
         self.started, self.since = time.monotonic(), iso(now_ms())
         return self.process.pid
 
@@ -54,17 +48,12 @@ class Child:
         return True
 
     def stop(self, seconds: float) -> None:
-        if self.process is None:
-            return
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        """End it, by SIGKILL if it still runs after so many seconds."""
+        if self.process is not None:
+            end(self.process, seconds)
 
     def record(self) -> ProcessRecord:
+        """How it fares, for the dashboard."""
         return ProcessRecord(
             name=self.name,
             pid=self.process.pid if self.process else None,
@@ -109,6 +98,7 @@ class Supervisor:
                 child.start()
 
     def records(self) -> list[ProcessRecord]:
+        """How each child fares, in the order of their starts."""
         return [child.record() for child in self._children]
 
     def stop(self) -> None:

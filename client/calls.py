@@ -52,12 +52,14 @@ class Call(Generic[Result]):
 
 
 def submit(image: bytes, options: EncodeOptions) -> Call[Job]:
+    """POST /encode. Its Idempotency-Key is made of the image and the options: sent again, it makes no second job."""
     key = hashlib.sha256(_canonical(options) + b"\n" + image).hexdigest()
     headers = {"Idempotency-Key": key}
     return Call("POST", "/encode", _model(Job), params=options, headers=headers, content=image)
 
 
 def submit_group(images: Sequence[tuple[str, bytes]], options: EncodeOptions) -> Call[Group]:
+    """POST /groups, with an Idempotency-Key of names, images and options. images: (name, file's bytes) each."""
     digest = hashlib.sha256(_canonical(options))
     for name, data in images:
         digest.update(json.dumps([name, len(data)]).encode() + data)
@@ -67,10 +69,12 @@ def submit_group(images: Sequence[tuple[str, bytes]], options: EncodeOptions) ->
 
 
 def job(job_id: str) -> Call[Job]:
+    """GET /jobs/<id>."""
     return Call("GET", f"/jobs/{job_id}", _model(Job))
 
 
 def jobs(states: Sequence[str], limit: int, cursor: str | None) -> Call[JobPage]:
+    """GET /jobs: a page of them, newest first. states: only jobs in one of these; empty for all."""
     params: dict[str, Any] = {"limit": limit, "state": list(states)}
     return Call("GET", "/jobs", _model(JobPage), params if cursor is None else params | {"cursor": cursor})
 
@@ -82,51 +86,63 @@ def events(job_id: str, last_id: str | None = None) -> Call[bytes]:
 
 
 def cancel(job_id: str) -> Call[Job]:
+    """POST /jobs/<id>/cancel."""
     return Call("POST", f"/jobs/{job_id}/cancel", _model(Job))
 
 
 def retry(job_id: str) -> Call[Job]:
+    """POST /jobs/<id>/retry."""
     return Call("POST", f"/jobs/{job_id}/retry", _model(Job))
 
 
 def delete(job_id: str) -> Call[None]:
+    """DELETE /jobs/<id>."""
     return Call("DELETE", f"/jobs/{job_id}", _nothing)
 
 
 def bundle(job_id: str) -> Call[bytes]:
+    """GET /jobs/<id>/bundle: the file `.gnca`."""
     return fetch(f"/jobs/{job_id}/bundle")
 
 
 def report(job_id: str) -> Call[dict[str, Any]]:
+    """GET /jobs/<id>/report."""
     return Call("GET", f"/jobs/{job_id}/report", _mapping)
 
 
 def source(job_id: str) -> Call[bytes]:
+    """GET /jobs/<id>/source.png: the image that was sent, as it was read."""
     return fetch(f"/jobs/{job_id}/source.png")
 
 
 def picture(job_id: str, kind: PictureKind, view: ViewOptions, *, animate: bool) -> Call[bytes]:
+    """GET /decode/<id>.<kind>: the regrown picture, or its growth with `animate`."""
     params = _view(view) | ({"animate": "true"} if animate else {})
     return Call("GET", f"/decode/{job_id}.{kind}", bytes, params)
 
 
 def decode(bundle: bytes, kind: PictureKind, view: ViewOptions) -> Call[bytes]:
+    """POST /decode: the picture of a bundle that is sent along."""
     return Call("POST", "/decode", bytes, _view(view) | {"kind": kind}, content=bundle)
 
 
 def group(group_id: str) -> Call[Group]:
+    """GET /groups/<id>."""
     return Call("GET", f"/groups/{group_id}", _model(Group))
 
 
 def cancel_group(group_id: str) -> Call[Group]:
+    """POST /groups/<id>/cancel."""
     return Call("POST", f"/groups/{group_id}/cancel", _model(Group))
 
 
 def delete_group(group_id: str) -> Call[None]:
+    """DELETE /groups/<id>."""
     return Call("DELETE", f"/groups/{group_id}", _nothing)
 
 
 def fetch(path: str) -> Call[bytes]:
+    """GET of any path of the server: the body as it is."""
     return Call("GET", path, bytes)
 
 

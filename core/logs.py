@@ -19,6 +19,8 @@ _CONTEXT: ContextVar[dict[str, str]] = ContextVar("regrow_log_context")
 
 
 class LogFormat(StrEnum):
+    """How a log's lines are written: for people, or as a JSON object each."""
+
     TEXT = "text"
     JSON = "json"
 

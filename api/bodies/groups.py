@@ -53,6 +53,8 @@ class GroupItem(BaseModel):
 
 
 class GroupLinks(BaseModel):
+    """Paths on this server."""
+
     self: str
     manifest: str
     cancel: str

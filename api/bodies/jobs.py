@@ -14,6 +14,8 @@ from regrow.core.webhooks.model import DeliveryDocument
 
 
 class JobErrorBody(BaseModel):
+    """Why a job failed. type: a word for programs. message: for people."""
+
     type: str
     message: str
 
@@ -123,6 +125,8 @@ class WorkerList(BaseModel):
 
 
 class Health(BaseModel):
+    """status: `ok`."""
+
     status: str
 
 

@@ -16,6 +16,7 @@ router = APIRouter(tags=["admin"], dependencies=[Depends(admin)])
 
 @router.get("/admin", include_in_schema=False)
 def dashboard() -> FileResponse:
+    """The dashboard's page."""
     return FileResponse(STATIC / "admin.html", media_type="text/html; charset=utf-8")
 
 

@@ -12,4 +12,5 @@ router = APIRouter()
 
 @router.get("/docs", include_in_schema=False)
 def docs() -> FileResponse:
+    """The API's documentation as a page."""
     return FileResponse(STATIC / "docs.html", media_type="text/html; charset=utf-8")

@@ -48,6 +48,8 @@ NOT_FOUND = problems(404, 503)
 
 
 class ManifestKind(StrEnum):
+    """The forms that a group's manifest comes in."""
+
     JSON = "json"
     CSV = "csv"
 

@@ -28,6 +28,8 @@ class OnFailure(StrEnum):
 
 
 class JobState(StrEnum):
+    """Where a job is, from being queued to one of the three ends."""
+
     QUEUED = "queued"
     FITTING = "fitting"
     ASSEMBLING = "assembling"

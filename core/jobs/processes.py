@@ -12,6 +12,8 @@ from regrow.core.stores.redis_client import RedisClient
 
 
 class ProcessState(StrEnum):
+    """Whether a supervised process runs, or waits to be started again."""
+
     RUNNING = "running"
     RESTARTING = "restarting"
 

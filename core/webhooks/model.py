@@ -20,6 +20,8 @@ _PLEAS_TO_WAIT = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
 
 class DeliveryState(StrEnum):
+    """Whether a delivery is still tried, has arrived, or is given up."""
+
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from redis import Redis
 
+from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.store import JobStore
 from regrow.core.stores.redis import connect
 from tests import services
 
@@ -56,6 +59,24 @@ def stores(all_stores: Stores) -> Stores:
 @pytest.fixture(scope="module")
 def redis_url(stores: Stores) -> str:
     return stores.redis_url
+
+
+@pytest.fixture
+def redis(redis_url: str) -> Iterator[Redis]:
+    """A client of the real Valkey, emptied."""
+    with connect(redis_url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def store(redis: Redis) -> JobStore:
+    return JobStore(redis)
+
+
+@pytest.fixture
+def queue(redis: Redis) -> WorkQueue:
+    return WorkQueue(redis, lease=60)
 
 
 @pytest.fixture(scope="module")

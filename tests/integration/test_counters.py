@@ -16,23 +16,6 @@ from tests.services import free_ports
 
 
 @pytest.fixture
-def redis(redis_url: str) -> Redis:
-    client = connect(redis_url)
-    client.flushall()
-    return client
-
-
-@pytest.fixture
-def store(redis: Redis) -> JobStore:
-    return JobStore(redis)
-
-
-@pytest.fixture
-def queue(redis: Redis) -> WorkQueue:
-    return WorkQueue(redis, lease=60)
-
-
-@pytest.fixture
 def counters(redis: Redis) -> Counters:
     return Counters(redis)
 

@@ -16,23 +16,6 @@ from tests.jobs import job_document
 from tests.services import free_ports
 
 
-@pytest.fixture
-def redis(redis_url: str) -> Redis:
-    client = connect(redis_url)
-    client.flushall()
-    return client
-
-
-@pytest.fixture
-def store(redis: Redis) -> JobStore:
-    return JobStore(redis)
-
-
-@pytest.fixture
-def queue(redis: Redis) -> WorkQueue:
-    return WorkQueue(redis, lease=60)
-
-
 def _job_in(state: JobState, store: JobStore, queue: WorkQueue) -> str:
     """A job of one patch that has come to this state by legal moves."""
     document = job_document(1)

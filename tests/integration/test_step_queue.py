@@ -14,27 +14,9 @@ from regrow.core.jobs.model import JobFailure, JobState, Priority
 from regrow.core.jobs.queue import Claim, WorkQueue
 from regrow.core.jobs.store import JobStore
 from regrow.core.jobs.work_unit import MOST_TRIES, UnitKind, WorkUnit
-from regrow.core.stores.redis import connect
 from tests.jobs import job_document
 
 BROKEN = JobFailure("internal-error", "it broke")
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Redis:
-    client = connect(redis_url)
-    client.flushall()
-    return client
-
-
-@pytest.fixture
-def store(redis: Redis) -> JobStore:
-    return JobStore(redis)
-
-
-@pytest.fixture
-def queue(redis: Redis) -> WorkQueue:
-    return WorkQueue(redis, lease=60)
 
 
 def _claim(queue: WorkQueue, most_cost: float = 4) -> WorkUnit:

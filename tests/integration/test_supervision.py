@@ -17,8 +17,9 @@ import httpx
 import pytest
 
 from regrow.cli import embedded_valkey as broker
+from regrow.cli.child_processes import StackError
 from regrow.cli.stack import Stack
-from regrow.cli.supervisor import StackError, Supervisor
+from regrow.cli.supervisor import Supervisor
 from tests import services
 from tests.pictures import smooth_file
 from tests.services import alive, wait_until

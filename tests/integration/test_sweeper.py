@@ -21,16 +21,8 @@ from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
 from regrow.core.jobs.wiring import Backend
 from regrow.core.stores.files import FilesBlobStore
-from regrow.core.stores.redis import connect
 from regrow.core.times import now_ms
 from tests.jobs import accept, backend_at, job_document
-
-
-@pytest.fixture
-def redis(redis_url: str) -> Redis:
-    client = connect(redis_url)
-    client.flushall()
-    return client
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def segments(data: bytes, ahead: bool = False) -> Iterator[tuple[int, bytes, byt
 
 
 def segment(marker: int, body: bytes) -> bytes:
+    """A segment of a JPEG file, with its length. marker: the byte after 0xFF. body: at most 65,533 bytes."""
     return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
 
 

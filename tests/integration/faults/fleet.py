@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
-from redis import Redis
 
+from regrow.benchmarks import fleet
+from regrow.benchmarks.fleet import RunningApi
 from regrow.core.jobs.model import FINAL_STATES
-from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
-from regrow.core.stores.redis import connect
-from tests import processes
+from regrow.core.jobs.workers import WorkerRecord
 from tests.processes import Child
-from tests.services import S3, free_ports, wait_until
+from tests.services import S3, spawn, variables, wait_until
 
 QUICK = {
     "REGROW_ENGINE": "numba",
@@ -31,80 +26,29 @@ QUICK = {
 they do not stand back for it."""
 
 
-class Fleet:
-    """Use as a context manager: everything that still runs then is ended. blobs: an S3, or None for files."""
+class Fleet(fleet.Fleet):
+    """blobs: an S3, or None for files."""
 
     def __init__(self, folder: Path, blobs: S3 | None = None, **settings: str) -> None:
-        self.folder = folder
-        self._socket = folder / "valkey.sock"
-        self.redis_url = f"unix://{self._socket}?db=0"
         stores = blobs.environment() if blobs else {"REGROW_BLOB_FOLDER": str(folder / "blobs")}
-        self.environment = {"REGROW_REDIS_URL": self.redis_url, **QUICK, **stores, **settings}
-        self._running: list[Child] = []
-        self._stack = contextlib.ExitStack()
-        self.broker: Child
+        super().__init__(folder, variables({**QUICK, **stores, **settings}), spawn)
         self.api: Child
-        self.client: httpx.Client
-
-    def __enter__(self) -> Fleet:
-        (self.folder / "valkey").mkdir()
-        self.start_broker()
-        return self
+        self.client = httpx.Client(timeout=30)
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
-        for child in reversed(self._running):
-            if child.poll() is None:
-                child.send_signal(signal.SIGCONT)
-                child.terminate()
-                try:
-                    child.wait(20)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-        for child in self._running:
-            child.wait()
+        self.client.close()
+        super().__exit__()
 
-    @property
-    def redis(self) -> Redis:
-        return self._stack.enter_context(connect(self.redis_url))
-
-    def start(self, module: str, *arguments: str, **settings: str) -> Child:
-        """`python -m module` as part of the fleet."""
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("REGROW_")}
-        environment = inherited | self.environment | settings
-        child = processes.start(module, *arguments, environment=environment, out=self.folder / f"{module}.log")
-        self._running.append(child)
-        return child
-
-    def log(self, module: str) -> str:
-        return (self.folder / f"{module}.log").read_text()
-
-    def start_broker(self) -> None:
-        self.broker = self.start("regrow.cli.embedded_valkey", str(self.folder / "valkey"), str(self._socket))
-        wait_until(self._broker_answers, "Valkey's start")
-
-    def start_api(self, module: str = "regrow.api", **settings: str) -> None:
-        (port,) = free_ports(1)
-        self.api = self.start(module, REGROW_PORT=str(port), **settings)
-        self.client = self._stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30))
-        wait_until(self._api_answers, "the API's start")
+    def start_api(self, module: str = "regrow.api", *, probe: str = "/livez", **settings: str) -> RunningApi:
+        running = super().start_api(module, probe=probe, **settings)
+        self.api, self.client.base_url = running.process, running.url
+        return running
 
     def start_sweeper(self) -> Child:
         return self.start("regrow.sweeper")
 
-    def start_workers(self, count: int, module: str = "regrow.worker", **settings: str) -> list[Child]:
-        """Ready ones."""
-        workers = [self.start(module, **settings) for _ in range(count)]
-        self.wait_for_workers(workers)
-        return workers
-
-    def wait_for_workers(self, workers: list[Child]) -> None:
-        wanted = {worker.pid for worker in workers}
-        wait_until(lambda: wanted <= {record.pid for record in self.alive()}, "the workers' start", 120)
-
     def alive(self) -> list[WorkerRecord]:
-        with connect(self.redis_url) as redis:
-            return WorkerRegistry(redis).alive()
+        return self.registry.alive()
 
     def busy(self, worker: Child) -> bool:
         return any(record.pid == worker.pid and record.current for record in self.alive())
@@ -114,8 +58,7 @@ class Fleet:
         for record in self.alive():
             if record.pid == worker.pid and record.current and ": patches " in record.current:
                 job_id, _, patches = record.current.partition(": patches ")
-                with connect(self.redis_url) as redis:
-                    told = redis.hget(f"regrow:job:{job_id}", f"live:{patches.split()[0]}")
+                told = self.redis.hget(f"regrow:job:{job_id}", f"live:{patches.split()[0]}")
                 return bool(told) and float(str(told).split()[0]) > 0
         return False
 
@@ -144,18 +87,6 @@ class Fleet:
         folder = self.folder / "blobs" / path.lstrip("/")
         found = [each for each in folder.rglob("*") if each.is_file() and not each.name.startswith(".tmp-")]
         return sorted(str(each.relative_to(folder)) for each in found)
-
-    def _broker_answers(self) -> bool:
-        assert self.broker.poll() is None, self.log("regrow.cli.embedded_valkey")
-        with contextlib.suppress(Exception), connect(self.redis_url) as redis:
-            return bool(redis.ping())
-        return False
-
-    def _api_answers(self) -> bool:
-        assert self.api.poll() is None, "the API ended"
-        with contextlib.suppress(httpx.HTTPError):
-            return self.client.get("/livez").status_code == 200
-        return False
 
 
 def kill(child: Child) -> None:

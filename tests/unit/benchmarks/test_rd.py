@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import bjontegaard
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -61,6 +62,21 @@ def test_a_mean_of_logarithms_by_hand() -> None:
     found = bd_rate([(100, 20), (1000, 30)], [(100, 20), (4000, 30)])
     assert found is not None
     assert found.percent == pytest.approx(100)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_another_library_finds_the_same(seed: int) -> None:
+    """Curves of the kind that `front` leaves: both rising, of different lengths and ranges."""
+    rng = np.random.default_rng(seed)
+    anchor, other = (
+        list(zip(np.cumsum(rng.uniform(50, 500, count)), start + np.cumsum(rng.uniform(0.5, 3, count)), strict=True))
+        for count, start in ((6, 25.0), (4, 26.5))
+    )
+    found = bd_rate(anchor, other)
+    assert found is not None
+    curves = [axis for curve in (anchor, other) for axis in zip(*curve, strict=True)]
+    theirs = bjontegaard.bd_rate(*curves, method="pchip", require_matching_points=False, min_overlap=0)
+    assert found.percent == pytest.approx(theirs, rel=1e-9)
 
 
 def test_curves_that_share_nothing_have_no_bd_rate() -> None:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from regrow.cli.supervisor import Child, StackError, Supervisor, python
+from regrow.cli.child_processes import StackError, python
+from regrow.cli.supervisor import Child, Supervisor
 from regrow.core.jobs.processes import ProcessRecord, ProcessState
 from tests.services import alive, wait_until
 

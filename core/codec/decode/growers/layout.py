@@ -96,6 +96,7 @@ def _neighbour_pairs(rows: Integers) -> Integers:
 
 
 def shifts_of(rules: Sequence[IntegerRule]) -> npt.NDArray[np.int64]:
+    """Each rule's precision, hidden shift, mantissa and update shift; (G, 4)."""
     scales = [rule.scales for rule in rules]
     return np.array([(x.precision, x.hidden_shift, x.mantissa, x.update_shift) for x in scales], dtype=np.int64)
 

@@ -169,6 +169,7 @@ def drop_noise(rotated, matrix):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, error_model="numpy")
 def transposed(matrix):  # type: ignore[no-untyped-def]
+    """A transposed copy of a float32 matrix, contiguous in memory."""
     out = np.empty((matrix.shape[1], matrix.shape[0]), dtype=np.float32)
     _transpose(matrix, out)
     return out

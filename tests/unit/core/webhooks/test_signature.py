@@ -1,10 +1,14 @@
-"""Signatures against the specification's published example, and against hmac."""
+"""Signatures against the specification's published example, hmac, and the library that receivers are told to use."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import time
+
+import pytest
+import standardwebhooks
 
 from regrow.core.webhooks.signature import new_secret, sign
 
@@ -18,6 +22,17 @@ def test_the_published_example() -> None:
     key = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
     signed = b'msg_p5jXN8AQM9LWM0D4loKWxJek.1614265330.{"test": 2432232314}'
     assert base64.b64decode(signature.removeprefix("v1,")) == hmac.new(key, signed, hashlib.sha256).digest()
+
+
+@pytest.mark.parametrize("body", [b'{"test": 2432232314}', '{"name": "Bjøntegaard"}'.encode(), b""])
+def test_the_library_of_the_specification_accepts_it(body: bytes) -> None:
+    secret, now = new_secret(), int(time.time())
+    headers = {"webhook-id": ID, "webhook-timestamp": str(now), "webhook-signature": sign(secret, ID, now, body)}
+    standardwebhooks.Webhook(secret).verify(body, headers, json_parse=False)
+    with pytest.raises(standardwebhooks.WebhookVerificationError, match="No matching signature"):
+        standardwebhooks.Webhook(secret).verify(body + b" ", headers, json_parse=False)
+    with pytest.raises(standardwebhooks.WebhookVerificationError, match="No matching signature"):
+        standardwebhooks.Webhook(new_secret()).verify(body, headers, json_parse=False)
 
 
 def test_all_that_is_signed_matters() -> None:
