@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-NAMED = re.findall(r"`((?:api|benchmarks|client|cli|core|docs|sweeper|worker)/[\w./-]*)`", (ROOT / "ARCHITECTURE.md").read_text())
+NAMED = re.findall(
+    r"`((?:api|benchmarks|client|cli|core|docs|sweeper|worker)/[\w./-]*)`", (ROOT / "ARCHITECTURE.md").read_text()
+)
 
 
 @pytest.mark.parametrize("path", sorted(set(NAMED)))
