@@ -35,7 +35,7 @@ def decode(
     refuse_unwritable(target, force=force)
     try:
         view = View(parse_box(crop), step, scale)
-        decoded = codec.decode(bundle.read_bytes(), view, "conceal" if conceal else "refuse")
+        decoded = codec.decode(bundle.read_bytes(), view, on_damage="conceal" if conceal else "refuse")
     except BundleError as error:
         raise type(error)(f"{bundle}: {error}") from error
     picture = decoded.picture

@@ -51,7 +51,7 @@ def one_input(data: bytes) -> None:
                 header = read_bundle(tried, on_damage).header  # type: ignore[arg-type]
                 cells = header.grid.count * header.patch_size**2
                 if cells * header.rollout.steps * max(shape.parameters for shape in header.presets) <= MOST_WORK:
-                    decode(tried, on_damage, grower=reference_grower)  # type: ignore[arg-type]
+                    decode(tried, on_damage=on_damage, grower=reference_grower)  # type: ignore[arg-type]
             except BundleError:
                 continue
 

@@ -97,7 +97,7 @@ def test_a_crop_of_a_concealed_picture_is_a_part_of_it(box: Box) -> None:
     broken = bytearray(DATA)
     for patch in (0, 1, 3):
         broken[STARTS[patch] + 1] ^= 1
-    whole, part = decode(bytes(broken), on_damage="conceal"), decode(bytes(broken), View(box), "conceal")
+    whole, part = decode(bytes(broken), on_damage="conceal"), decode(bytes(broken), View(box), on_damage="conceal")
     cut = np.s_[box.y : box.y + box.height, box.x : box.x + box.width]
     np.testing.assert_array_equal(part.picture.pixels, whole.picture.pixels[cut])
     assert part.damaged == tuple(index for index in whole.damaged if index in _touched(box))

@@ -26,17 +26,17 @@ class Decoded:
     damaged: tuple[int, ...] = ()
 
 
-def decode(data: bytes, view: View = WHOLE, on_damage: OnDamage = "refuse", *, grower: Grower | None = None) -> Decoded:
+def decode(data: bytes, view: View = WHOLE, *, on_damage: OnDamage = "refuse", grower: Grower | None = None) -> Decoded:
     """What a view shows of the picture in a bundle's bytes; only the patches in it are grown.
 
     on_damage: "conceal" fills patches whose payload is damaged from their neighbours, and lists them. Raises
     BundleError, and InvalidSettings where the picture has no such view.
     """
-    return decode_bundle(read_bundle(data, on_damage), view, on_damage, grower=grower)
+    return decode_bundle(read_bundle(data, on_damage), view, on_damage=on_damage, grower=grower)
 
 
 def decode_bundle(
-    bundle: Bundle, view: View = WHOLE, on_damage: OnDamage = "refuse", *, grower: Grower | None = None
+    bundle: Bundle, view: View = WHOLE, *, on_damage: OnDamage = "refuse", grower: Grower | None = None
 ) -> Decoded:
     """As `decode`, of a bundle that is read already. Raises DamagedBundle, InvalidSettings."""
     view.refuse_impossible(bundle.header)
