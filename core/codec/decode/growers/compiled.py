@@ -1,8 +1,8 @@
 """The integer decoder on a CPU: core.codec.format.fixed_point.grow for many rules at once, to the same bits.
 
-Laid out like the training engine (rollout): planes with zero borders, walked in blocks. The states are updated
-in place; what perception reads is a second kind of planes, the codes, of which one set is read while the other is
-written.
+Laid out like the training engine (engines.cpu.rollout): planes with zero borders, walked in blocks. The states are
+updated in place; what perception reads is a second kind of planes, the codes, of which one set is read while the
+other is written.
 
 Each patch is grown wholly by one thread. The threads are Python's: numba's would double the time to compile, and must
 not be used from several threads or after a fork everywhere. Nothing is kept between calls.

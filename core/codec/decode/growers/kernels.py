@@ -1,7 +1,7 @@
 """The integer decoder's perception, activation and update of blocks of cells.
 
-Callable from numba code; conventions as in core.codec.simd.tiles, but on an int32 arena. Everything is
-arithmetic to the last bit.
+Callable from numba code; conventions as in core.codec.simd.tiles, but on an int32 arena. Everything is the arithmetic
+of core.codec.format.fixed_point, to the last bit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _clamped(builder: Value, value: Value, low: Value, high: Value) -> Value:
 
 
 def _paired(builder: Value, first: Value, second: Value) -> Value:
-    """The low halves of both, as pairs (products)."""
+    """The low halves of both, as pairs (growers.products)."""
     low = builder.and_(first, _constant(0xFFFF))
     return builder.or_(low, builder.shl(second, _constant(16)))
 

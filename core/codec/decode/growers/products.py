@@ -3,7 +3,7 @@
 A "pair" is two 16-bit numbers in one 32-bit word, the first in the low half. Perception, hidden layer and weights of a
 product are pairs, so that one instruction multiplies and adds both (pmaddwd on x86; where the machine has VNNI, LLVM
 makes it one with the addition). Other machines, and `portable_tile` everywhere, do the same in separate 32-bit steps.
-Integers are exact: both give the same numbers. Conventions as in tiles, but on an int32 arena.
+Integers are exact: both give the same numbers. Conventions as in simd.tiles, but on an int32 arena.
 """
 
 from __future__ import annotations

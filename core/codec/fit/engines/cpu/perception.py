@@ -1,4 +1,4 @@
-"""The CPU engine's perception of a block of cells, and its adjoint; conventions as in tiles."""
+"""The CPU engine's perception of a block of cells, and its adjoint; conventions as in simd.tiles."""
 
 from __future__ import annotations
 
