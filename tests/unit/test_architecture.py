@@ -19,6 +19,7 @@ def test_what_it_points_to_exists(path: str) -> None:
 
 
 def test_it_shows_every_room() -> None:
-    rooms = [path for path in (ROOT / "core" / "codec").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    rooms = [path.parent.name for path in (ROOT / "core" / "codec").glob("*/__init__.py")]
     text = (ROOT / "ARCHITECTURE.md").read_text()
-    assert [room.name for room in rooms if f" {room.name} " not in text] == []
+    assert len(rooms) > 1
+    assert [room for room in rooms if f" {room} " not in text] == []
