@@ -46,7 +46,7 @@ def _loss_and_state_gradient(arena, at, state, pixels, extent):  # type: ignore[
 
 
 @njit(nogil=True, error_model="numpy")
-def _write_weight_gradient(arena, at, out):  # type: ignore[no-untyped-def]
+def write_weight_gradient(arena, at, out):  # type: ignore[no-untyped-def]
     """The gradients gathered in the arena as one flat vector, in the order of a rule's weights."""
     perceived = 3 * at.channels
     for j in range(at.hidden):
@@ -62,7 +62,7 @@ def _write_weight_gradient(arena, at, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
+def read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
     """The planes at `start` into out (channels, height, width)."""
     for c in range(at.channels):
         for y in range(at.height):
@@ -100,9 +100,9 @@ def _compiled(sources: str) -> Callable[..., None]:
                 for step in range(steps - 1, -1, -1):
                     take_mask(arena, at, masks, step)
                     backward_step(arena, at, at.states + step * at.state, step % at.kept)
-                _write_weight_gradient(arena, at, weight_gradients[patch])
+                write_weight_gradient(arena, at, weight_gradients[patch])
                 if len(seed_gradients) > 0:
-                    _read_planes(arena, at, at.gradient, seed_gradients[patch])
+                    read_planes(arena, at, at.gradient, seed_gradients[patch])
 
     return gradient_batch
 

@@ -12,6 +12,7 @@ from regrow.core.codec.fire import fire_masks
 from regrow.core.codec.fit.engines.base import Array, LossAndGradients, Targets
 from regrow.core.codec.fit.engines.cpu.batch import gradient_batch
 from regrow.core.codec.fit.engines.cpu.jacobian import jacobian_arena, jacobian_of
+from regrow.core.codec.fit.engines.cpu.pull_back import grow_states, pull_back
 from regrow.core.codec.fit.engines.cpu.rollout import Layout, plan
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
@@ -50,9 +51,7 @@ class NumbaEngine:
         """As core.codec.fit.engines.base.Engine has it."""
         height, width = seeds.shape[2:]
         count = len(targets.pixels)
-        layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
-        if 4 * rollout.steps * layout.blocks * shape.hidden * BLOCK > self._hidden_memory:
-            layout = plan(shape, height, width, states=rollout.steps + 1, kept=1)
+        layout = self._plan(shape, height, width, rollout)
         arenas = self._prepare(layout, count)
         losses = np.empty(count, dtype=np.float32)
         by_weights = np.empty((count, shape.parameters), dtype=np.float32)
@@ -70,10 +69,42 @@ class NumbaEngine:
             by_weights,
             by_seeds,
         )
-        if len(weights) == 1 and count > 1:
-            # Summed patch by patch, in float64: the order does not depend on threads.
-            by_weights = by_weights.sum(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
+        if len(weights) == 1:
+            by_weights = _summed(by_weights)
         return LossAndGradients(losses, by_weights, by_seeds if seed_gradients else None)
+
+    def grow(self, shape: RuleShape, weights: Array, seeds: Array, rollout: Rollout) -> Array:
+        """The final states; float32 (G, channels, height, width), as the seeds."""
+        layout = self._plan(shape, seeds.shape[2], seeds.shape[3], rollout)
+        states = np.empty(seeds.shape, dtype=np.float32)
+        arenas = self._prepare(layout, len(seeds))
+        masks = _fire(layout, rollout)
+        grow_states(arenas, layout, _contiguous(weights), _contiguous(seeds), masks, rollout.steps, states)
+        return states
+
+    def pull_back(
+        self, shape: RuleShape, weights: Array, seeds: Array, gradients: Array, rollout: Rollout
+    ) -> tuple[Array, Array]:
+        """The vector-Jacobian product: gradients by the weights and by the seeds, of their shapes.
+
+        gradients: by the final states, float32 (G, channels, height, width). Of one rule shared by all seeds, the
+        weights' gradient is the sum over the seeds.
+        """
+        layout = self._plan(shape, seeds.shape[2], seeds.shape[3], rollout)
+        by_weights = np.empty((len(seeds), shape.parameters), dtype=np.float32)
+        by_seeds = np.empty(seeds.shape, dtype=np.float32)
+        pull_back(
+            self._prepare(layout, len(seeds)),
+            layout,
+            _contiguous(weights),
+            _contiguous(seeds),
+            _fire(layout, rollout),
+            rollout.steps,
+            _contiguous(gradients),
+            by_weights,
+            by_seeds,
+        )
+        return (_summed(by_weights) if len(weights) == 1 else by_weights), by_seeds
 
     def curvature(
         self,
@@ -103,6 +134,12 @@ class NumbaEngine:
         product: Array = jacobian @ jacobian.T
         return product
 
+    def _plan(self, shape: RuleShape, height: int, width: int, rollout: Rollout) -> Layout:
+        layout = plan(shape, height, width, states=rollout.steps + 1, kept=rollout.steps)
+        if 4 * rollout.steps * layout.blocks * shape.hidden * BLOCK > self._hidden_memory:
+            layout = plan(shape, height, width, states=rollout.steps + 1, kept=1)
+        return layout
+
     def _prepare(self, layout: Layout, count: int) -> Array:
         """Scratch memory for each thread; zeroed only when the layout changes, as kernels keep its borders zero."""
         workers = max(1, min(numba.get_num_threads(), count))
@@ -123,6 +160,15 @@ def _fire(layout: Layout, rollout: Rollout) -> Array:
     cells = masks[:, : layout.height * layout.stride].reshape(len(fires), layout.height, layout.stride)
     cells[:, :, : layout.width] = fires
     return masks
+
+
+def _summed(by_weights: Array) -> Array:
+    """Gradients (G, parameters) as that of one shared rule, (1, parameters).
+
+    Summed patch by patch, in float64: the order does not depend on threads.
+    """
+    total: Array = by_weights.sum(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
+    return total
 
 
 def _contiguous(array: Array) -> Array:

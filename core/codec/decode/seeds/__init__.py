@@ -1,0 +1,1 @@
+"""Decoding the profile `seeds`: from coded seeds to pixels."""

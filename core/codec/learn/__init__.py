@@ -1,0 +1,1 @@
+"""Learning the profile `seeds`: one rule and its context laws, from many photos, in floats. Needs torch."""
