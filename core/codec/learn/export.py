@@ -11,18 +11,20 @@ import torch
 from safetensors.numpy import save as save_tensors
 from torch import Tensor
 
-from regrow.core.codec.fit.quantization import integer_rule, one_byte_step_sizes
-from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, Integers
+from regrow.core.codec.fit.quantization import integer_rule
+from regrow.core.codec.format.fixed_point import Integers
 from regrow.core.codec.format.seeds.contexts import INPUT_BITS, INPUT_LIMIT
 from regrow.core.codec.format.seeds.model import SUM_LIMIT
 from regrow.core.codec.learn.laws import Law
 from regrow.core.codec.learn.network import SeedsNetwork
 from regrow.core.codec.learn.photos import Photo, crop
+from regrow.core.codec.learn.rules import rounded_rule
 from regrow.core.codec.learn.tables import fitted_tables
 from regrow.core.codec.learn.trace import Trace, traced
 from regrow.core.codec.learn.training import Batch
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
+from regrow.core.errors import InvalidSettings
 
 CROPS, SIDE, AT_ONCE = 512, 64, 8
 LARGEST_WEIGHT_BITS = 14
@@ -32,9 +34,12 @@ MARGIN = 1.25
 MEAN_BITS, LOW_PASS_MEAN_BITS, SCALE_BITS = 3, 10, 3
 
 
-def export(network: SeedsNetwork, photos: Sequence[Photo], crops: int = CROPS) -> bytes:
-    """The model's file. photos: to find out how large values get, and how often symbols come up."""
-    trace = traced(network, calibration(photos, crops))
+def export(network: SeedsNetwork, photos: Sequence[Photo], crops: int | None = None) -> bytes:
+    """The model's file. photos: to find out how large values get, and how often symbols come up.
+
+    Raises InvalidSettings where a weight is too large for the format.
+    """
+    trace = traced(network, calibration(photos, crops or CROPS))
     shape = network.shape
     tensors: dict[str, np.ndarray] = {
         "sizes": np.array(
@@ -43,13 +48,10 @@ def export(network: SeedsNetwork, photos: Sequence[Photo], crops: int = CROPS) -
         "inject": _integers(network.inject, 12, 32767).astype(np.int16),
         "start": _integers(network.start, 16, 1 << 20),
         "tell": _integers(network.tell, 16, 1 << 20),
-        "shrink": np.rint(0.3 * 256 * torch.sigmoid(network.shrink.detach()).numpy()).astype(np.uint8),
+        "shrink": _integers(network.drawn(), 8, 255).astype(np.uint8),
     }
-    for name, weights, hidden, steps in (
-        ("coarse", network.coarse, shape.coarse, shape.coarse_steps),
-        ("fine", network.fine, shape.fine, shape.fine_steps),
-    ):
-        tensors |= _rule(name, weights, RuleShape(shape.channels, hidden), steps, trace)
+    for name, (weights, sizes, steps) in network.rules().items():
+        tensors |= _rule(name, weights, sizes, steps, trace)
     for name, law in network.laws():
         tensors |= _network(name, law, LOW_PASS_MEAN_BITS if name.startswith("low") else MEAN_BITS, trace)
     tensors |= fitted_tables(trace.counts)
@@ -75,13 +77,11 @@ def _integers(values: Tensor, bits: int, limit: int) -> Integers:
 
 def _rule(name: str, weights: Tensor, shape: RuleShape, steps: int, trace: Trace) -> dict[str, np.ndarray]:
     """A rule's symbols, and scales with room for the states that were seen."""
-    floats = weights.detach().numpy().astype(np.float32)
-    sizes = one_byte_step_sizes(floats, shape)
-    symbols = np.clip(np.rint(floats / sizes.per_weight(shape)), -SYMBOL_LIMIT, SYMBOL_LIMIT).astype(np.int8)
+    rounded = rounded_rule(weights, shape)
     start = np.concatenate(trace.states[name], axis=-1).astype(np.float32) * np.float32(MARGIN)
-    scales = integer_rule(symbols, sizes, shape, start, Rollout(max(1, steps))).scales
+    scales = integer_rule(rounded.symbols, rounded.step_sizes, shape, start, Rollout(max(1, steps))).scales
     numbers = (scales.gain, scales.precision, scales.bias_shift, scales.hidden_shift)
-    return {f"{name}.symbols": symbols, f"{name}.scales": np.array(numbers, dtype=np.uint8)}
+    return {f"{name}.symbols": rounded.symbols, f"{name}.scales": np.array(numbers, dtype=np.uint8)}
 
 
 def _network(name: str, law: Law, mean_bits: int, trace: Trace) -> dict[str, np.ndarray]:
@@ -113,4 +113,4 @@ def _weight_bits(weights: npt.NDArray[np.float64], bias: npt.NDArray[np.float64]
         sums = whole.sum(axis=0) * INPUT_LIMIT + np.abs(bias) * 2.0 ** (bits + before) + 1
         if sums.max() < SUM_LIMIT and whole.max() <= 32767:
             return bits
-    raise ValueError("a law network's weights are too large for the format")
+    raise InvalidSettings("a law network's weights are too large for the format")

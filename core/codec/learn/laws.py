@@ -10,9 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_BITS, INPUT_LIMIT, squash_table
+from regrow.core.codec.format.seeds.model import DETAIL_SCALES, LOWEST_SCALE_CODE, SCALES
 
-LOWEST_SCALE, HIGHEST_SCALE, HIGHEST_LOW_PASS_SCALE = -3.0, 4.0, 7.0
-"""Natural logarithms of a law's scale."""
+LOWEST_SCALE, HIGHEST_SCALE, HIGHEST_LOW_PASS_SCALE = (
+    (number - LOWEST_SCALE_CODE) / 8 for number in (0, DETAIL_SCALES - 1, SCALES - 1)
+)
+"""Natural logarithms of a law's scale: -3, 4 and 7."""
 
 UNIT = 2.0**-INPUT_BITS
 

@@ -1,6 +1,6 @@
 """The model of the profile `seeds` in floats: from seeds to a picture and to what the seeds cost.
 
-What the integer decoder (core.codec.decode.seeds) does, differentiable; docs/FORMAT.md, section 7, has the words.
+What the integer decoder (core.codec.decode.seeds) does, differentiable; docs/adr/0011-seeds.md has the reasons.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from regrow.core.codec.format.seeds.contexts import AROUND, BANDS, CAUSAL
+from regrow.core.codec.format.seeds.contexts import BANDS
+from regrow.core.codec.format.seeds.model import inputs_of_detail, inputs_of_low_pass
 from regrow.core.codec.learn import laws
 from regrow.core.codec.learn.growth import grow
 from regrow.core.codec.learn.laws import Law, as_input, code_length, squash
+from regrow.core.codec.learn.rules import rounded_rule
 from regrow.core.codec.learn.shape import COLOURS, ModelShape
 from regrow.core.codec.learn.wavelet import forward, inverse, to_opponent, to_rgb
 from regrow.core.codec.rule import RuleShape, tensor_slices
 
-SYMBOL_LIMIT = 127
+MOST_DRAWN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,7 @@ class SeedsNetwork(nn.Module):
         channels, hidden = shape.channels, shape.hidden_channels
         self.coarse = nn.Parameter(_first_weights(RuleShape(channels, shape.coarse)))
         self.fine = nn.Parameter(_first_weights(RuleShape(channels, shape.fine)))
-        self.low_pass = nn.ModuleList(
-            Law(len(CAUSAL) + 1 + len(AROUND) * colour + 2, shape.widths) for colour in range(COLOURS)
-        )
+        self.low_pass = nn.ModuleList(Law(inputs_of_low_pass(colour), shape.widths) for colour in range(COLOURS))
         self.details = nn.ModuleList(
             nn.ModuleList(Law(self._detail_inputs(colour, band), shape.widths) for band in range(len(BANDS)))
             for colour in range(COLOURS)
@@ -66,8 +66,8 @@ class SeedsNetwork(nn.Module):
         self.shrink = nn.Parameter(torch.full((len(BANDS), COLOURS), -1.0))
 
     def _detail_inputs(self, colour: int, band: int) -> int:
-        known = len(CAUSAL) + len(AROUND) * (band + colour + 1)
-        return (known if self.shape.contexts else 0) + self.shape.channels + 2
+        channels = self.shape.channels
+        return inputs_of_detail(colour, band, channels) if self.shape.contexts else channels + 2
 
     def quantise(self, picture: Tensor, log_step: Tensor, levels: int, rounding: float) -> list[Tensor]:
         """The seeds of RGB pictures: low-pass (G, 3, h, w), then HL, LH, HH of each scale, coarse to fine, flat.
@@ -96,8 +96,9 @@ class SeedsNetwork(nn.Module):
             level = levels - place
             state = self._grown("coarse", state)
             bits = bits + self._detail_bits(state, bands, parents, log_step, level)
+            size = state.shape[-2:]
             state = self._next_scale(state, bands, log_step, level)
-            parents = [_repeated(_cell_sized(band, low_size(state)), state) for band in bands]
+            parents = [_repeated(_cell_sized(band, size), state) for band in bands]
         state = self._grown("fine", state)
         return Grown(to_rgb(state[:, :COLOURS]), bits)
 
@@ -111,28 +112,27 @@ class SeedsNetwork(nn.Module):
     def _grown(self, name: str, state: Tensor) -> Tensor:
         if self.watch is not None:
             self.watch.growth(name, state)
-        coarse = name == "coarse"
-        hidden = self.shape.coarse if coarse else self.shape.fine
-        steps = self.shape.coarse_steps if coarse else self.shape.fine_steps
-        return grow(state, self._rule(self.coarse if coarse else self.fine), self._shape(hidden), steps)
+        weights, shape, steps = self.rules()[name]
+        # Grown as the decoder will, with weights of eight bits; gradients pass as if they were not rounded.
+        rounded = torch.from_numpy(rounded_rule(weights, shape).weights).to(weights.device)
+        return grow(state, weights + (rounded - weights).detach(), shape, steps)
 
     def _cost(self, seeds: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
         if self.watch is not None:
             self.watch.law(seeds, mean, log_scale)
         return code_length(seeds, mean, log_scale).flatten(1).sum(1)
 
-    def _shape(self, hidden: int) -> RuleShape:
-        return RuleShape(self.shape.channels, hidden)
+    def rules(self) -> dict[str, tuple[Tensor, RuleShape, int]]:
+        """Both rules by their names in a model's file: weights, sizes, and how many updates they make."""
+        shape = self.shape
+        return {
+            "coarse": (self.coarse, RuleShape(shape.channels, shape.coarse), shape.coarse_steps),
+            "fine": (self.fine, RuleShape(shape.channels, shape.fine), shape.fine_steps),
+        }
 
-    def _rule(self, weights: Tensor) -> Tensor:
-        """The weights as the decoder has them: eight bits, one step for W1, one for W2. Gradients pass."""
-        hidden = len(weights) // (4 * self.shape.channels + 1)
-        w1, _, w2 = tensor_slices(self._shape(hidden))
-        rounded = weights.detach().clone()
-        for part in (w1, w2):
-            step = (rounded[part].abs().max() / SYMBOL_LIMIT).clamp_min(1e-8)
-            rounded[part] = torch.round(rounded[part] / step) * step
-        return weights + (rounded - weights).detach()
+    def drawn(self) -> Tensor:
+        """How much nearer to zero than its number a seed stands, below MOST_DRAWN; (bands, colours)."""
+        return MOST_DRAWN * torch.sigmoid(self.shrink)
 
     def _where(self, log_step: Tensor, level: int) -> Tensor:
         """What every law and rule is told: the step size and the level; (G, 2)."""
@@ -193,8 +193,8 @@ class SeedsNetwork(nn.Module):
     def _next_scale(self, state: Tensor, bands: list[Tensor], log_step: Tensor, level: int) -> Tensor:
         step = torch.exp2(log_step).view(-1, 1, 1, 1) * 2.0 ** -(level - 1)
         details = [
-            (band - torch.sign(band) * 0.3 * torch.sigmoid(self.shrink[number]).view(1, -1, 1, 1)) * step
-            for number, band in enumerate(bands)
+            (band - torch.sign(band) * drawn.view(1, -1, 1, 1)) * step
+            for band, drawn in zip(bands, self.drawn(), strict=True)
         ]
         picture = inverse(state[:, :COLOURS] * 2.0, (details[0], details[1], details[2]))
         squashed = torch.cat([squash(_cell_sized(band, state.shape[-2:])) for band in bands], 1)
@@ -223,12 +223,7 @@ def guessed(plane: Tensor) -> Tensor:
     return guess
 
 
-def low_size(state: Tensor) -> tuple[int, int]:
-    """Sides of the scale below a state's."""
-    return -(-state.shape[-2] // 2), -(-state.shape[-1] // 2)
-
-
-def _cell_sized(band: Tensor, size: tuple[int, int] | torch.Size) -> Tensor:
+def _cell_sized(band: Tensor, size: torch.Size) -> Tensor:
     """A band with zeros where, at an odd side, the scale has a cell more."""
     return nn.functional.pad(band, (0, size[1] - band.shape[-1], 0, size[0] - band.shape[-2]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +82,8 @@ def _begin(
     if not (folder / CHECKPOINT).is_file():
         return Learner(shape, settings, photos, device), {}
     learner, notes = checkpoint.load(folder / CHECKPOINT, settings, photos, device)
-    shorter = notes["iterations"] < settings.iterations and learner.iteration > int(
-        notes["iterations"] * (1 - settings.cool_down)
-    )
-    if shorter and (folder / TRUNK).is_file():
+    before = replace(settings, iterations=notes["iterations"])
+    fallen = before.iterations < settings.iterations and learner.iteration > before.trunk
+    if fallen and (folder / TRUNK).is_file():
         return checkpoint.load(folder / TRUNK, settings, photos, device)
     return learner, notes

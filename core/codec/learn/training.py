@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +45,7 @@ class TrainSettings:
         """The learning rate of an iteration, counted from 0."""
         warm = min(1.0, (iteration + 1) / self.warm_up)
         left = (self.iterations - iteration) / max(1, self.iterations - self.trunk)
-        return self.learning_rate * min(warm, 1.0, left)
+        return self.learning_rate * min(warm, left)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Judgement:
     psnr: tuple[float, ...]
 
 
-def judge(learner: Learner, photos: Sequence[Photo], on_step: Callable[[], None] = lambda: None) -> Judgement:
+def judge(learner: Learner, photos: Sequence[Photo]) -> Judgement:
     """The moving average on crops of photos that were not learned from; always the same crops."""
     rng = np.random.default_rng(0)
     crops = np.stack([crop(photos[i % len(photos)], HELD_OUT_SIDE, rng) for i in range(HELD_OUT_CROPS)])
@@ -181,5 +181,4 @@ def judge(learner: Learner, photos: Sequence[Photo], on_step: Callable[[], None]
         bits.append(float(grown.bits.mean()) / HELD_OUT_SIDE**2)
         error = float((grown.picture.clamp(0, 1) - pictures).square().mean())
         psnr.append(-10 * math.log10(error))
-        on_step()
     return Judgement(learner.iteration, float(np.mean(losses)), tuple(bits), tuple(psnr))

@@ -1,4 +1,4 @@
-"""A patch of the profile `seeds`, grown as docs/FORMAT.md says it, in numpy: slow, and what the fast one must equal."""
+"""A patch of the profile `seeds`, grown in numpy: slow, and what the fast one must equal."""
 
 from __future__ import annotations
 

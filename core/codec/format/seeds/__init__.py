@@ -1,1 +1,1 @@
-"""The profile `seeds`: its bytes, its model and its arithmetic, as docs/FORMAT.md specifies them in section 7."""
+"""The profile `seeds`: its bytes, its model and its arithmetic, not yet a promise: docs/adr/0011-seeds.md."""

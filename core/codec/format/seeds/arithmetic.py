@@ -1,7 +1,7 @@
 """The integer arithmetic of the profile `seeds` but for its laws and rules: steps, wavelet, scales, colours.
 
 numpy only, and the reference for the compiled decoder. A state counts units of 2**-16 of the range of pixels.
-docs/FORMAT.md, 7.3 and 7.4, has the bounds.
+Lifting is that of core.codec.learn.wavelet.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Bundles of the profile `seeds`: bytes to a header and the patches' coded seeds, and back. docs/FORMAT.md, 7.1."""
+"""Bundles of the profile `seeds`: bytes to a header and the patches' coded seeds, and back.
+
+With one patch: header, payload, and the low 24 bits of the CRC-32 of both. With more: header, a table of each payload's
+length and checksum (3 bytes each), the checksum of header and table, payloads.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a seed's law may look at: the neighbours that are known when it is decoded (docs/FORMAT.md, 7.5)."""
+"""What a seed's law may look at: the neighbours that are known when it is decoded"""
 
 from __future__ import annotations
 
@@ -21,9 +21,6 @@ INPUT_BITS = 8
 INPUT_LIMIT = 1023
 LARGEST_SQUASHED = 1023
 """Seeds beyond are squashed as this one."""
-
-LAW_CODES = 8
-"""Means are known to 1/8 of a seed, log-scales to 1/8."""
 
 
 def squash_table() -> npt.NDArray[np.int32]:

@@ -1,4 +1,4 @@
-"""The context laws in integers: what a law network sees, and the law that it answers. docs/FORMAT.md, 7.5.
+"""The context laws in integers: what a law network sees, and the law that it answers.
 
 numpy only, for many places at once; the reference for the compiled decoder.
 """

@@ -1,7 +1,7 @@
 """A model: the two rules, the law networks and the tables that all pictures of its id share, as integers.
 
 A model's file is a safetensors file (https://github.com/huggingface/safetensors: a JSON header, then plain arrays);
-docs/FORMAT.md, 7.2, lists what is in it. All is checked when it is loaded, bounds of the arithmetic included.
+`_model` lists what is in it. All is checked when it is loaded, bounds of the arithmetic included.
 """
 
 from __future__ import annotations

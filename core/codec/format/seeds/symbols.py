@@ -1,4 +1,4 @@
-"""A seed as symbols of its law's table, and back. docs/FORMAT.md, 7.6."""
+"""A seed as symbols of its law's table, and back."""
 
 from __future__ import annotations
 

@@ -71,6 +71,27 @@ def read_planes(arena, at, start, out):  # type: ignore[no-untyped-def]
                 out[c, y, x] = arena[first + x]
 
 
+@njit(nogil=True, error_model="numpy")
+def forward(arena, at, weights, seed, masks, steps):  # type: ignore[no-untyped-def]
+    """Grow one seed by one rule, keeping all states; where the last one lies."""
+    unpack(arena, at, weights)
+    place_seed(arena, at, seed)
+    for step in range(steps):
+        take_mask(arena, at, masks, step)
+        old = at.states + step * at.state
+        forward_step(arena, at, old, old + at.state, step % at.kept)
+    return at.states + steps * at.state
+
+
+@njit(nogil=True, error_model="numpy")
+def backward(arena, at, masks, steps):  # type: ignore[no-untyped-def]
+    """Back through all steps of `forward`, from the gradient by the final state, which is in the arena."""
+    arena[at.dw1 : at.size] = np.float32(0.0)
+    for step in range(steps - 1, -1, -1):
+        take_mask(arena, at, masks, step)
+        backward_step(arena, at, at.states + step * at.state, step % at.kept)
+
+
 def _compiled(sources: str) -> Callable[..., None]:
     """The entry point, cached on disk; compiled anew when `sources` changes (core.codec.simd.cache)."""
 
@@ -88,18 +109,9 @@ def _compiled(sources: str) -> Callable[..., None]:
         for worker in prange(workers):
             arena = arenas[worker]
             for patch in range(worker, count, workers):
-                unpack(arena, at, weights[patch % len(weights)])
-                place_seed(arena, at, seeds[patch % len(seeds)])
-                for step in range(steps):
-                    take_mask(arena, at, masks, step)
-                    old = at.states + step * at.state
-                    forward_step(arena, at, old, old + at.state, step % at.kept)
-                last = at.states + steps * at.state
+                last = forward(arena, at, weights[patch % len(weights)], seeds[patch % len(seeds)], masks, steps)
                 losses[patch] = _loss_and_state_gradient(arena, at, last, pixels[patch], extents[patch])
-                arena[at.dw1 : at.size] = np.float32(0.0)
-                for step in range(steps - 1, -1, -1):
-                    take_mask(arena, at, masks, step)
-                    backward_step(arena, at, at.states + step * at.state, step % at.kept)
+                backward(arena, at, masks, steps)
                 write_weight_gradient(arena, at, weight_gradients[patch])
                 if len(seed_gradients) > 0:
                     read_planes(arena, at, at.gradient, seed_gradients[patch])

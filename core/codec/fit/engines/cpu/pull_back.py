@@ -11,22 +11,9 @@ import numpy as np
 from numba import njit, prange
 
 from regrow.core.codec.fit.engines.cpu import batch, perception, rollout
-from regrow.core.codec.fit.engines.cpu.batch import read_planes, take_mask, write_weight_gradient
-from regrow.core.codec.fit.engines.cpu.rollout import backward_step, forward_step, place_seed, unpack
+from regrow.core.codec.fit.engines.cpu.batch import backward, forward, read_planes, write_weight_gradient
 from regrow.core.codec.simd import tiles, vectors
 from regrow.core.codec.simd.cache import cached, digest
-
-
-@njit(nogil=True, error_model="numpy")
-def _forward(arena, at, weights, seed, masks, steps):  # type: ignore[no-untyped-def]
-    """Grow one seed, keeping all states; where the last one lies."""
-    unpack(arena, at, weights)
-    place_seed(arena, at, seed)
-    for step in range(steps):
-        take_mask(arena, at, masks, step)
-        old = at.states + step * at.state
-        forward_step(arena, at, old, old + at.state, step % at.kept)
-    return at.states + steps * at.state
 
 
 @njit(nogil=True, error_model="numpy")
@@ -52,7 +39,7 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
         for worker in prange(workers):
             for patch in range(worker, count, workers):
                 arena = arenas[worker]
-                last = _forward(arena, at, weights[patch % len(weights)], seeds[patch], masks, steps)
+                last = forward(arena, at, weights[patch % len(weights)], seeds[patch], masks, steps)
                 read_planes(arena, at, last, states[patch])
 
     @cached(parallel=True, nogil=True, error_model="numpy")
@@ -66,12 +53,9 @@ def _compiled(sources: str) -> tuple[Callable[..., None], Callable[..., None]]:
         for worker in prange(workers):
             for patch in range(worker, count, workers):
                 arena = arenas[worker]
-                _forward(arena, at, weights[patch % len(weights)], seeds[patch], masks, steps)
+                forward(arena, at, weights[patch % len(weights)], seeds[patch], masks, steps)
                 _place_gradient(arena, at, gradients[patch])
-                arena[at.dw1 : at.size] = np.float32(0.0)
-                for step in range(steps - 1, -1, -1):
-                    take_mask(arena, at, masks, step)
-                    backward_step(arena, at, at.states + step * at.state, step % at.kept)
+                backward(arena, at, masks, steps)
                 write_weight_gradient(arena, at, weight_gradients[patch])
                 read_planes(arena, at, at.gradient, seed_gradients[patch])
 
