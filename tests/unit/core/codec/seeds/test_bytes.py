@@ -9,7 +9,7 @@ from regrow.core.codec.format.seeds.arithmetic import MANTISSAS, STEPS_PER_OCTAV
 from regrow.core.codec.format.seeds.bundle import SeedsHeader, parse_seeds, seeds_bundle_size, write_seeds_bundle
 from regrow.core.codec.format.seeds.contexts import LARGEST_SQUASHED, squash_table
 from regrow.core.codec.format.seeds.model import load_model
-from regrow.core.errors import BundleError, InvalidSettings
+from regrow.core.errors import BundleError, DamagedBundle, InvalidSettings
 
 ONE = SeedsHeader(height=40, width=250, channels=3, step=900, longest=256, model=1)
 FOUR = SeedsHeader(height=16_384, width=60, channels=4, step=2560, longest=512, model=255)
@@ -56,3 +56,10 @@ def test_the_tables_of_the_format_lie_near_no_tie() -> None:
 def test_a_file_that_is_no_model_is_refused() -> None:
     with pytest.raises(InvalidSettings, match="model cannot be used"):
         load_model(b"not a model")
+
+
+@pytest.mark.parametrize("sides", [b"\x80\x00\x00", b"\x00\xff\xff", b"\x00\x80"])
+def test_a_side_that_is_not_written_as_it_should_be_is_refused(sides: bytes) -> None:
+    """One that would fit a byte in two; one beyond the limit; one that ends too early."""
+    with pytest.raises(DamagedBundle, match="header"):
+        parse_seeds(b"GNCA\x01\x01\x01\x00\x80" + sides, conceal=False)

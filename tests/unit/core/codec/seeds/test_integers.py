@@ -10,6 +10,7 @@ from regrow.core.codec.decode.seeds.reference import PatchSeeds, decode_patch, e
 from regrow.core.codec.format.seeds import arithmetic
 from regrow.core.codec.format.seeds.coder import Reader, encode
 from regrow.core.codec.format.seeds.geometry import Tiling, levels_of
+from regrow.core.codec.format.seeds.laws import answer
 from regrow.core.codec.format.seeds.model import SeedModel
 from regrow.core.codec.learn.network import SeedsNetwork
 from regrow.core.codec.learn.photos import Photo
@@ -51,6 +52,19 @@ def test_integers_cost_and_show_what_floats_do(network: SeedsNetwork, model: See
     assert np.abs(shown - grown).mean() < 1.0
     # Less, rather: the tables are fitted to what comes up, and these laws have learned nothing.
     assert len(payload) <= float(floats.bits[0]) / 8 * 1.05 + 4
+
+
+def test_law_networks_answer_as_the_floats_do(network: SeedsNetwork, model: SeedModel) -> None:
+    whole = {f"low.{c}": law for c, law in enumerate(model.low_pass)}
+    whole |= {f"detail.{c}.{b}": law for c, some in enumerate(model.details) for b, law in enumerate(some)}
+    rng = np.random.default_rng(0)
+    for name, law in network.laws():
+        inputs = rng.integers(-300, 301, (500, len(whole[name].weights[0])))
+        with torch.no_grad():
+            mean, scale = law(torch.from_numpy(inputs / 256).float()[:, :, None, None])
+        units = 1024 if name.startswith("low") else 8
+        for integer, float_, per_unit in zip(answer(whole[name], inputs), (mean, scale), (units, 8), strict=True):
+            assert np.abs(integer / per_unit - float_.numpy().ravel()).mean() < 0.6 / per_unit + 0.01, name
 
 
 def test_a_stream_has_at_most_three_bytes_of_tail() -> None:
