@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from regrow.core.codec.format.fixed_point import grow
 from regrow.core.codec.format.seeds import arithmetic, laws
+from regrow.core.codec.format.seeds.alpha_plane import Alpha, read_alpha, write_alpha
 from regrow.core.codec.format.seeds.arithmetic import Integers, Longs
 from regrow.core.codec.format.seeds.coder import Reader, encode
 from regrow.core.codec.format.seeds.contexts import AROUND, BANDS, CAUSAL
@@ -18,6 +19,8 @@ from regrow.core.codec.format.seeds.geometry import Size, band_sizes, coding_ord
 from regrow.core.codec.format.seeds.model import COLOURS, LawNetwork, SeedModel
 from regrow.core.codec.format.seeds.symbols import Writer, read_seed
 from regrow.core.codec.rollout import Rollout
+
+RGBA = 4
 
 Law = Callable[[npt.NDArray[np.int32], npt.NDArray[np.int32]], tuple[Longs, Longs]]
 """Means and scales of the seeds at some rows and columns, all of whose neighbours are known."""
@@ -28,14 +31,16 @@ TakeSeeds = Callable[[Integers, Size, Law], None]
 
 @dataclass(frozen=True, slots=True)
 class PatchSeeds:
-    """The seeds of a patch: low_pass int32 (colours, h, w); details, coarse to fine, each HL, LH, HH of such planes."""
+    """What a patch grows from. low_pass: int32 (colours, h, w). details: coarse to fine, each HL, LH, HH of such planes.
+    alpha: uint8 (height, width), of RGBA pictures."""
 
     low_pass: Integers
     details: tuple[tuple[Integers, Integers, Integers], ...]
+    alpha: Alpha | None = None
 
 
-def decode_patch(payload: bytes, model: SeedModel, size: Size, colours: int, code: int) -> npt.NDArray[np.uint8]:
-    """The pixels of a patch, uint8 (height, width, 1 or 3). Raises DamagedBundle."""
+def decode_patch(payload: bytes, model: SeedModel, size: Size, channels: int, code: int) -> npt.NDArray[np.uint8]:
+    """The pixels of a patch, uint8 (height, width, channels); channels: 1, 3 or 4. Raises DamagedBundle."""
     reader = Reader(payload)
 
     def take(plane: Integers, band: Size, law: Law) -> None:
@@ -44,7 +49,11 @@ def decode_patch(payload: bytes, model: SeedModel, size: Size, colours: int, cod
             for row, column, mean, scale in zip(rows, columns, means, scales, strict=True):
                 plane[row + 2, column + 2] = read_seed(reader, model.tables, int(mean), int(scale))
 
-    pixels = _Patch(model, size, colours, code, take).pixels()
+    alpha = read_alpha(reader, size) if channels == RGBA else None
+    if alpha is not None and not alpha.any():
+        pixels = np.zeros((*size, channels), dtype=np.uint8)
+    else:
+        pixels = with_alpha(_Patch(model, size, min(channels, COLOURS), code, take).pixels(), alpha)
     reader.end()
     return pixels
 
@@ -63,8 +72,18 @@ def encode_patch(seeds: PatchSeeds, model: SeedModel, size: Size, code: int) -> 
             for row, column, mean, scale in zip(rows, columns, means, scales, strict=True):
                 writer.seed(model.tables, int(mean), int(scale), int(plane[row + 2, column + 2]))
 
-    pixels = _Patch(model, size, len(seeds.low_pass), code, take).pixels()
+    if seeds.alpha is not None:
+        write_alpha(writer, seeds.alpha)
+    if seeds.alpha is not None and not seeds.alpha.any():
+        pixels = np.zeros((*size, RGBA), dtype=np.uint8)
+    else:
+        pixels = with_alpha(_Patch(model, size, len(seeds.low_pass), code, take).pixels(), seeds.alpha)
     return encode(writer.starts, writer.frequencies), pixels
+
+
+def with_alpha(pixels: npt.NDArray[np.uint8], alpha: Alpha | None) -> npt.NDArray[np.uint8]:
+    """Pixels (height, width, channels), with alpha where there is one."""
+    return pixels if alpha is None else np.concatenate([pixels, alpha[..., None]], axis=2)
 
 
 def _fronts(size: Size) -> list[tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]]:

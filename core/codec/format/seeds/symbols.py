@@ -64,7 +64,7 @@ class Writer:
         number, table = whole >> bits, tables.table(scale, fraction)
         far = abs(number) > reach
         place = 2 * reach + 1 if far else _place(number)
-        self._add(int(table[:place].sum()), int(table[place]))
+        self.add(int(table[:place].sum()), int(table[place]))
         if far:
             beyond = abs(number) - reach
             length = beyond.bit_length() - 1
@@ -76,8 +76,9 @@ class Writer:
     def _raw(self, value: int, bits: int) -> None:
         if bits:
             free = PROBABILITY_BITS - bits
-            self._add(value << free, 1 << free)
+            self.add(value << free, 1 << free)
 
-    def _add(self, start: int, frequency: int) -> None:
+    def add(self, start: int, frequency: int) -> None:
+        """Write a symbol that has `frequency` of the 2**16 numbers, from `start` on."""
         self.starts.append(start)
         self.frequencies.append(frequency)

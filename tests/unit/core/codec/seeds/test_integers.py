@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -67,21 +70,47 @@ def test_law_networks_answer_as_the_floats_do(network: SeedsNetwork, model: Seed
             assert np.abs(integer / per_unit - float_.numpy().ravel()).mean() < 0.6 / per_unit + 0.01, name
 
 
-def test_a_stream_has_at_most_three_bytes_of_tail() -> None:
+def test_a_stream_has_less_than_a_byte_of_tail() -> None:
     rng = np.random.default_rng(0)
     for count in range(60):
         frequencies = [int(x) for x in rng.integers(1, 65536, count)]
         starts = [int(rng.integers(0, 65537 - frequency)) for frequency in frequencies]
         ideal = sum(16 - np.log2(frequency) for frequency in frequencies) / 8
-        assert len(encode(starts, frequencies)) <= ideal + 3 + 0.01 * count
+        assert len(encode(starts, frequencies)) <= ideal + 1 + 1e-6 * count
 
 
 def test_a_stream_that_does_not_end_is_refused(network: SeedsNetwork, model: SeedModel, photos: list[Photo]) -> None:
     size, code = (9, 10), 900
     payload, _ = encode_patch(_of_patch(_seeds(network, photos[0], size, code)), model, size, code)
-    for wrong in (payload + b"\1", payload[:-1], b"\0" + payload):
+    for wrong in (payload + bytes(5) + b"\1", payload + b"\0"):
         with pytest.raises(DamagedBundle):
             decode_patch(wrong, model, size, 3, code)
+
+
+def _alpha(kind: str) -> npt.NDArray[np.uint8]:
+    rows, columns = np.mgrid[:31, :27]
+    planes = {
+        "opaque": np.full((31, 27), 255),
+        "nothing": np.zeros((31, 27)),
+        "disc": 255 * ((rows - 15) ** 2 + (columns - 13) ** 2 < 120),
+        "soft": np.clip(300 - 3 * ((rows - 15) ** 2 + (columns - 13) ** 2), 0, 255),
+        "noise": np.random.default_rng(0).integers(0, 256, (31, 27)),
+    }
+    return planes[kind].astype(np.uint8)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize(("kind", "most"), [("opaque", 3), ("nothing", 5), ("disc", 60), ("soft", 450), ("noise", 900)])
+def test_alpha_comes_back_and_costs_little_where_it_is_plain(
+    network: SeedsNetwork, model: SeedModel, photos: list[Photo], kind: str, most: int
+) -> None:
+    alpha, size, code = _alpha(kind), (31, 27), 900
+    seeds = _of_patch(_seeds(network, photos[0], size, code))
+    plain, _ = encode_patch(seeds, model, size, code)
+    payload, grown = encode_patch(replace(seeds, alpha=alpha), model, size, code)
+    assert np.array_equal(grown[..., 3], alpha)
+    assert np.array_equal(decode_patch(payload, model, size, 4, code), grown)
+    assert len(payload) - (0 if kind == "nothing" else len(plain)) <= most
 
 
 def test_raw_numbers_come_back() -> None:
