@@ -31,8 +31,11 @@ TakeSeeds = Callable[[Integers, Size, Law], None]
 
 @dataclass(frozen=True, slots=True)
 class PatchSeeds:
-    """What a patch grows from. low_pass: int32 (colours, h, w). details: coarse to fine, each HL, LH, HH of such planes.
-    alpha: uint8 (height, width), of RGBA pictures."""
+    """What a patch grows from.
+
+    low_pass: int32 (colours, h, w). details: coarse to fine, each HL, LH, HH of such planes. alpha: uint8 (height,
+    width), of RGBA pictures.
+    """
 
     low_pass: Integers
     details: tuple[tuple[Integers, Integers, Integers], ...]
