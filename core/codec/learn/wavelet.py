@@ -9,8 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
-SCALING = 1.149604398860241
+from regrow.core.codec.format.seeds.arithmetic import EXACT_LIFTING, EXACT_SCALING, OPPONENT
 
 
 def _to_odd(even: Tensor, odds: int) -> Tensor:
@@ -30,17 +29,17 @@ def _to_even(odd: Tensor, evens: int) -> Tensor:
 
 def _split(samples: Tensor) -> tuple[Tensor, Tensor]:
     even, odd = samples[..., 0::2], samples[..., 1::2]
-    a, b, c, d = LIFTING
+    a, b, c, d = EXACT_LIFTING
     odd = odd + a * _to_odd(even, odd.shape[-1])
     even = even + b * _to_even(odd, even.shape[-1])
     odd = odd + c * _to_odd(even, odd.shape[-1])
     even = even + d * _to_even(odd, even.shape[-1])
-    return even * SCALING, odd / SCALING
+    return even * EXACT_SCALING, odd / EXACT_SCALING
 
 
 def _join(even: Tensor, odd: Tensor) -> Tensor:
-    a, b, c, d = LIFTING
-    even, odd = even / SCALING, odd * SCALING
+    a, b, c, d = EXACT_LIFTING
+    even, odd = even / EXACT_SCALING, odd * EXACT_SCALING
     even = even - d * _to_even(odd, even.shape[-1])
     odd = odd - c * _to_odd(even, odd.shape[-1])
     even = even - b * _to_even(odd, even.shape[-1])
@@ -67,14 +66,6 @@ def inverse(ll: Tensor, details: tuple[Tensor, Tensor, Tensor]) -> Tensor:
     low = _join(ll.transpose(-1, -2), lh.transpose(-1, -2)).transpose(-1, -2)
     high = _join(hl.transpose(-1, -2), hh.transpose(-1, -2)).transpose(-1, -2)
     return _join(low, high)
-
-
-OPPONENT = (
-    (3**-0.5, 3**-0.5, 3**-0.5),
-    (2**-0.5, 0.0, -(2**-0.5)),
-    (-(6**-0.5), 2 * 6**-0.5, -(6**-0.5)),
-)
-"""Rows: brightness, red against blue, green against both; orthonormal."""
 
 
 def to_opponent(rgb: Tensor) -> Tensor:

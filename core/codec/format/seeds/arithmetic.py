@@ -29,13 +29,24 @@ SEED_BITS = 8
 DETAIL_LIMIT = 1 << 24
 STATE_LIMIT = 1 << 30
 HIDDEN_LIMIT = 1 << 26
-LIFTING = (-103949, -3472, 57862, 29066)
+EXACT_LIFTING = (-1.586134342059924, -0.052980118572961, 0.882911075530934, 0.443506852043971)
+EXACT_SCALING = 1.149604398860241
+"""K, with which the CDF 9/7 wavelet is nearly orthonormal (Daubechies and Sweldens, 1998)."""
+
+LIFTING = tuple(round(constant * 65536) for constant in EXACT_LIFTING)
 """The four constants of lifting in units of 2**-16."""
 
-SCALING, UNSCALING = 75340, 57007
+SCALING, UNSCALING = round(EXACT_SCALING * 65536), round(65536 / EXACT_SCALING)
 """K and 1 / K, likewise."""
 
-TO_RGB = ((37837, 46341, -26755), (37837, 0, 53510), (37837, -46341, -26755))
+OPPONENT = (
+    (3**-0.5, 3**-0.5, 3**-0.5),
+    (2**-0.5, 0.0, -(2**-0.5)),
+    (-(6**-0.5), 2 * 6**-0.5, -(6**-0.5)),
+)
+"""Rows: brightness, red against blue, green against both; columns: red, green, blue. Orthonormal."""
+
+TO_RGB = tuple(tuple(round(row[colour] * 65536) for row in OPPONENT) for colour in range(3))
 """Rows: red, green, blue; columns: opponent colours, in units of 2**-16."""
 
 _HALF = 1 << 15
