@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import InvalidSettings
 
@@ -18,19 +19,27 @@ LOWEST_PSNR, HIGHEST_PSNR = 10, 55
 MOST_BYTES = 1 << 40
 """That may be allowed for a file."""
 
+DEFAULT_QUALITY, HIGHEST_QUALITY = 50.0, 100.0
+"""Of the profile `seeds`."""
+
 
 @dataclass(frozen=True, slots=True)
 class EncodeSettings:
     """How a picture is encoded.
 
-    preset: how large a rule is. effort: how long it is trained. seed: what pictures are grown from. seed_number: of the
+    profile: what a bundle holds. effort: how long is spent on it.
+
+    Of the profile `rules`: preset: how large a rule is. seed: what pictures are grown from. seed_number: of the
     random numbers that start and train the rules.
 
     fire_rate: share of cells that update at each step; 0 for synchronous updates, and all that HTTP
     and the command line ask for. coder: how weights are written.
+
+    Of the profile `seeds`: quality: 0 to 100, each ten about 2.7 dB; not used with a target.
+
     target_psnr: dB that the picture shall reach in as few bytes as possible; max_bytes: that the whole file may have,
-    for a picture as good as possible. With either, each patch gets the preset and the quantisation step sizes that
-    serve the picture best, and `preset` is not used. Raises InvalidSettings.
+    for a picture as good as possible. With either, in the profile `rules`, each patch gets the preset and the
+    quantisation step sizes that serve the picture best, and `preset` is not used. Raises InvalidSettings.
     """
 
     preset: Preset = Preset.SMALL
@@ -41,6 +50,8 @@ class EncodeSettings:
     coder: Coder = Coder.ANS
     target_psnr: float | None = None
     max_bytes: int | None = None
+    profile: Profile = Profile.RULES
+    quality: float = DEFAULT_QUALITY
 
     def __post_init__(self) -> None:
         if self.target_psnr is not None and self.max_bytes is not None:
@@ -51,6 +62,12 @@ class EncodeSettings:
             )
         if self.max_bytes is not None and not 1 <= self.max_bytes <= MOST_BYTES:
             raise InvalidSettings(f"the number of bytes must be from 1 to {MOST_BYTES}, not {self.max_bytes}")
+        if not 0 <= self.quality <= HIGHEST_QUALITY:
+            raise InvalidSettings(f"quality must be from 0 to {HIGHEST_QUALITY:g}, not {self.quality:g}")
+        if self.profile is Profile.SEEDS:
+            if self.effort is Effort.PAPER:
+                raise InvalidSettings("effort paper is for the profile rules: choose another effort")
+            return
         if self.searches and self.coder is not Coder.ANS:
             raise InvalidSettings("a target needs entropy coding: leave the coder at ans")
         if self.searches and self.effort is Effort.PAPER:

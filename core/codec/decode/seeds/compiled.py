@@ -17,8 +17,7 @@ from regrow.core.codec.decode.seeds.law_kernels import (
     gather_low_pass,
     low_pass_law,
 )
-from regrow.core.codec.decode.seeds.symbol_kernels import OK, read_alpha, read_seed, stream_of, tables_of
-from regrow.core.codec.decode.seeds.symbol_kernels import raise_failure
+from regrow.core.codec.decode.seeds.symbol_kernels import OK, raise_failure, read_alpha, read_seed, stream_of, tables_of
 from regrow.core.codec.decode.seeds.walk import DetailBand, Frame, LowPassBand, grow_patch
 from regrow.core.codec.format.seeds.alpha_plane import OPAQUE
 from regrow.core.codec.format.seeds.contexts import LARGEST_SQUASHED, squash_table
@@ -84,8 +83,8 @@ class _Reader:
 _SOURCES = digest(law_kernels, symbol_kernels, dense, vectors)
 
 
-def _compiled(sources: str) -> tuple[Callable[..., int], Callable[..., int], Callable[..., int]]:
-    """The entry points, cached on disk; compiled anew when `sources` changes (core.codec.simd.cache)."""
+def _read_alpha_with(sources: str) -> Callable[..., int]:
+    """An entry point, cached on disk; compiled anew when `sources` changes (core.codec.simd.cache)."""
 
     @cached(nogil=True, error_model="numpy")
     def read_plane(stream, padded):  # type: ignore[no-untyped-def]
@@ -93,6 +92,10 @@ def _compiled(sources: str) -> tuple[Callable[..., int], Callable[..., int], Cal
         _ = sources
         return read_alpha(stream, padded)
 
+    return read_plane
+
+
+def _read_low_pass_with(sources: str) -> Callable[..., int]:
     @cached(nogil=True, error_model="numpy")
     def read_low_pass(stream, tables, colour, planes, size, step, told, network):  # type: ignore[no-untyped-def]
         """A colour of the low-pass band into its plane; OK or a failure."""
@@ -111,6 +114,10 @@ def _compiled(sources: str) -> tuple[Callable[..., int], Callable[..., int], Cal
                 planes[colour, row + MARGIN, column + MARGIN] = seed
         return OK
 
+    return read_low_pass
+
+
+def _read_details_with(sources: str) -> Callable[..., int]:
     @cached(nogil=True, error_model="numpy")
     def read_details(stream, tables, seeds, place, network, squashed):  # type: ignore[no-untyped-def]
         """A colour of a band into its seeds and its squashed plane; OK or a failure."""
@@ -135,7 +142,9 @@ def _compiled(sources: str) -> tuple[Callable[..., int], Callable[..., int], Cal
                     planes[own, row + MARGIN, column + MARGIN] = value if seed > 0 else -value
         return OK
 
-    return read_plane, read_low_pass, read_details
+    return read_details
 
 
-_read_alpha, _read_low_pass, _read_details = _compiled(_SOURCES)
+_read_alpha = _read_alpha_with(_SOURCES)
+_read_low_pass = _read_low_pass_with(_SOURCES)
+_read_details = _read_details_with(_SOURCES)

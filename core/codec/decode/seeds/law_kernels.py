@@ -33,7 +33,7 @@ _AROUND = np.array(AROUND, dtype=np.int64)
 class Network(NamedTuple):
     """A law network as numba takes it (model.LawNetwork), with room for the places of a front; see `network_of`.
 
-    last, last_bias: with zeros up to a whole vector. inputs: (places, inputs); first_out, second_out, out: of the layers.
+    last, last_bias: with zeros up to a whole vector. inputs: (places, inputs); the layers' first_out, second_out, out.
     """
 
     first: Floats
@@ -96,7 +96,8 @@ def low_pass_step(code: int, levels: int) -> LowPassStep:
 def told(code: int, level: int) -> Floats:
     """The step size and the level as laws see them."""
     values = np.array([told_step(code), told_level(level)])
-    return np.clip(values, -INPUT_LIMIT, INPUT_LIMIT).astype(np.float32)
+    seen: Floats = np.clip(values, -INPUT_LIMIT, INPUT_LIMIT).astype(np.float32)
+    return seen
 
 
 @njit(nogil=True, error_model="numpy", inline="always")

@@ -16,13 +16,13 @@ from regrow.core.codec.decode.growers.compiled import grow_states
 from regrow.core.codec.decode.seeds.law_kernels import (
     MARGIN,
     Floats,
+    Longs,
     LowPassStep,
     Network,
     low_pass_step,
     network_of,
     told,
 )
-from regrow.core.codec.decode.seeds.law_kernels import Longs as Longs
 from regrow.core.codec.decode.seeds.scale_kernels import enlarge
 from regrow.core.codec.format.seeds import arithmetic
 from regrow.core.codec.format.seeds.arithmetic import Integers
@@ -137,7 +137,8 @@ def _low_pass(model: SeedModel, size: Size, colours: int, code: int, levels: int
     step, where = low_pass_step(code, levels), told(code, levels)
     for colour in range(colours):
         seeds.low_pass(LowPassBand(colour, size, planes, step, where, network_of(model.low_pass[colour], size)))
-    return planes[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    low: Integers = planes[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return low
 
 
 def _details(
@@ -203,7 +204,7 @@ def _next_scale(
 
 
 def _repeated(bands: list[Integers], size: Size) -> Floats:
-    """Squashed seeds for each of the next scale's cells that lie on them, with a margin; float32 (3, 3, h + 4, w + 4)."""
+    """Squashed seeds for each of the next scale's cells that lie on them, with a margin; float32 (3, 3, h+4, w+4)."""
     height, width = size
     out = np.zeros((COLOURS, len(BANDS), height + 2 * MARGIN, width + 2 * MARGIN), dtype=np.float32)
     for number, band in enumerate(bands):

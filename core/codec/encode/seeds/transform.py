@@ -1,6 +1,6 @@
-"""Pixels to wavelet coefficients in opponent colours: what seeds are rounded from. Floats; an encoder may do as it likes.
+"""Pixels to wavelet coefficients in opponent colours: what seeds are rounded from.
 
-core.codec.format.seeds.arithmetic has the way back.
+In floats: an encoder may do as it likes. core.codec.format.seeds.arithmetic has the way back.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ def coefficients_of(pixels: Pixels) -> Coefficients:
 
 
 def opponent(pixels: Pixels) -> Floats:
-    """Pixels (height, width, 1 or 3) as planes around zero, float32 (1 or 3, height, width). Grey is brightness only."""
+    """Pixels (height, width, 1 or 3) as planes around zero, float32 (1 or 3, height, width). Grey is all brightness."""
     centred = pixels.transpose(2, 0, 1) / np.float32(255) - np.float32(0.5)
     if len(centred) == 1:
         return np.asarray(centred * np.float32(3**0.5), dtype=np.float32)
-    return np.einsum("dc,chw->dhw", np.array(OPPONENT, dtype=np.float32), centred)
+    planes: Floats = np.einsum("dc,chw->dhw", np.array(OPPONENT, dtype=np.float32), centred)
+    return planes
 
 
 def split(planes: Floats) -> tuple[Floats, tuple[Floats, Floats, Floats]]:
