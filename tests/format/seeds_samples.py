@@ -150,6 +150,7 @@ def _random_alpha(rng: np.random.Generator, size: Size) -> Pixels:
         rng.integers(0, 256, size),
         rng.choice([0, 255], size),
         (3 * rows + 5 * columns) % 256,
+        rng.choice([168, 199, 200, 232], size),
     )
     return planes[int(rng.integers(len(planes)))].astype(np.uint8)
 

@@ -13,7 +13,7 @@ import pytest
 from regrow.core.codec.format.seeds import model as models
 from regrow.core.codec.format.seeds.bundle import SeedsHeader, write_seeds_bundle
 from regrow.core.codec.format.seeds.model import load_model
-from tests.format import seeds_decoder, seeds_vectors
+from tests.format import seeds_decoder, seeds_decoder_coder, seeds_vectors
 from tests.format.compare_seeds import compare, decoders
 from tests.format.seeds_samples import (
     decode_by,
@@ -100,3 +100,12 @@ def test_a_released_model_is_read_by_the_independent_decoder() -> None:
     model, theirs = load_model(data), seeds_decoder.read_model(data)
     assert (theirs.channels, theirs.coarse.updates) == (model.channels, model.coarse_steps)
     assert hashlib.sha256(data).hexdigest() in DOCUMENT, "FORMAT.md, 7.2, tells the digest of each released model"
+
+
+def test_alpha_at_the_edge_of_unrest() -> None:
+    """Neighbours that differ by 31, 32 and 33 are of different classes."""
+    alpha = np.random.default_rng(0).choice([168, 199, 200, 232], (24, 24)).astype(np.uint8)
+    writer = seeds_vectors.Writer()
+    seeds_vectors.write_alpha(writer, alpha)
+    coder = seeds_decoder_coder.Coder(seeds_vectors.encode(writer.starts, writer.frequencies))
+    np.testing.assert_array_equal(seeds_decoder_coder.read_alpha(coder, 24, 24), alpha)
