@@ -14,7 +14,7 @@ from regrow.api.cache import ByteCache
 from regrow.core.codec.decode.animation import AnimationKind, write_animation
 from regrow.core.codec.decode.decoder import decode_bundle
 from regrow.core.codec.decode.view import View
-from regrow.core.codec.format.bundle import Bundle, read_bundle
+from regrow.core.codec.format.bundle import AnyBundle, read_bundle
 from regrow.core.codec.images import ImageLimits
 from regrow.core.codec.picture_files import FileKind, write_picture
 from regrow.core.errors import BlobNotFound, JobFailed, JobNotFinished, JobNotFound
@@ -33,7 +33,7 @@ class StoredBundle:
     """A job's bundle. data: the file's bytes; parsed: what they mean; digest: their SHA-256, hexadecimal."""
 
     data: bytes
-    parsed: Bundle
+    parsed: AnyBundle
     digest: str
 
 

@@ -1,4 +1,4 @@
-"""The fast decoder, made ready beside the API's start, so that the first picture need not wait for it."""
+"""The fast decoders, made ready beside the API's start, so that the first picture need not wait for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 
-from regrow.core.codec.decode.growing import warm_up
+from regrow.core.codec.decode.warm_up import warm_up
 from regrow.core.errors import ServiceUnavailable
 
 log = logging.getLogger("regrow.api")

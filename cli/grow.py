@@ -37,7 +37,7 @@ def grow(
         raise type(error)(f"{bundle}: {error}") from error
     header = parsed.header
     size = f"{scale * header.width}×{scale * header.height}"
-    print(f"{printable(target)}: {size}, from the seed to step {header.rollout.steps}", file=words_for(target))
+    print(f"{printable(target)}: {size}, from the seed to step {header.steps}", file=words_for(target))
 
 
 def _kind_of(target: Path) -> AnimationKind:

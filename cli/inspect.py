@@ -10,7 +10,7 @@ import typer
 
 from regrow.cli.files import Force, is_stream, read_image, refuse_unwritable, words_for, write_whole
 from regrow.cli.inspect_facts import Facts, facts_of
-from regrow.core.codec.format.bundle import Bundle, read_bundle
+from regrow.core.codec.format.bundle import AnyBundle, read_bundle
 from regrow.core.errors import BundleError, InvalidSettings
 
 
@@ -44,7 +44,7 @@ def inspect(
         _show(facts, words_for(map_file))
 
 
-def _write_map(bundle: Bundle, target: Path, original: Path | None, *, force: bool) -> None:
+def _write_map(bundle: AnyBundle, target: Path, original: Path | None, *, force: bool) -> None:
     from regrow.cli.inspect_map import draw_map
 
     picture = None if original is None else read_image(original)[0]

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from regrow.core.codec.decode import decode_bundle
-from regrow.core.codec.format.bundle import Bundle
+from regrow.core.codec.format.bundle import AnyBundle
 from regrow.core.codec.images import Picture, Pixels
 from regrow.core.codec.quality import psnr_from_mse
 from regrow.core.errors import InvalidSettings
@@ -23,13 +23,13 @@ _MARGIN, _TITLE, _SCALE = 16, 30, 52
 _INK, _PAPER = (28, 31, 33), (255, 255, 255)
 
 
-def sizes_of(bundle: Bundle) -> Values:
-    """Bytes of each patch, its head among them; float64 (rows, columns)."""
+def sizes_of(bundle: AnyBundle) -> Values:
+    """Bytes of each patch's payload; float64 (rows, columns)."""
     grid = bundle.header.grid
     return np.array([len(payload) for payload in bundle.payloads], dtype=np.float64).reshape(grid.rows, grid.columns)
 
 
-def psnrs_of(bundle: Bundle, original: Picture) -> Values:
+def psnrs_of(bundle: AnyBundle, original: Picture) -> Values:
     """PSNR of each patch in dB; float64 (rows, columns). Raises InvalidSettings where the pictures do not match."""
     header = bundle.header
     ours, theirs = (header.width, header.height, header.visible), (original.width, original.height, original.channels)
@@ -47,7 +47,7 @@ def psnrs_of(bundle: Bundle, original: Picture) -> Values:
     return np.array(psnrs).reshape(header.grid.rows, header.grid.columns)
 
 
-def draw_map(bundle: Bundle, original: Picture | None) -> Picture:
+def draw_map(bundle: AnyBundle, original: Picture | None) -> Picture:
     """A panel of bytes per patch; with the original, a second one of PSNR per patch. Raises InvalidSettings."""
     panels = [_panel(sizes_of(bundle), "bytes per patch")]
     if original is not None:

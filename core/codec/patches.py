@@ -4,11 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from regrow.core.codec.images import Picture, Pixels
+
+
+class Grid(Protocol):
+    """The patches of a picture in rows and columns, numbered row by row."""
+
+    @property
+    def rows(self) -> int:
+        """Patches from top to bottom."""
+        ...
+
+    @property
+    def columns(self) -> int:
+        """Patches from left to right."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Patches in all."""
+        ...
+
+    def origin(self, index: int) -> tuple[int, int]:
+        """Row and column of the patch's top-left pixel."""
+        ...
+
+    def extent(self, index: int) -> tuple[int, int]:
+        """Height and width of the part of the patch that lies in the picture."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +88,8 @@ def to_bytes(patch: npt.NDArray[np.float32]) -> Pixels:
     return np.rint(patch * 255).astype(np.uint8).transpose(1, 2, 0)
 
 
-def paste(pixels: Pixels, grid: PatchGrid, index: int, patch: Pixels, corner: tuple[int, int] = (0, 0)) -> None:
-    """Write those pixels of one patch, uint8 (channels, size, size), that lie in a part of the picture.
+def paste(pixels: Pixels, grid: Grid, index: int, patch: Pixels, corner: tuple[int, int] = (0, 0)) -> None:
+    """Write those pixels of one patch, uint8 (channels, height, width), that lie in a part of the picture.
 
     pixels: the part, uint8 (height, width, channels). corner: row and column of its top-left pixel in the picture.
     """

@@ -20,7 +20,7 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.rule import RuleShape
 from regrow.core.jobs.documents import JobKeys
 from regrow.core.jobs.lifecycle import Jobs
-from tests.bundles import random_bundle
+from tests.bundles import random_bundle, random_seeds_bundle
 from tests.jobs import accept, backend_at, finish_fitting, job_document
 
 DATA = random_bundle(90, 130)
@@ -254,6 +254,25 @@ def test_a_bundle_that_is_sent_along_is_regrown(client: httpx.Client) -> None:
     answer = client.post("/decode", content=DATA, params={"kind": "webp", "crop": "10,10,50,50"})
     assert answer.headers["content-type"] == "image/webp"
     assert (_pixels(answer) == WHOLE[10:60, 10:60]).all()
+
+
+def test_a_picture_of_seeds_has_all_views(client: httpx.Client, jobs: Jobs) -> None:
+    data = random_seeds_bundle(65, 71)
+    bundle, whole, fresh = read_bundle(data), decode(data).picture.pixels, _succeed(jobs, data)
+    assert (_pixels(client.get(f"/decode/{fresh}.png")) == whole).all()
+    assert (_pixels(client.get(f"/decode/{fresh}.webp", params={"crop": "30,30,20,10"})) == whole[30:40, 30:50]).all()
+    early = decode_bundle(bundle, View(step=5)).picture.pixels
+    assert (_pixels(client.get(f"/decode/{fresh}.png", params={"step": 5})) == early).all()
+    beyond = client.get(f"/decode/{fresh}.png", params={"step": bundle.header.steps + 1})
+    assert (beyond.status_code, beyond.json()["type"]) == (422, "/problems/invalid-option")
+    animation = Image.open(io.BytesIO(client.get(f"/decode/{fresh}.webp", params={"animate": True}).content))
+    assert animation.n_frames > 2
+    animation.seek(animation.n_frames - 1)
+    assert (np.asarray(animation.convert("RGB")) == whole).all()
+    assert client.get(f"/decode/{fresh}.gif").headers["content-type"] == "image/gif"
+    assert (_pixels(client.post("/decode", content=data)) == whole).all()
+    refused = client.post("/decode", content=data[:-1])
+    assert (refused.status_code, refused.json()["type"]) == (422, "/problems/damaged-bundle")
 
 
 @pytest.mark.parametrize(

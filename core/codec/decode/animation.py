@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from regrow.core.codec.decode.decoder import decode_bundle
-from regrow.core.codec.decode.view import Box, View
-from regrow.core.codec.format.bundle import Bundle
+from regrow.core.codec.decode.decoder import decode_steps
+from regrow.core.codec.decode.view import Box
+from regrow.core.codec.format.bundle import AnyBundle
 from regrow.core.codec.images import Picture
 from regrow.core.codec.picture_files import flat_image, image_of
 from regrow.core.errors import InvalidSettings
@@ -49,17 +49,16 @@ _OPTIONS: dict[AnimationKind, dict[str, Any]] = {
 def shown_steps(steps: int) -> list[int]:
     """The steps after the seed that are shown: all of them, or MOST_FRAMES spread evenly.
 
-    Ascending; each costs a growth from the seed."""
+    Ascending; each may cost a growth from the seed."""
     return sorted({round(step) for step in np.linspace(1, steps, min(steps, MOST_FRAMES))})
 
 
-def frames(bundle: Bundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
+def frames(bundle: AnyBundle, crop: Box | None = None, scale: int = 1) -> Iterator[Picture]:
     """The seed as a picture, then the picture at each of `shown_steps`. Raises DamagedBundle, InvalidSettings."""
-    for step in (0, *shown_steps(bundle.header.rollout.steps)):
-        yield decode_bundle(bundle, View(crop, step, scale)).picture
+    return decode_steps(bundle, (0, *shown_steps(bundle.header.steps)), crop, scale)
 
 
-def write_animation(bundle: Bundle, kind: AnimationKind, crop: Box | None = None, scale: int = 1) -> bytes:
+def write_animation(bundle: AnyBundle, kind: AnimationKind, crop: Box | None = None, scale: int = 1) -> bytes:
     """An endless animation. Raises DamagedBundle, InvalidSettings.
 
     GIF: each frame in the 256 colours that suit it best, over white. WebP: every frame as it is, alpha included;
@@ -69,7 +68,7 @@ def write_animation(bundle: Bundle, kind: AnimationKind, crop: Box | None = None
     width, height = (crop.width, crop.height) if crop else (header.width, header.height)
     if scale * max(width, height) > LONGEST_SIDE:
         raise InvalidSettings(f"{scale} times {width}×{height} is over {LONGEST_SIDE} pixels a side")
-    steps, buffer = shown_steps(header.rollout.steps), io.BytesIO()
+    steps, buffer = shown_steps(header.steps), io.BytesIO()
     if width * height * scale**2 * (1 + len(steps)) > MOST_PIXELS:
         raise InvalidSettings(f"scale: the frames of an animation have at most {MOST_PIXELS:,} pixels in all")
     images = (_frame(picture, kind) for picture in frames(bundle, crop, scale))

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.core.codec.images import Pixels
-from regrow.core.codec.patches import PatchGrid
+from regrow.core.codec.patches import Grid
 
 _GREY = 128
 
 
-def conceal(pixels: Pixels, grid: PatchGrid, damaged: Sequence[int]) -> None:
+def conceal(pixels: Pixels, grid: Grid, damaged: Sequence[int]) -> None:
     """Fill the damaged patches of pixels (height, width, channels) in place.
 
     A pixel becomes the mean of the nearest sound pixel above, below, left and right, weighted by nearness. Where many
@@ -32,7 +32,7 @@ def conceal(pixels: Pixels, grid: PatchGrid, damaged: Sequence[int]) -> None:
         edge = sorted({other for number in edge for other in _neighbours(grid, number).values() if other in lost})
 
 
-def _neighbours(grid: PatchGrid, index: int) -> dict[tuple[int, int], int]:
+def _neighbours(grid: Grid, index: int) -> dict[tuple[int, int], int]:
     """The patches beside one, by their direction (down, right)."""
     row, column = divmod(index, grid.columns)
     return {
@@ -42,12 +42,12 @@ def _neighbours(grid: PatchGrid, index: int) -> dict[tuple[int, int], int]:
     }
 
 
-def _sound_sides(grid: PatchGrid, index: int, lost: set[int]) -> list[tuple[int, int]]:
+def _sound_sides(grid: Grid, index: int, lost: set[int]) -> list[tuple[int, int]]:
     """The directions (down, right) in which a sound patch lies."""
     return [side for side, other in _neighbours(grid, index).items() if other not in lost]
 
 
-def _fill(pixels: Pixels, grid: PatchGrid, index: int, sides: list[tuple[int, int]]) -> None:
+def _fill(pixels: Pixels, grid: Grid, index: int, sides: list[tuple[int, int]]) -> None:
     (top, left), (height, width) = grid.origin(index), grid.extent(index)
     inside = (slice(top, top + height), slice(left, left + width))
     total = np.zeros((height, width, pixels.shape[2]))

@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from regrow.core.codec.format.bundle import Bundle, OnDamage
-from regrow.core.codec.format.fixed_point import IntegerRule, Integers, Scales, grow, integer_seed, visible_pixels
+from regrow.core.codec.format.fixed_point import IntegerRule, Integers, grow, integer_seed, visible_pixels
 from regrow.core.codec.images import Pixels
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
-from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import DamagedBundle
 
 PATCHES_AT_ONCE = 512
@@ -52,15 +51,8 @@ def fast_grower() -> Grower:
     return grow_batch
 
 
-def warm_up() -> None:
-    """Import and compile the fast grower, so that the first picture need not wait for it."""
-    shape = RuleShape(4, 2)
-    rule = IntegerRule(np.zeros(shape.parameters, dtype=np.int8), Scales(64, 12, 12, 0))
-    fast_grower()(shape, [rule], integer_seed(SeedKind.SCAFFOLD, shape, 40), Rollout(1))
-
-
 def grow_patches(
-    bundle: Bundle, indices: Sequence[int], on_damage: OnDamage, grower: Grower, rollout: Rollout
+    bundle: Bundle, indices: Sequence[int], *, on_damage: OnDamage, grower: Grower, rollout: Rollout
 ) -> Iterator[tuple[int, Pixels | None]]:
     """The patches of these numbers, each with its pixels (visible, size, size), in any order.
 

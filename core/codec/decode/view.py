@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regrow.core.codec.format.bundle import BundleHeader
+from regrow.core.codec.format.bundle import AnyHeader
 from regrow.core.errors import InvalidSettings
 
 LARGEST_SCALE = 64
@@ -42,19 +42,19 @@ class View:
     step: int | None = None
     scale: int = 1
 
-    def box(self, header: BundleHeader) -> Box:
+    def box(self, header: AnyHeader) -> Box:
         """The part of a bundle's picture that is shown."""
         return self.crop or Box(0, 0, header.width, header.height)
 
-    def refuse_impossible(self, header: BundleHeader) -> None:
+    def refuse_impossible(self, header: AnyHeader) -> None:
         """Raises InvalidSettings where a picture of such a bundle has no such view."""
         box = self.box(header)
         if min(box.x, box.y) < 0 or min(box.width, box.height) < 1:
             raise InvalidSettings("crop: x and y must be at least 0, width and height at least 1")
         if box.x + box.width > header.width or box.y + box.height > header.height:
             raise InvalidSettings(f"crop: reaches beyond the picture, which has {header.width}×{header.height} pixels")
-        if self.step is not None and not 0 <= self.step <= header.rollout.steps:
-            raise InvalidSettings(f"step: must be from 0 to {header.rollout.steps}, not {self.step}")
+        if self.step is not None and not 0 <= self.step <= header.steps:
+            raise InvalidSettings(f"step: must be from 0 to {header.steps}, not {self.step}")
         if not 1 <= self.scale <= LARGEST_SCALE:
             raise InvalidSettings(f"scale: must be from 1 to {LARGEST_SCALE}, not {self.scale}")
         if box.width * box.height * self.scale**2 > MOST_PIXELS:

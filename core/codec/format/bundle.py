@@ -1,6 +1,7 @@
 """The bundle (`.gnca`): bytes to payloads and back, as docs/FORMAT.md specifies. Version 1.
 
-Reading checks everything before anything is allocated for it. The version byte picks the parser.
+Reading checks everything before anything is allocated for it. The version byte picks the parser, and the profile byte
+that of the version. What is here but `read_bundle` is of the profile `rules`; `seeds` has a package of its own.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from typing import Literal
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.format.fixed_point import IntegerRule
 from regrow.core.codec.format.payload import preset_of, read_payload
+from regrow.core.codec.format.seeds import bundle as seeds
+from regrow.core.codec.format.seeds.bundle import SeedsBundle, SeedsHeader
+from regrow.core.codec.format.seeds.model import released_model
 from regrow.core.codec.patches import PatchGrid
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
@@ -22,6 +26,7 @@ from regrow.core.errors import DamagedBundle, InvalidSettings, NotABundle, Unsup
 
 MAGIC = b"GNCA"
 VERSION = 1
+PROFILE = 0
 MAX_SIDE = 16_384
 MAX_PATCHES = 200_000
 MAX_PRESETS = 7
@@ -31,6 +36,7 @@ OnDamage = Literal["refuse", "conceal"]
 
 # magic, version, profile, prior, coding, patch size, presets, steps, width, height
 _HEADER = struct.Struct("<4sBBBBBBHHH")
+_PROFILE_PLACE = 5
 _FIRE = struct.Struct("<HI")
 _PRESET = struct.Struct("<BB")
 _CRC = struct.Struct("<I")
@@ -71,6 +77,11 @@ class BundleHeader:
         """Channels of the picture: 1 (grey), 3 (RGB) or 4 (RGB and alpha)."""
         return self.presets[0].visible
 
+    @property
+    def steps(self) -> int:
+        """Of the picture's growth."""
+        return self.rollout.steps
+
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
@@ -96,6 +107,11 @@ class Bundle:
             return read_payload(self.payloads[index], self.shape(index), self.header.coder)
         except DamagedBundle as error:
             raise DamagedBundle(f"patch {index}: {error}") from error
+
+
+AnyHeader = BundleHeader | SeedsHeader
+AnyBundle = Bundle | SeedsBundle
+"""Of either profile."""
 
 
 def encodable_fire_rate(fire_rate: float) -> float:
@@ -129,7 +145,7 @@ def write_bundle(header: BundleHeader, payloads: Sequence[bytes]) -> bytes:
     head = _HEADER.pack(
         MAGIC,
         VERSION,
-        0,  # profile: one rule per patch
+        PROFILE,
         0,  # prior: none
         _CODER_CODES[header.coder]
         | _SEED_CODES[header.seed] << 2
@@ -148,7 +164,7 @@ def write_bundle(header: BundleHeader, payloads: Sequence[bytes]) -> bytes:
     return head + table + _CRC.pack(zlib.crc32(head + table)) + b"".join(payloads)
 
 
-def read_bundle(data: bytes, on_damage: OnDamage = "refuse") -> Bundle:
+def read_bundle(data: bytes, on_damage: OnDamage = "refuse") -> AnyBundle:
     """Parse a bundle, and check all but what the payloads say.
 
     on_damage: "conceal" tolerates damage to payloads, and payloads missing at the end, and tells of it. Raises
@@ -164,7 +180,22 @@ def read_bundle(data: bytes, on_damage: OnDamage = "refuse") -> Bundle:
     return parser(data, on_damage)
 
 
-def _parse_version_1(data: bytes, on_damage: OnDamage) -> Bundle:
+def _parse_version_1(data: bytes, on_damage: OnDamage) -> AnyBundle:
+    if len(data) <= _PROFILE_PLACE:
+        raise DamagedBundle("the bundle ends inside its header")
+    parser = _PROFILES.get(data[_PROFILE_PLACE])
+    if parser is None:
+        raise UnsupportedBundle(f"profile {data[_PROFILE_PLACE]} is not known: this decoder knows {list(_PROFILES)}")
+    return parser(data, on_damage)
+
+
+def _parse_seeds(data: bytes, on_damage: OnDamage) -> SeedsBundle:
+    bundle = seeds.parse_seeds(data, conceal=on_damage == "conceal")
+    released_model(bundle.header.model)
+    return bundle
+
+
+def _parse_rules(data: bytes, on_damage: OnDamage) -> Bundle:
     header, header_end = _parse_header(data)
     table_end = header_end + header.grid.count * _TABLE_ENTRY.size
     if len(data) < table_end + _CRC.size:
@@ -192,10 +223,9 @@ def _parse_header(data: bytes) -> tuple[BundleHeader, int]:
     """The header, and where it ends."""
     if len(data) < _HEADER.size:
         raise DamagedBundle("the bundle ends inside its header")
-    _, _, profile, prior, coding, size, presets, steps, width, height = _HEADER.unpack_from(data)
+    _, _, _, prior, coding, size, presets, steps, width, height = _HEADER.unpack_from(data)
     coder, seed, visible = coding & 3, coding >> 2 & 3, coding >> 4 & 7
     for name, value, known in (
-        ("profile", profile, (0,)),
         ("prior", prior, (0,)),
         ("coder", coder, _CODERS_BY_CODE),
         ("seed kind", seed, _SEEDS_BY_CODE),
@@ -225,4 +255,5 @@ def _parse_header(data: bytes) -> tuple[BundleHeader, int]:
     return header, end
 
 
-_PARSERS: dict[int, Callable[[bytes, OnDamage], Bundle]] = {VERSION: _parse_version_1}
+_PROFILES: dict[int, Callable[[bytes, OnDamage], AnyBundle]] = {PROFILE: _parse_rules, seeds.PROFILE: _parse_seeds}
+_PARSERS = {VERSION: _parse_version_1}

@@ -15,7 +15,7 @@ from regrow.core.codec.decode.animation import frames
 from regrow.core.codec.format.bundle import read_bundle
 from regrow.core.codec.rule import RuleShape
 from regrow.core.errors import BundleError, InvalidSettings
-from tests.bundles import random_bundle
+from tests.bundles import random_bundle, random_seeds_bundle
 
 
 def _grow(*arguments: str | Path) -> str:
@@ -67,6 +67,17 @@ def test_a_webp_holds_every_step_as_it_is_seen(tmp_path: Path, visible: int) -> 
         seen = picture.pixels[..., 3:] > 0 if visible == 4 else True
         assert (shown == picture.pixels).all(where=seen)
         assert (shown[..., -1] == picture.pixels[..., -1]).all(), "alpha, and grey"
+
+
+def test_seeds_grow_scale_by_scale(tmp_path: Path) -> None:
+    bundle, target = tmp_path / "x.gnca", tmp_path / "growth.webp"
+    data = random_seeds_bundle(30, 20)
+    bundle.write_bytes(data)
+    steps = read_bundle(data).header.steps
+    assert f"20×30, from the seed to step {steps}" in _grow(bundle, "-o", target)
+    animation = Image.open(target)
+    animation.seek(animation.n_frames - 1)
+    assert (np.asarray(animation.convert("RGB")) == decode(data).picture.pixels).all()
 
 
 def test_the_name_is_the_bundles_unless_it_is_given(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from regrow.core.codec.quality import PSNR_OF_EQUAL_PICTURES
 from regrow.core.codec.rollout import Rollout
 from regrow.core.codec.rule import RuleShape
 from regrow.core.errors import BundleError, InvalidSettings, RegrowError, UnsupportedImage
-from tests.bundles import SHAPE, random_bundle
+from tests.bundles import SHAPE, random_bundle, random_seeds_bundle
 
 SHAPES = (Preset.MICRO.shape(), SHAPE)
 
@@ -47,7 +47,8 @@ def test_all_parts_add_up_to_the_file(bundle: Path) -> None:
     parts = facts["bytes_of_parts"]
     assert (parts["header"], parts["table"], parts["checksums"], parts["patch_heads"]) == (20, 12, 28, 36)
     assert facts["bytes_per_patch"]["mean"] == pytest.approx(facts["payload_bytes"] / 6)
-    assert (facts["version"], facts["coder"], facts["seed"], facts["steps"]) == (1, "ans", "scaffold", 4)
+    assert (facts["version"], facts["profile"], facts["coder"], facts["seed"]) == (1, "rules", "ans", "scaffold")
+    assert facts["steps"] == 4
 
 
 def test_a_fire_rate_takes_six_bytes_of_the_header() -> None:
@@ -55,6 +56,23 @@ def test_a_fire_rate_takes_six_bytes_of_the_header() -> None:
     facts = facts_of(read_bundle(data), len(data))
     assert facts["fire_rate"] == 0.5
     assert facts["bytes_of_parts"]["header"] == 16 + 6 + 2
+
+
+def test_a_bundle_of_seeds_says_what_it_is_made_of(tmp_path: Path) -> None:
+    path = tmp_path / "x.gnca"
+    path.write_bytes(random_seeds_bundle(65, 71))
+    facts = json.loads(_inspect(path, "--json"))
+    assert (facts["profile"], facts["model"], facts["levels"], facts["patches"]) == ("seeds", 1, 3, 4)
+    assert (facts["longest_patch_side"], facts["quantisation_step"]) == (36, "1/8.724 of the range of pixels")
+    assert facts["bytes"] == path.stat().st_size == sum(facts["bytes_of_parts"].values())
+    parts = facts["bytes_of_parts"]
+    assert (parts["header"], parts["table"], parts["checksums"]) == (11, 12, 15)
+    assert parts["seeds"] == facts["payload_bytes"]
+    assert "quantisation step" in _inspect(path, "--map", tmp_path / "map.png")
+    assert Image.open(tmp_path / "map.png").width > 200
+    path.write_bytes(random_seeds_bundle(8, 8))
+    parts = json.loads(_inspect(path, "--json"))["bytes_of_parts"]
+    assert (parts["header"], parts["table"], parts["checksums"]) == (11, 0, 3)
 
 
 def test_presets_are_named_and_counted(bundle: Path) -> None:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from regrow.core.codec.format.seeds.arithmetic import STEP_CODES
-from regrow.core.codec.format.seeds.geometry import PATCH_SIZES, Tiling
+from regrow.core.codec.format.seeds.geometry import PATCH_SIZES, Tiling, levels_of
+from regrow.core.codec.format.seeds.model import released_model
 from regrow.core.errors import DamagedBundle, InvalidSettings, UnsupportedBundle
 
 MAGIC, VERSION, PROFILE = b"GNCA", 1, 1
@@ -42,6 +43,23 @@ class SeedsHeader:
     def tiling(self) -> Tiling:
         """Where each patch lies in the picture."""
         return Tiling(self.height, self.width, self.longest)
+
+    @property
+    def grid(self) -> Tiling:
+        """The same, by the name that it has in all profiles."""
+        return self.tiling
+
+    @property
+    def visible(self) -> int:
+        """Channels of the picture, by the name that they have in all profiles."""
+        return self.channels
+
+    @property
+    def steps(self) -> int:
+        """Of the longest growth of a patch; each new scale is a step, too. Raises UnsupportedBundle."""
+        model, tiling = released_model(self.model), self.tiling
+        levels = levels_of((-(-self.height // tiling.rows), -(-self.width // tiling.columns)))
+        return levels * (model.coarse_steps + 1) + model.fine_steps
 
 
 @dataclass(frozen=True, slots=True)
