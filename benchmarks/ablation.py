@@ -1,7 +1,7 @@
 """`regrow bench ablation`: what each part of the profile `seeds` is worth, in per cent of bytes at equal PSNR.
 
-Models without a part learn as long as one that has all of them, from the same photos, in the same order. They are compared
-as they are while they learn: in floats, one pass, sizes as ideal code lengths and the smallest bundle's overhead.
+Models without a part learn as long as one that has all of them, from the same photos, in the same order. They are
+compared as they are while they learn: in floats, one pass, sizes as ideal code lengths and the least overhead there is.
 """
 
 from __future__ import annotations

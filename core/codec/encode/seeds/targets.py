@@ -43,22 +43,27 @@ Try = Callable[[int, int, int], Trial]
 """Searches the picture at a step's code with so many sweeps and with so much care."""
 
 
-def trial_for_psnr(attempt: Try, target: float, sweeps: int) -> Trial:
+def trial_for_psnr(attempt: Try, target: float, most_sweeps: int) -> Trial:
     """The smallest that is as good as asked for; the best there is where none is.
 
-    The coarsest step that will do, and, where that leaves something over, as little care as will do.
+    The coarsest step that will do, and, where that leaves something over, as little care as will do. A picture of few
+    bytes may jump over the target: each seed is worth more than CLOSE.
     """
+    tried: list[Trial] = []
 
     def missing(code: int, sweeps: int, care: int = CARES) -> float:
-        return attempt(code, sweeps, care).psnr - target
+        trial = attempt(code, sweeps, care)
+        if sweeps == most_sweeps:
+            tried.append(trial)
+        return trial.psnr - target
 
     _, code = _bracket(partial(missing, sweeps=1), DB_PER_CODE, FIRST_CODE, CLOSE)
-    if sweeps > 1:
-        _, code = _bracket(partial(missing, sweeps=sweeps), DB_PER_CODE, code, CLOSE)
-    care = CARES
-    if missing(code, sweeps) > CLOSE[1]:
-        _, care = _bracket(partial(missing, code, sweeps), DB_PER_CARE, CARES - 2, CLOSE, (CARES // 2, CARES))
-    return attempt(code, sweeps, care)
+    if most_sweeps > 1:
+        _, code = _bracket(partial(missing, sweeps=most_sweeps), DB_PER_CODE, code, CLOSE)
+    if missing(code, most_sweeps) > CLOSE[1]:
+        _bracket(partial(missing, code, most_sweeps), DB_PER_CARE, CARES - 2, CLOSE, (CARES // 2, CARES))
+    met = [trial for trial in tried if trial.psnr >= target]
+    return min(met, key=lambda trial: trial.bytes) if met else max(tried, key=lambda trial: trial.psnr)
 
 
 def trial_for_bytes(attempt: Try, limit: int, sweeps: int) -> Trial:
