@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from regrow.core.codec.decode.seeds import law_kernels, symbol_kernels
+from regrow.core.codec.decode.seeds import activation, law_kernels, symbol_kernels
 from regrow.core.codec.decode.seeds.law_kernels import (
     MARGIN,
     answer,
@@ -80,7 +80,7 @@ class _Reader:
             raise_failure(symbol_kernels.NOT_AT_END)
 
 
-_SOURCES = digest(law_kernels, symbol_kernels, dense, vectors)
+_SOURCES = digest(activation, law_kernels, symbol_kernels, dense, vectors)
 
 
 def _read_alpha_with(sources: str) -> Callable[..., int]:

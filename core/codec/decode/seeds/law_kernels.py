@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from regrow.core.codec.decode.seeds.activation import activate
 from regrow.core.codec.format.seeds.arithmetic import MANTISSAS, STEPS_PER_OCTAVE, step_parts, told_level, told_step
 from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_LIMIT
 from regrow.core.codec.format.seeds.laws import MEAN_LIMIT
@@ -119,23 +120,13 @@ def front_rows(front, size):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, error_model="numpy")
-def _activate(sums, bias, shift):  # type: ignore[no-untyped-def]
-    """A hidden layer's sums (places, units) to whole numbers from 0 to INPUT_LIMIT, in place."""
-    half, bits = np.int32((1 << shift) >> 1), np.int32(shift)
-    for i in range(sums.shape[0]):
-        for j in range(sums.shape[1]):
-            total = (np.int32(sums[i, j] + bias[j]) + half) >> bits
-            sums[i, j] = np.float32(max(np.int32(0), min(np.int32(INPUT_LIMIT), total)))
-
-
-@njit(nogil=True, error_model="numpy")
 def answer(network, places):  # type: ignore[no-untyped-def]
     """The sums of the last layer, without bias, for so many rows of network.inputs, into network.out."""
     inputs, first, second = network.inputs[:places], network.first_out[:places], network.second_out[:places]
     product(inputs, network.first, first)
-    _activate(first, network.first_bias, network.shifts[0])
+    activate(first, network.first_bias, network.shifts[0])
     product(first, network.second, second)
-    _activate(second, network.second_bias, network.shifts[1])
+    activate(second, network.second_bias, network.shifts[1])
     product(second, network.last, network.out[:places])
 
 

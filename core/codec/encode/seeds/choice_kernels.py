@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-from regrow.core.codec.decode.seeds import law_kernels
+from regrow.core.codec.decode.seeds import activation, law_kernels
 from regrow.core.codec.decode.seeds.law_kernels import (
     MARGIN,
     answer,
@@ -97,7 +97,7 @@ def _scatter(row, column, own, others, slopes, planes, parent):  # type: ignore[
         parent[row + MARGIN + _AROUND[k, 0], column + MARGIN + _AROUND[k, 1]] += slopes[place + k]
 
 
-_SOURCES = digest(law_kernels, cost_kernels, range_encoder, dense, vectors)
+_SOURCES = digest(activation, law_kernels, cost_kernels, range_encoder, dense, vectors)
 
 
 def _choose_details_with(sources: str) -> Callable[..., float]:
