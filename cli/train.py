@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Learn a model of the profile seeds. Stopped, it goes on where it was when the command is given again.
 
-    Nothing encodes with a model yet.
+    Bundles name a model by its id: those that this release knows are part of it, and no other can be used.
     """
     from regrow.core.codec.learn.export import export  # torch takes seconds to import
     from regrow.core.codec.learn.photos import learned_from, load_photos

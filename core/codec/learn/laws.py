@@ -39,7 +39,7 @@ class Law(nn.Module):
 
 @functools.lru_cache(maxsize=4)
 def _squash_table(device: torch.device) -> Tensor:
-    return torch.from_numpy(squash_table()).to(device) * UNIT
+    return torch.from_numpy(squash_table().copy()).to(device) * UNIT
 
 
 def squash(seeds: Tensor) -> Tensor:
