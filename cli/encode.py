@@ -19,6 +19,8 @@ from regrow.cli.options import (
     EffortOption,
     MaxBytesOption,
     PresetOption,
+    ProfileOption,
+    QualityOption,
     SeedNumberOption,
     SeedOption,
     TargetPsnrOption,
@@ -29,7 +31,7 @@ from regrow.cli.pictures import Chosen, Recursive, choose
 from regrow.core.codec import encode as codec
 from regrow.core.codec.encode import EncodeProgress
 from regrow.core.codec.encode.effort import advice, with_default_effort
-from regrow.core.codec.encode.plan import grid_of, refuse_impossible
+from regrow.core.codec.encode.pricing import refuse_impossible, units_of
 from regrow.core.codec.encode.report import Report, make_report
 from regrow.core.codec.images import Picture
 from regrow.core.codec.options import settings_of
@@ -55,6 +57,8 @@ def encode(
             help="The bundle (- for standard output); a folder for several, for folders, or if it ends in /",
         ),
     ] = None,
+    profile: ProfileOption = None,
+    quality: QualityOption = None,
     preset: PresetOption = None,
     effort: EffortOption = None,
     seed: SeedOption = None,
@@ -71,8 +75,15 @@ def encode(
     An image that cannot be encoded costs a line, and exit code 1 at the end; the others are done.
     """
     refuse_preset_with_target(preset, target_psnr, max_bytes)
-    options = {"preset": preset, "effort": effort, "seed": seed, "seed_number": seed_number, "coder": coder}
-    asked = Asked(settings_of({**options, "target_psnr": target_psnr, "max_bytes": max_bytes}), effort)
+    options: dict[str, object] = {
+        "profile": profile,
+        "quality": quality,
+        "preset": preset,
+        "effort": effort,
+        "seed": seed,
+    }
+    options |= {"seed_number": seed_number, "coder": coder, "target_psnr": target_psnr, "max_bytes": max_bytes}
+    asked = Asked(settings_of(options), effort)
     chosen = choose(images, recursive=recursive)
     chosen.tell()
     targets = _targets(chosen, output)
@@ -168,7 +179,7 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
     settings = asked.settings_for(picture)
     if asked.effort is None:
         complain(f"{image}: {advice(picture, settings)}")
-    start, total = time.monotonic(), grid_of(picture).count
+    start, total = time.monotonic(), units_of(picture, settings)
     bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
 
     def show(progress: EncodeProgress) -> None:
@@ -182,7 +193,6 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
         picture,
         settings,
         encoded,
-        patches=total,
         original_bytes=original_bytes,
         patch_iterations=encoded.patch_iterations,
         device_seconds=elapsed,

@@ -9,20 +9,18 @@ import typer
 from regrow.core.codec.coder import Coder
 from regrow.core.codec.options import CodecOptions
 from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
-from regrow.core.codec.settings import SEED_NUMBERS
+from regrow.core.codec.settings import HIGHEST_QUALITY, SEED_NUMBERS
 
 
 def _option(name: str, **more: Any) -> Any:
-    """A command-line option for a field of CodecOptions, with its description and its default as help.
-
-    Its value is None where it is not given, so that the default stays in one place.
-    """
-    field = CodecOptions.model_fields[name]
-    shown = False if field.default is None else str(field.default)
-    return typer.Option(help=field.description, show_default=shown, **more)
+    """A command-line option for a field of CodecOptions, with its description as help; None where it is not given."""
+    return typer.Option(help=CodecOptions.model_fields[name].description, show_default=False, **more)
 
 
+ProfileOption = Annotated[Profile | None, _option("profile")]
+QualityOption = Annotated[float | None, _option("quality", min=0, max=HIGHEST_QUALITY)]
 PresetOption = Annotated[Preset | None, _option("preset")]
 EffortOption = Annotated[Effort | None, _option("effort")]
 SeedOption = Annotated[SeedKind | None, _option("seed")]

@@ -18,6 +18,8 @@ from regrow.cli.options import (
     EffortOption,
     MaxBytesOption,
     PresetOption,
+    ProfileOption,
+    QualityOption,
     SeedOption,
     TargetPsnrOption,
     refuse_preset_with_target,
@@ -26,6 +28,7 @@ from regrow.cli.options import (
 from regrow.cli.pictures import Recursive, choose, counted
 from regrow.cli.uploads import Sent, look, send
 from regrow.client import Client, EncodeOptions, Refused
+from regrow.core.codec.options import settings_of
 from regrow.core.codec.presets import Effort
 from regrow.core.errors import InvalidSettings, RegrowError
 from regrow.core.jobs.model import Priority
@@ -48,6 +51,8 @@ def submit(
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
     ] = None,
+    profile: ProfileOption = None,
+    quality: QualityOption = None,
     preset: PresetOption = None,
     effort: EffortOption = None,
     seed: SeedOption = None,
@@ -64,6 +69,9 @@ def submit(
     --force asks for it.
     """
     refuse_preset_with_target(preset, target_psnr, max_bytes)
+    asked = {"profile": profile, "quality": quality, "preset": preset, "effort": effort, "seed": seed}
+    asked |= {"target_psnr": target_psnr, "max_bytes": max_bytes}
+    settings_of(asked)  # refuses what does not go together, before anything is sent
     if output == STDOUT:
         raise InvalidSettings("-o - is for one bundle, and so for regrow encode: say in which folder these go")
     chosen = choose(images, recursive=recursive)
@@ -71,7 +79,6 @@ def submit(
     targets = _to_do(chosen.targets(output), force=force)
     refused = _refuse(targets)
     files = [file for file in targets if file not in refused]
-    asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
     given = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
     options = cast("EncodeOptions", given)
     reports: list[dict[str, Any]] = []

@@ -48,7 +48,7 @@ class EncodeOptions(CodecOptions):
 
         Raises RequestValidationError.
         """
-        if "preset" in self.model_fields_set and (self.target_psnr is not None or self.max_bytes is not None):
+        if self.preset is not None and (self.target_psnr is not None or self.max_bytes is not None):
             target = "max_bytes" if self.target_psnr is None else "target_psnr"
             words = f"preset and {target} exclude each other: a target chooses each patch's preset"
             raise RequestValidationError([{"loc": ("query", "preset"), "msg": words}])

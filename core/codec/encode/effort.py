@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from regrow.core.codec.encode.plan import Sized, grid_of, patch_cost
+from regrow.core.codec.encode.pricing import trains, unit_cost, units_of
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 
@@ -32,25 +33,32 @@ to 28.1 dB in 6533 bytes as a draft, to 32.2 dB in 6526 at standard."""
 
 def encode_seconds(picture: Sized, settings: EncodeSettings) -> float:
     """How long an encode takes on two cores, about, if a target is not hard to reach. Raises BudgetTooSmall."""
+    if not trains(settings):
+        return most_seconds(picture, settings)
     largest = Preset.HUGE if settings.target_psnr is None else TYPICAL
     return grid_of(picture).count * patch_cost(picture, settings, largest) / COST_PER_SECOND
 
 
 def most_seconds(picture: Sized, settings: EncodeSettings) -> float:
     """How long it takes where every patch needs every preset. Raises BudgetTooSmall."""
-    return grid_of(picture).count * patch_cost(picture, settings) / COST_PER_SECOND
+    return units_of(picture, settings) * unit_cost(picture, settings) / COST_PER_SECOND
 
 
 def with_default_effort(picture: Sized, settings: EncodeSettings) -> EncodeSettings:
     """The settings with the effort that suits the picture. Raises BudgetTooSmall."""
     standard = replace(settings, effort=Effort.STANDARD)
-    if encode_seconds(picture, standard) <= ENOUGH_SECONDS:
+    if not trains(settings) or encode_seconds(picture, standard) <= ENOUGH_SECONDS:
         return standard
     return replace(settings, effort=Effort.DRAFT)
 
 
 def advice(picture: Sized, settings: EncodeSettings) -> str:
-    """In a line: the effort that was chosen, how long it takes, and what the next one would give for how much more."""
+    """In a line: the effort that was chosen, how long it takes, and what the next one would give for how much more.
+
+    Of the profile `seeds`, which takes no long time, the profile instead.
+    """
+    if not trains(settings):
+        return f"profile {settings.profile}, {_about(encode_seconds(picture, settings))} on two cores"
     better, gain = _BETTER[settings.effort]
     if settings.target_psnr is not None:
         gain = "a smaller file"

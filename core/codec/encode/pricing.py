@@ -1,0 +1,41 @@
+"""How many units the work of an encode has, and what each takes, before anything is encoded.
+
+Of the profile `rules` a unit is a patch. Of `seeds` it is a patch too, of other sizes, or all of the picture where a
+target is to be met. Imports neither numba nor torch before `seeds` is asked for.
+"""
+
+from __future__ import annotations
+
+from regrow.core.codec.encode import plan
+from regrow.core.codec.encode.plan import Sized
+from regrow.core.codec.profile import Profile
+from regrow.core.codec.settings import EncodeSettings
+
+
+def units_of(picture: Sized, settings: EncodeSettings) -> int:
+    """How many units the work has."""
+    if settings.profile is Profile.RULES:
+        return plan.grid_of(picture).count
+    from regrow.core.codec.encode.seeds import encoder
+
+    return encoder.units_of(picture, settings)
+
+
+def unit_cost(picture: Sized, settings: EncodeSettings) -> float:
+    """What a unit takes at most, as core.codec.encode.plan.patch_cost counts it. Raises BudgetTooSmall."""
+    if settings.profile is Profile.RULES:
+        return plan.patch_cost(picture, settings)
+    from regrow.core.codec.encode.seeds import encoder
+
+    return encoder.unit_cost(picture, settings)
+
+
+def refuse_impossible(picture: Sized, settings: EncodeSettings) -> None:
+    """Raises BudgetTooSmall where it is clear at once that no bundle can be as small as is asked for."""
+    if settings.profile is Profile.RULES:
+        plan.refuse_impossible(picture, settings)
+
+
+def trains(settings: EncodeSettings) -> bool:
+    """Whether units are trained: they need an engine, take long, and leave checkpoints. Others do not."""
+    return settings.profile is Profile.RULES
