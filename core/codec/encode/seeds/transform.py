@@ -30,9 +30,13 @@ class Coefficients:
 
 def coefficients_of(pixels: Pixels) -> Coefficients:
     """Of a patch's pixels, uint8 (height, width, 1 or 3)."""
-    planes = opponent(pixels)
+    return transformed(opponent(pixels))
+
+
+def transformed(planes: Floats) -> Coefficients:
+    """Of planes (colours, height, width) in opponent colours."""
     details: list[tuple[Floats, Floats, Floats]] = []
-    for _ in range(levels_of(pixels.shape[:2])):
+    for _ in range(levels_of((planes.shape[1], planes.shape[2]))):
         planes, bands = split(planes)
         details.append(bands)
     return Coefficients(planes, tuple(reversed(details)))

@@ -27,7 +27,7 @@ LARGEST_SQUASHED = 1023
 
 @functools.cache
 def squash_table() -> npt.NDArray[np.int32]:
-    """round(128 · ln(1 + n)) for n = 0 to LARGEST_SQUASHED; int32, at most 888. No value lies near a tie."""
+    """round(128 · ln(1 + n)) for n = 0 to LARGEST_SQUASHED; int32, at most 887. No value lies near a tie."""
     table: npt.NDArray[np.int32] = np.rint(128 * np.log1p(np.arange(LARGEST_SQUASHED + 1))).astype(np.int32)
     table.flags.writeable = False
     return table

@@ -145,16 +145,17 @@ class _Reader:
         return tensor
 
     def words(self, name: str, kind: type[np.generic], *shape: int | None, limit: int) -> npt.NDArray[np.int32]:
-        words = self.take(name, kind, *shape).astype(np.int32)
+        words = self.take(name, kind, *shape).astype(np.int64)
         if words.size and int(np.abs(words).max()) > limit:
             raise ValueError(f"{name} has a value beyond ±{limit}")
-        return words
+        return words.astype(np.int32)
 
 
 def _model(reader: _Reader, digest: str) -> SeedModel:
     sizes = reader.words("sizes", np.uint8, 5, limit=255)
     channels, coarse, fine, coarse_steps, fine_steps = (int(size) for size in sizes)
-    if not (COLOURS < channels <= MOST_CHANNELS and max(coarse_steps, fine_steps) <= MOST_STEPS):
+    steps_fit = min(coarse_steps, fine_steps) >= 1 and max(coarse_steps, fine_steps) <= MOST_STEPS
+    if not (COLOURS < channels <= MOST_CHANNELS and steps_fit):
         raise ValueError(f"{channels} channels, {coarse_steps} and {fine_steps} steps are outside the limits")
     coarse_shape, fine_shape = RuleShape(channels, coarse), RuleShape(channels, fine)
     hidden = channels - COLOURS
