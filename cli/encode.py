@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.progress import Progress
@@ -24,7 +24,7 @@ from regrow.cli.options import (
     SeedNumberOption,
     SeedOption,
     TargetPsnrOption,
-    refuse_preset_with_target,
+    given_options,
     unused,
 )
 from regrow.cli.pictures import Chosen, Recursive, choose
@@ -74,31 +74,16 @@ def encode(
 
     An image that cannot be encoded costs a line, and exit code 1 at the end; the others are done.
     """
-    refuse_preset_with_target(preset, target_psnr, max_bytes)
-    options: dict[str, object] = {
-        "profile": profile,
-        "quality": quality,
-        "preset": preset,
-        "effort": effort,
-        "seed": seed,
-    }
+    options: dict[str, Any] = {"profile": profile, "quality": quality, "preset": preset, "effort": effort, "seed": seed}
     options |= {"seed_number": seed_number, "coder": coder, "target_psnr": target_psnr, "max_bytes": max_bytes}
-    asked = Asked(settings_of(options), effort)
+    asked = Asked(settings_of(given_options(options)), effort)
     chosen = choose(images, recursive=recursive)
     chosen.tell()
     targets = _targets(chosen, output)
     files = Images()
     ready = _checked(targets, files, asked, force=force)  # all are looked at before the first is trained
     failed = len(targets) - len(ready) + len(chosen.unreadable)
-    with progress_bar() as bars:
-        for image in ready:
-            try:
-                report = _encode_one(image, files, asked, targets[image], bars, force=force)
-            except (RegrowError, OSError) as error:
-                complain_of(image, error)
-                failed += 1
-            else:
-                _tell(image, targets[image], report, as_json=as_json)
+    failed += _encode_all({image: targets[image] for image in ready}, files, asked, as_json=as_json, force=force)
     if failed:
         raise typer.Exit(1)
 
@@ -171,6 +156,21 @@ def _show_others(report: Report, stream: TextIO) -> None:
         print(f"  {other.codec:10}  {other.psnr:5.2f} dB{ssim}  ({size})", file=stream)
     if report.others_note:
         print(f"  note: {report.others_note}", file=stream)
+
+
+def _encode_all(targets: Mapping[Path, Path], files: Images, asked: Asked, *, as_json: bool, force: bool) -> int:
+    """Encode each image into its bundle, and tell of it; how many could not be."""
+    failed = 0
+    with progress_bar() as bars:
+        for image, target in targets.items():
+            try:
+                report = _encode_one(image, files, asked, target, bars, force=force)
+            except (RegrowError, OSError) as error:
+                complain_of(image, error)
+                failed += 1
+            else:
+                _tell(image, target, report, as_json=as_json)
+    return failed
 
 
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:

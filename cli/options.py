@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.options import CodecOptions, settings_of
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
@@ -30,13 +31,18 @@ MaxBytesOption = Annotated[int | None, _option("max_bytes")]
 CoderOption = Annotated[Coder | None, _option("coder")]
 
 
-def refuse_preset_with_target(preset: Preset | None, target_psnr: float | None, max_bytes: int | None) -> None:
-    """Refuse a preset beside a target, which chooses presets itself. Raises typer.BadParameter (exit code 2)."""
-    target = "--target-psnr" if target_psnr is not None else "--max-bytes"
-    if preset is not None and (target_psnr is not None or max_bytes is not None):
-        raise typer.BadParameter(
-            f"--preset {preset} and {target} exclude each other: a target chooses each patch's preset"
-        )
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None. Raises typer.BadParameter (exit code 2) for a preset beside a target, which chooses
+    presets itself, and InvalidSettings for whatever else does not go together."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for target in ("target_psnr", "max_bytes"):
+        if target in given and "preset" in given:
+            name = f"--{target.replace('_', '-')}"
+            raise typer.BadParameter(
+                f"--preset {given['preset']} and {name} exclude each other: a target chooses each patch's preset"
+            )
+    settings_of(given)
+    return given
 
 
 NEARLY_ALL = 0.95

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from regrow.core.codec.encode import assemble as rules
 from regrow.core.codec.encode import flat
@@ -14,12 +14,14 @@ from regrow.core.codec.encode.encoder import PatchEncoder
 from regrow.core.codec.encode.pricing import trains
 from regrow.core.codec.encode.seeds import encoder as seeds
 from regrow.core.codec.encode.seeds.encoder import SeedsUnit
-from regrow.core.codec.encode.units import Unit
 from regrow.core.codec.fit.checkpoint import Checkpoints
 from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.images import Picture
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.settings import EncodeSettings
+
+if TYPE_CHECKING:
+    from regrow.core.codec.encode.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
