@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from regrow.api.asgi.prefix import below_prefix
 from regrow.core.codec.profile import Profile
 from regrow.core.jobs.links import bundle_path, job_path, picture_path
-from regrow.core.jobs.model import PHASES, Job, JobState, Priority
+from regrow.core.jobs.model import Job, JobState, Priority, phase_of
 from regrow.core.jobs.processes import ProcessRecord
 from regrow.core.jobs.workers import WorkerRecord
 from regrow.core.times import iso
@@ -76,7 +76,7 @@ class JobBody(BaseModel):
     def of(cls, job: Job) -> JobBody:
         return cls(
             **{name: getattr(job, name) for name in _COPIED},
-            phase=PHASES[job.state],
+            phase=phase_of(job.state, job.profile),
             error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
             links=_links(job.id),
         )

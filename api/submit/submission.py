@@ -12,7 +12,7 @@ from regrow.api.submit.gone import Gone
 from regrow.core.access.principal import Principal
 from regrow.core.codec.encode.effort import with_default_effort
 from regrow.core.codec.encode.plan import Extent
-from regrow.core.codec.encode.pricing import unit_cost, units_of
+from regrow.core.codec.encode.pricing import refuse_impossible, unit_cost, units_of
 from regrow.core.codec.images import Head, read_head
 from regrow.core.codec.options import options_of, settings_of
 from regrow.core.codec.reading.prepare import PreparedPicture
@@ -78,6 +78,7 @@ def submit(
         with reservation.kept(service.blobs):
             picture = _checked(service, principal, data, order, gone, head)
             settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+            refuse_impossible(picture, settings)
             document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
             jobs.write(document, picture.png)
     except BaseException:

@@ -56,7 +56,7 @@ comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
 FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
-PHASES = {  # what goes on in each state, for people
+_PHASES = {
     JobState.QUEUED: "waiting for a worker",
     JobState.FITTING: "training one rule per patch",
     JobState.ASSEMBLING: "writing the bundle and measuring the regrown picture",
@@ -64,6 +64,13 @@ PHASES = {  # what goes on in each state, for people
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+
+
+def phase_of(state: JobState, profile: Profile) -> str:
+    """What goes on in this state of a job of this profile, for people."""
+    if state is JobState.FITTING and profile is Profile.SEEDS:
+        return "choosing what the picture grows from"
+    return _PHASES[state]
 
 
 def states_before(state: JobState) -> tuple[JobState, ...]:

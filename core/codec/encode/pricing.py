@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from regrow.core.codec.encode import plan
 from regrow.core.codec.encode.plan import Sized
+from regrow.core.codec.format.seeds.bundle import SeedsHeader, seeds_bundle_size
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.settings import EncodeSettings
+from regrow.core.errors import BudgetTooSmall
 
 
 def units_of(picture: Sized, settings: EncodeSettings) -> int:
@@ -34,6 +36,14 @@ def refuse_impossible(picture: Sized, settings: EncodeSettings) -> None:
     """Raises BudgetTooSmall where it is clear at once that no bundle can be as small as is asked for."""
     if settings.profile is Profile.RULES:
         plan.refuse_impossible(picture, settings)
+        return
+    from regrow.core.codec.encode.seeds.encoder import LONGEST, MODEL
+
+    header = SeedsHeader(picture.height, picture.width, picture.channels, 0, LONGEST, MODEL)
+    patches, limit = header.grid.count, settings.max_bytes
+    smallest = seeds_bundle_size(header, [0] * patches)
+    if limit is not None and limit < smallest:
+        raise BudgetTooSmall(f"{limit} bytes are too few for {patches} patches: no bundle is under {smallest}")
 
 
 def trains(settings: EncodeSettings) -> bool:
