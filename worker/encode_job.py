@@ -95,7 +95,7 @@ class EncodeJob:
         unit, settings = hold.unit, source.settings
         unit_hooks = UnitHooks(hold, self.leases, self.blobs, self.checkpoint_seconds, self.stopping)
         hooks = FitHooks(should_stop=unit_hooks.should_stop, on_progress=unit_hooks.on_progress)
-        checkpoints = unit_hooks.checkpoints() if trains(settings) else Checkpoints[bytes]()
+        checkpoints = unit_hooks.checkpoints() if trains(settings) else Checkpoints()
         start = time.monotonic()
         encoded = encode_units(source.picture, unit.patches, settings, hooks, checkpoints, self.encode)
         seconds = time.monotonic() - start

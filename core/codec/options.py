@@ -28,6 +28,14 @@ OF_RULES = ("preset", "seed", "seed_number", "coder")
 """Options that only the profile `rules` has."""
 
 
+class OptionConflict(InvalidSettings):
+    """An option does not go with others. option: its name."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
 class CodecOptions(BaseModel):
     """Their names, types, ranges and descriptions. None: not chosen, which is how each begins."""
 
@@ -86,27 +94,30 @@ class CodecOptions(BaseModel):
 
 
 def settings_of(options: dict[str, Any]) -> EncodeSettings:
-    """Of options by name, None for those that were not chosen. Raises InvalidSettings for what does not go together."""
+    """Of options by name, None for those that were not chosen. Raises InvalidSettings; OptionConflict where they are of
+    different profiles, or exclude each other."""
     chosen = {name: value for name, value in options.items() if value is not None}
     reasons = [name for name in OF_RULES if name in chosen]
     if chosen.get("effort") == Effort.PAPER:
         reasons.append("effort paper")
     profile = chosen.setdefault("profile", Profile.RULES if reasons else Profile.SEEDS)
     if profile == Profile.SEEDS and reasons:
-        raise InvalidSettings(f"{reasons[0]} is for the profile rules: leave it out, or choose profile rules")
+        words = f"{reasons[0]} is for the profile rules: leave it out, or choose profile rules"
+        raise OptionConflict(reasons[0].split()[0], words)
     if "quality" in chosen:
         _refuse_quality(chosen, reasons)
     return EncodeSettings(**chosen)
 
 
 def _refuse_quality(chosen: dict[str, Any], reasons: list[str]) -> None:
-    """Raises InvalidSettings where quality does not go with the rest. reasons: what asks for the profile rules."""
+    """Raises OptionConflict where quality does not go with the rest. reasons: what asks for the profile rules."""
     if chosen["profile"] == Profile.RULES:
         other = reasons[0] if reasons else "profile rules"
-        raise InvalidSettings(f"quality is for the profile seeds: leave out {other}, or choose a target instead")
+        words = f"quality is for the profile seeds: leave out {other}, or choose a target instead"
+        raise OptionConflict("quality", words)
     for target in ("target_psnr", "max_bytes"):
         if target in chosen:
-            raise InvalidSettings(f"quality and {target} exclude each other: leave one of them out")
+            raise OptionConflict("quality", f"quality and {target} exclude each other: leave one of them out")
 
 
 def options_of(settings: EncodeSettings) -> dict[str, Any]:

@@ -7,12 +7,11 @@ from typing import Any
 import pytest
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.options import CodecOptions, options_of, settings_of
+from regrow.core.codec.options import CodecOptions, OptionConflict, options_of, settings_of
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
 from regrow.core.codec.settings import DEFAULT_QUALITY, EncodeSettings
-from regrow.core.errors import InvalidSettings
 from regrow.core.jobs.documents import JobDocument
 from tests.jobs import job_document
 
@@ -58,7 +57,7 @@ def test_the_profile_is_what_is_named_or_what_the_options_are_of(chosen: dict[st
     ],
 )
 def test_what_does_not_go_together_is_said(chosen: dict[str, Any], words: str) -> None:
-    with pytest.raises(InvalidSettings, match=words):
+    with pytest.raises(OptionConflict, match=words):
         CodecOptions.model_validate(chosen).settings()
 
 
