@@ -38,7 +38,7 @@ def cost_tables(tables: LawTables) -> CostTables:
 
 @njit(nogil=True, error_model="numpy")
 def symbol_of(tables, mean, scale, seed):  # type: ignore[no-untyped-def]
-    """A seed by its law: the number that is written without its low bits, these, and the symbol's place in all tables."""
+    """A seed by its law: its number without the low bits, these, and the symbol's place in all tables."""
     bits, reach = np.int64(tables.raw_bits[scale]), np.int64(tables.reach[scale])
     nearest = (mean + 4) >> 3
     fraction = 0 if bits else mean - 8 * nearest

@@ -32,8 +32,12 @@ DAMPING = 0.5
 """How much of what a sweep tells replaces what was known before: all seeds move at once, and would go too far."""
 
 
+SearchState = tuple[list[list[Integers]], Pixels, float]
+"""Details, pixels, bits."""
+
+
 class Back(NamedTuple):
-    """A law network turned round, for slopes: weights of its last, second and first layer, and room for their slopes."""
+    """A law network turned round: weights of its last, second and first layer, and room for slopes by their outputs."""
 
     last: Floats
     second: Floats
@@ -47,12 +51,13 @@ class Back(NamedTuple):
 class PatchSearch:
     """The seeds of a patch at one step size.
 
-    low: int32 (colours, h, w); details: int32, of each scale, coarse to fine, and band, likewise. bits: what all of them
-    cost. pixels: what they grow to, without alpha.
+    low: int32 (colours, h, w); details: int32, of each scale, coarse to fine, and band, likewise. bits: what all of
+    them cost. pixels: what they grow to, without alpha.
     """
 
-    def __init__(self, model: SeedModel, pixels: Pixels, code: int) -> None:
-        """pixels: uint8 (height, width, 1, 3 or 4)."""
+    def __init__(self, model: SeedModel, pixels: Pixels, code: int, care: float = 1.0) -> None:
+        """pixels: uint8 (height, width, 1, 3 or 4). care: how much of its worth an error counts for."""
+        self.bits_per_error = care * BITS_PER_ERROR
         self.model, self.code = model, code
         self.alpha = pixels[..., 3].copy() if pixels.shape[2] == 4 else None
         self._original = pixels[..., :3] if self.alpha is not None else pixels
@@ -79,7 +84,7 @@ class PatchSearch:
     @property
     def loss(self) -> float:
         """Bits, and what the error is worth in bits."""
-        return self.bits + BITS_PER_ERROR * 3 / len(self.low) * self.error / self.step**2
+        return float(self.bits + self.bits_per_error * 3 / len(self.low) * self.error / self.step**2)
 
     def sweep(self, *, with_slopes: bool) -> None:
         """Choose every detail anew. with_slopes: let the next sweep know what seeds cost their neighbours, and what
@@ -91,6 +96,24 @@ class PatchSearch:
             before = self.slopes or [np.zeros_like(plane) for plane in chooser.slopes]
             self.slopes = [old + DAMPING * (new - old) for old, new in zip(before, chooser.slopes, strict=True)]
             self._aim_anew()
+
+    @property
+    def state(self) -> SearchState:
+        """What there is now, for go_back_to."""
+        return [[band.copy() for band in bands] for bands in self.details], self.pixels, self.bits
+
+    def go_back_to(self, state: SearchState) -> None:
+        """Have what there was before."""
+        self.details, self.pixels, self.bits = state
+
+    @property
+    def regrown(self) -> Pixels:
+        """The pixels with alpha, where there is one, as a decoder makes them."""
+        if self.alpha is None:
+            return self.pixels
+        if not self.alpha.any():
+            return np.zeros((*self.size, 4), dtype=np.uint8)
+        return np.concatenate([self.pixels, self.alpha[..., None]], axis=2)
 
     def _aim_anew(self) -> None:
         """Want of the details what makes up for what growth made of them."""
@@ -152,11 +175,15 @@ class PayloadWriter:
 
 
 class Chooser:
-    """Seeds that are chosen: a Seeds of the walk. bits: what they cost. slopes: by scale, of all seeds' bits by what laws
-    see of each seed; float32 (colours · bands, H + 4, W + 4)."""
+    """Seeds that are chosen: a Seeds of the walk.
+
+    bits: what they cost. slopes: by scale, of all seeds' bits by what laws see of each seed; float32 (colours · bands,
+    H + 4, W + 4).
+    """
 
     def __init__(self, search: PatchSearch, *, with_slopes: bool) -> None:
-        self.bits, self.slopes = 0.0, ([] if with_slopes else None)
+        self.bits = 0.0
+        self.slopes: list[Floats] | None = [] if with_slopes else None
         self._search, self._tables = search, cost_tables(search.model.tables)
         self._low = PayloadWriter(search)
         self._with_slopes = with_slopes
@@ -178,7 +205,7 @@ class Chooser:
             pulls[...] = search.slopes[scale][band.own, MARGIN : MARGIN + height, MARGIN : MARGIN + width]
         wanted = (
             (search.wanted.details[scale][band.band][band.colour] / np.float32(search.step)),
-            np.float32(BITS_PER_ERROR),
+            np.float32(search.bits_per_error),
             search.drawn(band.band)[band.colour],
             pulls,
         )
@@ -221,4 +248,5 @@ def _halved(values: Floats) -> Floats:
     """Sums of 2×2; a missing last row or column counts as 0."""
     height, width = values.shape
     padded = np.pad(values, ((0, height % 2), (0, width % 2)))
-    return padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).sum(axis=(1, 3), dtype=np.float32)
+    halved: Floats = padded.reshape((height + 1) // 2, 2, (width + 1) // 2, 2).sum(axis=(1, 3), dtype=np.float32)
+    return halved

@@ -24,7 +24,7 @@ BYTES_A_SEED, BYTES_AN_ALPHA = 6, 13
 
 
 class Writer(NamedTuple):
-    """Bytes being written: uint8, enough for the longest; and int64 (3,): low end of the range, range, bytes written."""
+    """Bytes being written: uint8, as many as can be; and int64 (3,): low end of the range, range, bytes so far."""
 
     data: npt.NDArray[np.uint8]
     state: npt.NDArray[np.int64]
