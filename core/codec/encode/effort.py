@@ -53,24 +53,22 @@ def with_default_effort(picture: Sized, settings: EncodeSettings) -> EncodeSetti
 
 
 def advice(picture: Sized, settings: EncodeSettings) -> str:
-    """In a line: the effort that was chosen, how long it takes, and what the next one would give for how much more.
-
-    Of the profile `seeds`, which takes no long time, the profile instead.
-    """
-    if not trains(settings):
-        return f"profile {settings.profile}, {_about(encode_seconds(picture, settings))} on two cores"
+    """In a line: the effort that was chosen, how long it takes, and what the next one would give for how much more."""
     better, gain = _BETTER[settings.effort]
     if settings.target_psnr is not None:
         gain = "a smaller file"
     elif settings.max_bytes is not None:
         gain = "a better picture"
-    chosen = f"effort {settings.effort}, {_time_of(picture, settings)} on two cores"
+    profile = "" if trains(settings) else f"profile {settings.profile}, "
+    chosen = f"{profile}effort {settings.effort}, {_time_of(picture, settings)} on two cores"
     longer = _time_of(picture, replace(settings, effort=better))
     return f"{chosen}; --effort {better}: {longer}, for {gain}"
 
 
 def _time_of(picture: Sized, settings: EncodeSettings) -> str:
     time = _about(encode_seconds(picture, settings))
+    if not trains(settings):
+        return time
     if settings.target_psnr is not None:
         return f"{time}, at most {_about(most_seconds(picture, settings)).removeprefix('about ')}"
     return f"at most {time.removeprefix('about ')}" if settings.searches else time

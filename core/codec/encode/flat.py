@@ -9,7 +9,8 @@ import numpy as np
 from regrow.core.codec.decode.growers.compiled import grow_batch
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.plan import grid_of, presets_of, rollout_of
-from regrow.core.codec.encode.seeds.encoder import SeedsUnit, encode_units, tiling_of
+from regrow.core.codec.encode.seeds.encoder import SeedsUnit, encode_units
+from regrow.core.codec.encode.seeds.plan import tiling_of
 from regrow.core.codec.fit.engines.base import Array
 from regrow.core.codec.fit.quantization import integer_rule, one_byte_step_sizes
 from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed

@@ -79,7 +79,9 @@ def test_without_settings_it_is_seeds_at_effort_standard() -> None:
     standard = replace(SEEDS, effort=Effort.STANDARD)
     assert with_default_effort(picture, SEEDS) == standard
     assert encode(picture).bundle == encode(picture, standard).bundle
-    assert advice(picture, standard).startswith("profile seeds, about 1 s")
+    assert advice(picture, standard) == (
+        "profile seeds, effort standard, about 1 s on two cores; --effort thorough: about 1 s, for a little more"
+    )
 
 
 @pytest.mark.parametrize("settings", [SEEDS, replace(SEEDS, max_bytes=5000)])
