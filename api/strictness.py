@@ -30,7 +30,6 @@ MEANT = {
     "next": ("cursor",),
     "format": ("kind",),
     "type": ("kind",),
-    "quality": ("target_psnr", "effort"),
     "bytes": ("max_bytes",),
     "callback": ("webhook",),
 }

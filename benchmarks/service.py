@@ -131,9 +131,8 @@ def _waiting_rows(stack: ServiceStack, server: Server, extent: Extent) -> list[R
     """Time to first byte of GET /jobs/<id>, with nothing to do and while workers fit that very job."""
     (photo,) = load_pictures(None, SIDES[-1])[:1]
     with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", timeout=30) as http:
-        job_id = (
-            http.post("/encode", params={"effort": "standard"}, content=photo.to_png()).raise_for_status().json()["id"]
-        )
+        asked = {"profile": "rules", "effort": "standard"}
+        job_id = http.post("/encode", params=asked, content=photo.to_png()).raise_for_status().json()["id"]
         path = f"/jobs/{job_id}"
         rows = [_waiting_row(server, path, "no worker", extent.waiting)]
         stack.set_workers(WORKERS)

@@ -7,6 +7,8 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from regrow.cli.stack import Stack
 from regrow.core.codec.encode.other_codecs import OtherFile
 from regrow.core.codec.encode.report import Report
 from regrow.core.codec.images import Picture, read_picture
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.quality import compression_ratio, measure
 from regrow.core.errors import RegrowError
 from regrow.core.jobs.model import FINAL_STATES
@@ -48,40 +51,63 @@ def main() -> int:
     return 0
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What became of the photo in one profile. seconds: to encode it; decode_seconds: to get the picture back."""
+
+    job: dict[str, Any]
+    report: Report
+    grown: Picture
+    seconds: float
+    decode_seconds: float
+
+
 def _run(stack: Stack, stopped: threading.Event) -> None:
-    url = stack.url
     photo = _photo()
-    with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
-        start = time.monotonic()
-        effort = os.environ.get("DEMO_EFFORT")  # without it, what suits the photo
-        options = {"effort": effort} if effort else {}
-        answer = client.post("/encode", params=options, content=photo, headers={"Content-Type": "image/png"})
-        answer.raise_for_status()
-        job = _follow(client, answer.headers["Location"], stack, stopped)
-        if job["state"] != "succeeded":
-            raise RegrowError(f"the demo's job {job['state']}: {job['error'] and job['error']['message']}")
-        encode_seconds = time.monotonic() - start
-        start = time.monotonic()
-        regrown = client.get(job["links"]["picture"]).raise_for_status().content
-        decode_seconds = time.monotonic() - start
-        report = Report.model_validate_json(client.get(job["links"]["report"]).raise_for_status().content)
-    original, grown = read_picture(photo), read_picture(regrown)
-    quality = measure(original.pixels, grown.pixels)
+    original = read_picture(photo)
+    with httpx.Client(base_url=stack.url, timeout=30, trust_env=False) as client:
+        both = [_encode(client, photo, profile, stack, stopped) for profile in (Profile.SEEDS, Profile.RULES)]
     picture = OUTPUT / "side-by-side.png"
-    _side_by_side(original, grown).save(picture)
-    ratio = compression_ratio(job["bytes"], len(photo))
-    raw = compression_ratio(job["bytes"], original.pixels.size)
+    _side_by_side([original, *(encoded.grown for encoded in both)]).save(picture)
     print(f"photo      {SIDE}×{SIDE}, {len(photo)} bytes as PNG, {original.pixels.size} raw")
-    print(f"stored     {job['bytes']} bytes, {8 * job['bytes'] / SIDE**2:.2f} bits per pixel")
+    for encoded in both:
+        _tell(encoded, original, len(photo), stack.url)
+    print(f"dashboard  {stack.url}/admin")
+    print(f"compare    {picture} (original, profile seeds, profile rules)", flush=True)
+
+
+def _encode(client: httpx.Client, photo: bytes, profile: Profile, stack: Stack, stopped: threading.Event) -> Encoded:
+    """Raises RegrowError where the job does not succeed."""
+    start = time.monotonic()
+    effort = os.environ.get("DEMO_EFFORT")  # without it, what suits the photo
+    options = {"profile": str(profile)} | ({"effort": effort} if effort else {})
+    answer = client.post("/encode", params=options, content=photo, headers={"Content-Type": "image/png"})
+    answer.raise_for_status()
+    job = _follow(client, answer.headers["Location"], stack, stopped)
+    if job["state"] != "succeeded":
+        raise RegrowError(f"the demo's job {job['state']}: {job['error'] and job['error']['message']}")
+    seconds = time.monotonic() - start
+    start = time.monotonic()
+    regrown = client.get(job["links"]["picture"]).raise_for_status().content
+    decode_seconds = time.monotonic() - start
+    report = Report.model_validate_json(client.get(job["links"]["report"]).raise_for_status().content)
+    return Encoded(job, report, read_picture(regrown), seconds, decode_seconds)
+
+
+def _tell(encoded: Encoded, original: Picture, png_bytes: int, url: str) -> None:
+    """Print the figures of one profile."""
+    job, size = encoded.job, encoded.job["bytes"]
+    quality = measure(original.pixels, encoded.grown.pixels)
+    ratio, raw = compression_ratio(size, png_bytes), compression_ratio(size, original.pixels.size)
+    print(f"\nprofile    {job['profile']}, effort {job['effort']}")
+    print(f"stored     {size} bytes, {8 * size / SIDE**2:.2f} bits per pixel")
     print(f"CR         {100 * ratio:.1f} % against the PNG, {100 * raw:.1f} % against raw")
-    print(f"quality    PSNR {quality.psnr:.2f} dB, SSIM {quality.ssim:.3f}, at effort {job['effort']}")
-    for other in report.others:
-        print(f"beside     {_beside(report, other)}")
-    print(f"time       {encode_seconds:.1f} s to encode, {1000 * decode_seconds:.0f} ms to decode")
+    print(f"quality    PSNR {quality.psnr:.2f} dB, SSIM {quality.ssim:.3f}")
+    for other in encoded.report.others:
+        print(f"beside     {_beside(encoded.report, other)}")
+    print(f"time       {encoded.seconds:.1f} s to encode, {1000 * encoded.decode_seconds:.0f} ms to decode")
     print(f"picture    {url}{job['links']['picture']}")
     print(f"bundle     {url}{job['links']['bundle']}")
-    print(f"dashboard  {url}/admin")
-    print(f"compare    {picture} (left: original, right: regrown)", flush=True)
 
 
 def _beside(report: Report, other: OtherFile) -> str:
@@ -114,10 +140,11 @@ def _follow(client: httpx.Client, path: str, stack: Stack, stopped: threading.Ev
                 raise RegrowError("the demo was interrupted; its job goes on at the next start")
 
 
-def _side_by_side(original: Picture, grown: Picture) -> Image.Image:
+def _side_by_side(pictures: Sequence[Picture]) -> Image.Image:
     gap = np.full((SIDE, SIDE // 20, 3), 255, dtype=np.uint8)
-    both = Image.fromarray(np.hstack([original.pixels, gap, grown.pixels]))
-    return both.resize((both.width * ZOOM, both.height * ZOOM), Image.Resampling.NEAREST)
+    parts = [part for picture in pictures for part in (picture.pixels, gap)]
+    row = Image.fromarray(np.hstack(parts[:-1]))
+    return row.resize((row.width * ZOOM, row.height * ZOOM), Image.Resampling.NEAREST)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.progress import Progress
@@ -19,17 +19,19 @@ from regrow.cli.options import (
     EffortOption,
     MaxBytesOption,
     PresetOption,
+    ProfileOption,
+    QualityOption,
     SeedNumberOption,
     SeedOption,
     TargetPsnrOption,
-    refuse_preset_with_target,
+    given_options,
     unused,
 )
 from regrow.cli.pictures import Chosen, Recursive, choose
 from regrow.core.codec import encode as codec
 from regrow.core.codec.encode import EncodeProgress
 from regrow.core.codec.encode.effort import advice, with_default_effort
-from regrow.core.codec.encode.plan import grid_of, refuse_impossible
+from regrow.core.codec.encode.pricing import refuse_impossible, units_of
 from regrow.core.codec.encode.report import Report, make_report
 from regrow.core.codec.images import Picture
 from regrow.core.codec.options import settings_of
@@ -55,6 +57,8 @@ def encode(
             help="The bundle (- for standard output); a folder for several, for folders, or if it ends in /",
         ),
     ] = None,
+    profile: ProfileOption = None,
+    quality: QualityOption = None,
     preset: PresetOption = None,
     effort: EffortOption = None,
     seed: SeedOption = None,
@@ -70,24 +74,16 @@ def encode(
 
     An image that cannot be encoded costs a line, and exit code 1 at the end; the others are done.
     """
-    refuse_preset_with_target(preset, target_psnr, max_bytes)
-    options = {"preset": preset, "effort": effort, "seed": seed, "seed_number": seed_number, "coder": coder}
-    asked = Asked(settings_of({**options, "target_psnr": target_psnr, "max_bytes": max_bytes}), effort)
+    options: dict[str, Any] = {"profile": profile, "quality": quality, "preset": preset, "effort": effort, "seed": seed}
+    options |= {"seed_number": seed_number, "coder": coder, "target_psnr": target_psnr, "max_bytes": max_bytes}
+    asked = Asked(settings_of(given_options(options)), effort)
     chosen = choose(images, recursive=recursive)
     chosen.tell()
     targets = _targets(chosen, output)
     files = Images()
     ready = _checked(targets, files, asked, force=force)  # all are looked at before the first is trained
     failed = len(targets) - len(ready) + len(chosen.unreadable)
-    with progress_bar() as bars:
-        for image in ready:
-            try:
-                report = _encode_one(image, files, asked, targets[image], bars, force=force)
-            except (RegrowError, OSError) as error:
-                complain_of(image, error)
-                failed += 1
-            else:
-                _tell(image, targets[image], report, as_json=as_json)
+    failed += _encode_all({image: targets[image] for image in ready}, files, asked, as_json=as_json, force=force)
     if failed:
         raise typer.Exit(1)
 
@@ -162,13 +158,28 @@ def _show_others(report: Report, stream: TextIO) -> None:
         print(f"  note: {report.others_note}", file=stream)
 
 
+def _encode_all(targets: Mapping[Path, Path], files: Images, asked: Asked, *, as_json: bool, force: bool) -> int:
+    """Encode each image into its bundle, and tell of it; how many could not be."""
+    failed = 0
+    with progress_bar() as bars:
+        for image, target in targets.items():
+            try:
+                report = _encode_one(image, files, asked, target, bars, force=force)
+            except (RegrowError, OSError) as error:
+                complain_of(image, error)
+                failed += 1
+            else:
+                _tell(image, target, report, as_json=as_json)
+    return failed
+
+
 def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Progress, *, force: bool) -> Report:
     """Raises ImageError where the file was changed meanwhile, BudgetTooSmall, OSError."""
     picture, original_bytes = files.read(image)
     settings = asked.settings_for(picture)
     if asked.effort is None:
         complain(f"{image}: {advice(picture, settings)}")
-    start, total = time.monotonic(), grid_of(picture).count
+    start, total = time.monotonic(), units_of(picture, settings)
     bar = bars.add_task(printable(image.name), total=total * (1 + LAST_SHARE), note="")
 
     def show(progress: EncodeProgress) -> None:
@@ -182,7 +193,6 @@ def _encode_one(image: Path, files: Images, asked: Asked, target: Path, bars: Pr
         picture,
         settings,
         encoded,
-        patches=total,
         original_bytes=original_bytes,
         patch_iterations=encoded.patch_iterations,
         device_seconds=elapsed,

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.options import CodecOptions, settings_of
 from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
-from regrow.core.codec.settings import SEED_NUMBERS
+from regrow.core.codec.settings import HIGHEST_QUALITY, SEED_NUMBERS
 
 
 def _option(name: str, **more: Any) -> Any:
-    """A command-line option for a field of CodecOptions, with its description and its default as help.
-
-    Its value is None where it is not given, so that the default stays in one place.
-    """
-    field = CodecOptions.model_fields[name]
-    shown = False if field.default is None else str(field.default)
-    return typer.Option(help=field.description, show_default=shown, **more)
+    """A command-line option for a field of CodecOptions, with its description as help; None where it is not given."""
+    return typer.Option(help=CodecOptions.model_fields[name].description, show_default=False, **more)
 
 
+ProfileOption = Annotated[Profile | None, _option("profile")]
+QualityOption = Annotated[float | None, _option("quality", min=0, max=HIGHEST_QUALITY)]
 PresetOption = Annotated[Preset | None, _option("preset")]
 EffortOption = Annotated[Effort | None, _option("effort")]
 SeedOption = Annotated[SeedKind | None, _option("seed")]
@@ -32,13 +31,18 @@ MaxBytesOption = Annotated[int | None, _option("max_bytes")]
 CoderOption = Annotated[Coder | None, _option("coder")]
 
 
-def refuse_preset_with_target(preset: Preset | None, target_psnr: float | None, max_bytes: int | None) -> None:
-    """Refuse a preset beside a target, which chooses presets itself. Raises typer.BadParameter (exit code 2)."""
-    target = "--target-psnr" if target_psnr is not None else "--max-bytes"
-    if preset is not None and (target_psnr is not None or max_bytes is not None):
-        raise typer.BadParameter(
-            f"--preset {preset} and {target} exclude each other: a target chooses each patch's preset"
-        )
+def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that are not None. Raises typer.BadParameter (exit code 2) for a preset beside a target, which chooses
+    presets itself, and InvalidSettings for whatever else does not go together."""
+    given = {name: value for name, value in options.items() if value is not None}
+    for target in ("target_psnr", "max_bytes"):
+        if target in given and "preset" in given:
+            name = f"--{target.replace('_', '-')}"
+            raise typer.BadParameter(
+                f"--preset {given['preset']} and {name} exclude each other: a target chooses each patch's preset"
+            )
+    settings_of(given)
+    return given
 
 
 NEARLY_ALL = 0.95

@@ -18,9 +18,11 @@ from regrow.cli.options import (
     EffortOption,
     MaxBytesOption,
     PresetOption,
+    ProfileOption,
+    QualityOption,
     SeedOption,
     TargetPsnrOption,
-    refuse_preset_with_target,
+    given_options,
     unused,
 )
 from regrow.cli.pictures import Recursive, choose, counted
@@ -48,6 +50,8 @@ def submit(
         Path | None,
         typer.Option("-o", "--output", file_okay=False, help="Folder for the bundles; without it, beside the images"),
     ] = None,
+    profile: ProfileOption = None,
+    quality: QualityOption = None,
     preset: PresetOption = None,
     effort: EffortOption = None,
     seed: SeedOption = None,
@@ -63,7 +67,8 @@ def submit(
     Interrupted, and run again, it goes on where it was: an image whose bundle is there already is left out, unless
     --force asks for it.
     """
-    refuse_preset_with_target(preset, target_psnr, max_bytes)
+    asked: dict[str, Any] = {"profile": profile, "quality": quality, "preset": preset, "effort": effort}
+    given = given_options(asked | {"seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes})
     if output == STDOUT:
         raise InvalidSettings("-o - is for one bundle, and so for regrow encode: say in which folder these go")
     chosen = choose(images, recursive=recursive)
@@ -71,17 +76,14 @@ def submit(
     targets = _to_do(chosen.targets(output), force=force)
     refused = _refuse(targets)
     files = [file for file in targets if file not in refused]
-    asked = {"preset": preset, "effort": effort, "seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes}
-    given = {name: value for name, value in {**asked, "priority": priority}.items() if value is not None}
-    options = cast("EncodeOptions", given)
+    options = cast("EncodeOptions", {**given, "priority": priority})
     reports: list[dict[str, Any]] = []
     if files:
         reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
-    if effort is None and any(report["effort"] == Effort.DRAFT for report in reports):
-        drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
-        complain(
-            f"{counted(drafts, 'image')} got effort draft: standard, by --effort standard, would take over a minute"
-        )
+    drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
+    if effort is None and drafts:
+        some = counted(drafts, "image")
+        complain(f"{some} got effort draft: standard, by --effort standard, would take over a minute")
     if len(reports) < len(targets):
         raise NotAllEncoded(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
     if chosen.unreadable:

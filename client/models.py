@@ -22,13 +22,14 @@ class Failure(_Answer):
 
 
 class Job(_Answer):
-    """One image on its way to a bundle. What is not known yet is None.
+    """One image on its way to a bundle. What is not known yet is None, and so is what its profile does not have.
 
-    owner, group: that it belongs to. phase: the state in words. preset: `auto` where a target chooses it per patch.
-    width, height: of the picture, in pixels. progress: share of the work done, 0 to 1. psnr: dB, of the stored file,
-    and None until the job has succeeded. bytes: the stored file's size. queue_position: 1 for the first of the jobs
-    that no worker has begun. attempts: batches of patches handed to workers, repetitions included. links: paths on the
-    server by what they lead to, such as `bundle` (`Client.fetch` takes them).
+    owner, group: that it belongs to. phase: the state in words. profile: `rules` or `seeds`. preset: of rules, `auto`
+    where a target chooses it per patch; seed: of rules. quality: of seeds, where there is no target. width, height: of
+    the picture, in pixels. progress: share of the work done, 0 to 1. psnr: dB, of the stored file, and None until the
+    job has succeeded. bytes: the stored file's size. queue_position: 1 for the first of the jobs that no worker has
+    begun. attempts: batches of patches handed to workers, repetitions included. links: paths on the server by what they
+    lead to, such as `bundle` (`Client.fetch` takes them).
     """
 
     id: str
@@ -37,9 +38,11 @@ class Job(_Answer):
     state: str
     phase: str
     priority: str
-    preset: str
+    profile: str = "rules"
+    preset: str | None
     effort: str
-    seed: str
+    seed: str | None
+    quality: float | None = None
     width: int
     height: int
     progress: float

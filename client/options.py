@@ -11,10 +11,14 @@ PictureKind = Literal["png", "webp", "jpg", "gif"]
 class EncodeOptions(TypedDict, total=False):
     """How to encode; what is left out is the server's default. A test compares the names and choices with the API's.
 
-    target_psnr: dB, 10 to 55. max_bytes: of the whole file. Only one of preset, target_psnr and max_bytes may be given.
+    preset, seed, seed_number, coder and effort paper are for the profile rules; quality, 0 to 100, is for seeds.
+    target_psnr: dB, 10 to 55. max_bytes: of the whole file. Only one of preset, quality, target_psnr and max_bytes may
+    be given.
     seed_number: 0 to 2³²−1. timeout: seconds after which the job is ended. webhook: URL to call at its end.
     """
 
+    profile: Literal["rules", "seeds"]
+    quality: float
     preset: Literal["micro", "tiny", "mini", "small", "medium", "large", "huge"]
     effort: Literal["draft", "standard", "thorough", "paper"]
     seed: Literal["scaffold", "pixel"]

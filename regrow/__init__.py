@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regrow.core.codec.encode.encoded import Encoded
     from regrow.core.codec.images import Picture, read_picture
     from regrow.core.codec.presets import Effort, Preset
+    from regrow.core.codec.profile import Profile
     from regrow.core.codec.settings import EncodeSettings
     from regrow.core.errors import RegrowError
     from regrow.core.version import VERSION as __version__  # noqa: N811 - the name that Python expects
@@ -36,6 +37,7 @@ _HOMES = {
     "Encoded": "core.codec.encode.encoded",
     "Picture": "core.codec.images",
     "Preset": "core.codec.presets",
+    "Profile": "core.codec.profile",
     "RegrowError": "core.errors",
     "View": "core.codec.decode",
     "decode": "core.codec.decode",
@@ -54,6 +56,7 @@ __all__ = [
     "Encoded",
     "Picture",
     "Preset",
+    "Profile",
     "RegrowError",
     "View",
     "__version__",

@@ -16,7 +16,7 @@ from regrow.core.stopping import on_stop
 from regrow.worker.settings import WorkerSettings
 
 if TYPE_CHECKING:
-    from regrow.worker.encode_job import PatchEncoder
+    from regrow.core.codec.encode.encoder import PatchEncoder
 
 log = logging.getLogger("regrow.worker")
 

@@ -12,19 +12,15 @@ from typing import Any
 
 from celery import Celery, bootsteps, signals
 
-from regrow.core.codec.encode.encoder import EncodedPatches, encode_patches
-from regrow.core.codec.fit.checkpoint import Checkpoints
+from regrow.core.codec.encode.encoder import PatchEncoder, encoder_on
 from regrow.core.codec.fit.engines import make_engine
-from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.fit.trial import try_out
-from regrow.core.codec.images import Picture
-from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ServiceUnavailable, UnfitStore
 from regrow.core.jobs.wiring import Backend, make_backend
 from regrow.core.stopping import STOPS, heeded
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.consumer import patient_consumer
-from regrow.worker.encode_job import EncodeJob, PatchEncoder
+from regrow.worker.encode_job import EncodeJob
 from regrow.worker.heartbeat import Heartbeat
 from regrow.worker.joint_fit import FitGatherer
 from regrow.worker.leases import Leases
@@ -97,7 +93,7 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    runner = _make_runner(settings, backend, fitter, encode or _encoder(fitter), batch_seconds, stopping)
+    runner = _make_runner(settings, backend, fitter, encode or encoder_on(fitter.fit), batch_seconds, stopping)
     register_task(app, runner)
     app.conf.worker_consumer = patient_consumer(backend.store.check)
     heartbeat = Heartbeat(backend.workers, runner, fitter.engine.name, settings.heartbeat.total_seconds())
@@ -112,17 +108,6 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping
     signals.worker_ready.connect(on_ready, weak=False)
     signals.worker_shutting_down.connect(on_stopping, weak=False)
     return Worker(app, heartbeat, runner, fitter, own_engine=encode is None)
-
-
-def _encoder(fitter: FitGatherer) -> PatchEncoder:
-    """Fits on this worker's device."""
-
-    def encode(
-        picture: Picture, patches: range, settings: EncodeSettings, hooks: FitHooks, checkpoints: Checkpoints[bytes]
-    ) -> EncodedPatches:
-        return encode_patches(picture, patches, settings, fitter.fit, hooks, checkpoints)
-
-    return encode
 
 
 def _check_fit(blobs: BlobStore) -> None:

@@ -14,15 +14,13 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from regrow.core.codec.encode.assemble import assemble
-from regrow.core.codec.encode.candidate import Candidate, CandidateDocument
-from regrow.core.codec.encode.encoder import EncodedPatches
-from regrow.core.codec.encode.flat import flat_candidate
+from regrow.core.codec.encode.encoder import PatchEncoder
+from regrow.core.codec.encode.pricing import trains
 from regrow.core.codec.encode.report import make_report
+from regrow.core.codec.encode.units import document_of, unit_of
+from regrow.core.codec.encode.work import assemble, encode_units, flat_unit
 from regrow.core.codec.fit.checkpoint import Checkpoints
 from regrow.core.codec.fit.task import FitHooks
-from regrow.core.codec.images import Picture
-from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import BlobNotFound, BudgetTooSmall, FitStopped, JobNotFound, ServiceUnavailable, UnfitStore
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.documents import JobKeys, PartDocument, patches_of
@@ -43,16 +41,13 @@ WRITE_WAITS = (1.0, 2.0, 4.0, 8.0)
 READERS, READ_AT_ONCE = 16, 256
 """Threads that read parts, and how many parts between two signs of life."""
 
-PatchEncoder = Callable[[Picture, range, EncodeSettings, FitHooks, Checkpoints[bytes]], EncodedPatches]
-"""As core.codec.encode.encoder.encode_patches, on this worker's device."""
-
 
 @dataclass(frozen=True, slots=True)
 class EncodeJob:
     """Does work units.
 
     jobs, store, blobs, counters: core.jobs.wiring.Backend's. leases: the units in hand. sources: decoded pictures.
-    encode: fits patches. speed: learns from it. checkpoint_seconds: how much fitting a kill may cost at most.
+    encode: fits what is trained. speed: learns from it. checkpoint_seconds: how much fitting a kill may cost at most.
     stopping: set when this process is asked to end.
     """
 
@@ -93,21 +88,23 @@ class EncodeJob:
             part = self._fit_part(hold, source)
         self._store_part(hold, part)
         self.counters.batch_done(part.seconds, part.patch_iterations)
-        self.blobs.delete(keys.checkpoint(unit.patches))
+        if trains(source.settings):
+            self.blobs.delete(keys.checkpoint(unit.patches))
 
     def _fit_part(self, hold: Hold, source: Source) -> PartDocument:
-        unit = hold.unit
+        unit, settings = hold.unit, source.settings
         unit_hooks = UnitHooks(hold, self.leases, self.blobs, self.checkpoint_seconds, self.stopping)
         hooks = FitHooks(should_stop=unit_hooks.should_stop, on_progress=unit_hooks.on_progress)
+        checkpoints = unit_hooks.checkpoints() if trains(settings) else Checkpoints()
         start = time.monotonic()
-        encoded = self.encode(source.picture, unit.patches, source.settings, hooks, unit_hooks.checkpoints())
+        encoded = encode_units(source.picture, unit.patches, settings, hooks, checkpoints, self.encode)
         seconds = time.monotonic() - start
-        if not unit_hooks.resumed:
+        if trains(settings) and not unit_hooks.resumed:
             self.speed.learn(len(unit.patches) * source.document.patch_cost, encoded.patch_iterations, seconds)
         return PartDocument(
             start=unit.start,
             stop=unit.stop,
-            patches=[[CandidateDocument.of(each) for each in patch] for patch in encoded.candidates],
+            patches=[document_of(each) for each in encoded.units],
             patch_iterations=encoded.patch_iterations,
             seconds=seconds,
         )
@@ -132,16 +129,15 @@ class EncodeJob:
             log.warning("parts are missing; they are made again")
             self.jobs.enter_anew(job_id)
             return
-        chosen = [_candidates(chosen_parts[patch], patch) for patch in range(document.patches)]
+        units = [unit_of(part.patches[number - part.start]) for number, part in sorted(chosen_parts.items())]
         used = list({(part.start, part.stop): part for part in chosen_parts.values()}.values())
         self._go_on(hold)
-        encoded = assemble(source.picture, settings, chosen)
+        encoded = assemble(source.picture, settings, units)
         self._go_on(hold)
         report = make_report(
             source.picture,
             settings,
             encoded,
-            patches=document.patches,
             original_bytes=document.source_bytes,
             patch_iterations=sum(part.patch_iterations for part in used),
             device_seconds=sum(part.seconds for part in used),
@@ -172,10 +168,8 @@ class EncodeJob:
             return
         source = self.sources.get(unit.job_id)
         log.warning("patch %d becomes flat: %s", unit.start, failure.message)
-        flat = CandidateDocument.of(flat_candidate(source.picture, unit.start, source.settings))
-        part = PartDocument(
-            start=unit.start, stop=unit.stop, patches=[[flat]], failed=1, patch_iterations=0, seconds=0.0
-        )
+        flat = document_of(flat_unit(source.picture, unit.start, source.settings))
+        part = PartDocument(start=unit.start, stop=unit.stop, patches=[flat], failed=1, patch_iterations=0, seconds=0.0)
         self._store_part(hold, part)
 
     def _parts(self, keys: JobKeys, hold: Hold) -> list[PartDocument]:
@@ -237,7 +231,3 @@ def _part_of_each_patch(parts: Sequence[PartDocument]) -> dict[int, PartDocument
     """By patch. Of two parts that have it, either has the same result, unless one of them gave the patch up."""
     by_worth = sorted(parts, key=lambda part: part.failed, reverse=True)
     return {patch: part for part in by_worth for patch in range(part.start, part.stop)}
-
-
-def _candidates(part: PartDocument, patch: int) -> list[Candidate]:
-    return [each.candidate() for each in part.patches[patch - part.start]]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pydantic import BaseModel
 
 from regrow.api.asgi.prefix import below_prefix
+from regrow.core.codec.profile import Profile
 from regrow.core.jobs.links import bundle_path, job_path, picture_path
-from regrow.core.jobs.model import PHASES, Job, JobState, Priority
+from regrow.core.jobs.model import Job, JobState, Priority, phase_of
 from regrow.core.jobs.processes import ProcessRecord
 from regrow.core.jobs.workers import WorkerRecord
 from regrow.core.times import iso
@@ -34,8 +35,10 @@ class JobLinks(BaseModel):
 
 
 class JobBody(BaseModel):
-    """A job. What is not known yet is null.
+    """A job. What is not known yet is null, and so is what its profile does not have.
 
+    preset, seed: of the profile rules. quality: of the profile seeds, where no target was given. patches_total: parts
+    that the picture is encoded in, which are patches; one where the profile seeds has a target.
     progress: share of the work done, 0 to 1. psnr: dB, of the stored file, and so null until the job has
     succeeded. bytes: the stored file's size. attempts: batches handed to
     workers, repetitions included. queue_position: 1 for the first of the jobs that no worker has begun.
@@ -47,9 +50,11 @@ class JobBody(BaseModel):
     state: JobState
     phase: str
     priority: Priority
-    preset: str
+    profile: Profile
+    preset: str | None
     effort: str
-    seed: str
+    seed: str | None
+    quality: float | None
     width: int
     height: int
     progress: float
@@ -71,7 +76,7 @@ class JobBody(BaseModel):
     def of(cls, job: Job) -> JobBody:
         return cls(
             **{name: getattr(job, name) for name in _COPIED},
-            phase=PHASES[job.state],
+            phase=phase_of(job.state, job.profile),
             error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
             links=_links(job.id),
         )
@@ -99,9 +104,11 @@ _COPIED = (
         "state",
         "priority",
         "queue_position",
+        "profile",
         "preset",
         "effort",
         "seed",
+        "quality",
         "width",
         "height",
         "progress",

@@ -19,7 +19,7 @@ from regrow.api.responses import problems
 from regrow.core.access.principal import Principal
 from regrow.core.errors import JobNotFound, ServiceUnavailable
 from regrow.core.jobs.events import JobEvent, milliseconds_of
-from regrow.core.jobs.model import FINAL_STATES, PHASES, JobState
+from regrow.core.jobs.model import FINAL_STATES, JobState, phase_of
 
 router = APIRouter(tags=["jobs"])
 
@@ -125,7 +125,9 @@ def _as_it_was(job: JobBody, event: JobEvent, state: JobState, last: JobEvent) -
     """The job as it was after an event that others have followed."""
     if event is last and job.state is state:
         return job
-    return job.model_copy(update={"state": state, "phase": PHASES[state], "patches_done": event.patches_done})
+    return job.model_copy(
+        update={"state": state, "phase": phase_of(state, job.profile), "patches_done": event.patches_done}
+    )
 
 
 def _chunk(kind: str, event_id: str, data: str) -> bytes:

@@ -42,7 +42,8 @@ function makeJobRow(job) {
   id.title = job.id;
   const size = document.createElement("small");
   const owner = job.owner === "local" ? "" : `${job.owner} `;
-  size.textContent = ` ${owner}${job.width}×${job.height} ${job.preset} ${job.effort}`;
+  const asked = [job.profile, job.preset ?? (job.quality === null ? null : `quality ${job.quality}`), job.effort];
+  size.textContent = ` ${owner}${job.width}×${job.height} ${asked.filter((word) => word !== null).join(" ")}`;
   cell(row, "job").append(id, size);
   const state = document.createElement("span");
   const reason = document.createElement("small");

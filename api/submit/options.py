@@ -14,7 +14,7 @@ from starlette.datastructures import FormData
 
 from regrow.api.strictness import refuse_unknown
 from regrow.api.submit.submission import Order
-from regrow.core.codec.options import CodecOptions
+from regrow.core.codec.options import CodecOptions, OptionConflict
 from regrow.core.errors import InvalidSettings
 from regrow.core.jobs.model import OnFailure, Priority
 from regrow.core.webhooks.address import Networks, parse_target
@@ -48,17 +48,21 @@ class EncodeOptions(CodecOptions):
 
         Raises RequestValidationError.
         """
-        if "preset" in self.model_fields_set and (self.target_psnr is not None or self.max_bytes is not None):
+        if self.preset is not None and (self.target_psnr is not None or self.max_bytes is not None):
             target = "max_bytes" if self.target_psnr is None else "target_psnr"
             words = f"preset and {target} exclude each other: a target chooses each patch's preset"
             raise RequestValidationError([{"loc": ("query", "preset"), "msg": words}])
+        try:
+            settings = self.settings()
+        except OptionConflict as error:
+            raise RequestValidationError([{"loc": ("query", error.option), "msg": str(error)}]) from error
         if self.webhook is not None:
             try:
                 parse_target(self.webhook, networks)
             except InvalidSettings as error:
                 raise RequestValidationError([{"loc": ("query", "webhook"), "msg": str(error)}]) from error
         return Order(
-            self.settings(),
+            settings,
             self.effort is None,
             **self.model_dump(exclude=set(CodecOptions.model_fields)),
             idempotency_key=idempotency_key,

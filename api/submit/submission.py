@@ -11,9 +11,10 @@ from regrow.api.dependencies import Service
 from regrow.api.submit.gone import Gone
 from regrow.core.access.principal import Principal
 from regrow.core.codec.encode.effort import with_default_effort
-from regrow.core.codec.encode.plan import count_of, grid_of, patch_cost
+from regrow.core.codec.encode.plan import Extent
+from regrow.core.codec.encode.pricing import refuse_impossible, unit_cost, units_of
 from regrow.core.codec.images import Head, read_head
-from regrow.core.codec.options import options_of
+from regrow.core.codec.options import options_of, settings_of
 from regrow.core.codec.reading.prepare import PreparedPicture
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import ImageError, TooBusy
@@ -75,8 +76,9 @@ def submit(
         return jobs.get(reservation.job_id), True
     try:
         with reservation.kept(service.blobs):
-            picture = _checked(service, principal, data, gone, head)
+            picture = _checked(service, principal, data, order, gone, head)
             settings = with_default_effort(picture, order.settings) if order.chooses_effort else order.settings
+            refuse_impossible(picture, settings)
             document = _document(reservation.job_id, principal.owner, picture, len(data), settings, order)
             jobs.write(document, picture.png)
     except BaseException:
@@ -95,13 +97,14 @@ def submit(
 
 
 def _checked(
-    service: Service, principal: Principal, data: bytes, gone: Gone | None, head: Head | None
+    service: Service, principal: Principal, data: bytes, order: Order, gone: Gone | None, head: Head | None
 ) -> PreparedPicture:
     """The decoded picture. The checks that cost least come first."""
     limits = service.limits_of(principal)
     head = head or read_head(data, service.settings.image_limits)
     service.workers.check_skew()
-    service.store.check_limits(principal.owner, count_of(head.width, head.height), limits)
+    units = units_of(Extent(head.width, head.height), order.settings)
+    service.store.check_limits(principal.owner, units, limits)
     return service.preparing.prepare(data, head, principal.owner, gone)
 
 
@@ -119,8 +122,8 @@ def _document(
         colours=picture.colours,
         source_format=picture.source_format,
         source_bytes=source_bytes,
-        patches=grid_of(picture).count,
-        patch_cost=patch_cost(picture, settings),
+        patches=units_of(picture, settings),
+        patch_cost=unit_cost(picture, settings),
         priority=order.priority,
         on_failure=order.on_failure,
         timeout=order.timeout,
@@ -136,8 +139,9 @@ def fingerprint(data: bytes, order: Order) -> str:
 
     Defaults are left out so that a release with a new option makes the same hash of an old request.
     """
-    settings = _unlike(order.settings, EncodeSettings())
-    asked = _unlike(order, Order(EncodeSettings())) | {"settings": settings, "idempotency_key": None, "group": None}
+    plain = settings_of({})
+    settings = _unlike(order.settings, plain)
+    asked = _unlike(order, Order(plain)) | {"settings": settings, "idempotency_key": None, "group": None}
     return hashlib.sha256(json.dumps(asked, sort_keys=True).encode() + b"\n" + data).hexdigest()
 
 

@@ -74,11 +74,13 @@ class EncodeSettings:
             raise InvalidSettings("effort paper rounds as the paper does and knows no targets: choose another effort")
 
     @property
-    def preset_name(self) -> str:
-        """For people: the preset, or that presets are chosen."""
+    def preset_name(self) -> str | None:
+        """For people: the preset, or that presets are chosen; None where there are none."""
+        if self.profile is Profile.SEEDS:
+            return None
         return "auto" if self.searches else str(self.preset)
 
     @property
     def searches(self) -> bool:
-        """Whether presets and quantisation step sizes are chosen per patch."""
+        """Whether there is a target, for which quantisation step sizes are searched, and presets if there are any."""
         return self.target_psnr is not None or self.max_bytes is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from regrow.core.access.principal import LOCAL
-from regrow.core.codec.encode.candidate import CandidateDocument
+from regrow.core.codec.encode.units import UnitDocument
 from regrow.core.codec.options import CodecOptions
 from regrow.core.codec.presets import Effort
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.reading.source_format import SourceFormat
 from regrow.core.jobs.model import JobState, OnFailure, Priority
 
@@ -25,12 +26,13 @@ class Document(BaseModel):
 class JobDocument(Document, CodecOptions):
     """`job.json`: what was asked for. Times in milliseconds since 1970.
 
-    owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: that it is cut
-    into. source_bytes: size of the file that was uploaded. patch_cost: of one (core.codec.encode.plan.patch_cost).
+    owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: units of
+    the work (core.codec.encode.pricing). source_bytes: size of the file that was uploaded. patch_cost: of one unit.
     timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
     that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
     colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
-    None in older documents. effort: the one that was chosen for the picture, where the request named none.
+    None in older documents. effort: the one that was chosen for the picture, where the request named none. profile:
+    rules in older documents, which do not say.
     """
 
     id: str
@@ -52,6 +54,7 @@ class JobDocument(Document, CodecOptions):
     webhook: str | None = None
     request_id: str | None = None
     effort: Effort
+    profile: Profile = Profile.RULES
 
     @property
     def deadline_ms(self) -> int | None:
@@ -61,13 +64,13 @@ class JobDocument(Document, CodecOptions):
 
 
 class PartDocument(Document):
-    """`parts/<start>-<stop>`: the results of the patches start <= n < stop. patches: each one's candidates; failed: how
-    many of them could not be fitted and are flat; patch_iterations: training iterations, summed over the patches;
+    """`parts/<start>-<stop>`: the results of the units start <= n < stop. patches: what came of each; failed: how
+    many of them could not be done and are flat; patch_iterations: training iterations, summed over the patches;
     seconds: of fitting."""
 
     start: int
     stop: int
-    patches: list[list[CandidateDocument]]
+    patches: list[UnitDocument]
     failed: int = 0
     patch_iterations: int
     seconds: float

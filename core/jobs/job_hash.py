@@ -16,13 +16,18 @@ _JOB = TypeAdapter(Job)
 
 def fields_of(document: JobDocument) -> dict[str, str]:
     """What the hash holds from the beginning."""
-    asked = {"group": document.group, "webhook": document.webhook}
-    return {name: value for name, value in asked.items() if value is not None} | {
+    asked = {
+        "group": document.group,
+        "webhook": document.webhook,
+        "quality": document.quality,
+        "preset": document.settings().preset_name,
+        "seed": document.seed,
+    }
+    return {name: str(value) for name, value in asked.items() if value is not None} | {
         "owner": document.owner,
         "priority": str(document.priority),
-        "preset": document.settings().preset_name,
+        "profile": str(document.profile),
         "effort": str(document.effort),
-        "seed": str(document.seed),
         "width": str(document.width),
         "height": str(document.height),
         "patches_total": str(document.patches),

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 
 from regrow.core.errors import ServiceUnavailable
 
-PROTOCOL = 4
+PROTOCOL = 5
 """Of messages, documents and keys in Redis. A process goes on with an earlier one's, and refuses a later one's."""
 
 VISIBILITY_TIMEOUT = 600

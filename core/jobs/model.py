@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 
+from regrow.core.codec.profile import Profile
 from regrow.core.times import iso, now_ms
 
 
@@ -55,7 +56,7 @@ comes from a worker that Redis, which had lost its memory, knew nothing of."""
 
 FINAL_STATES = frozenset(state for state, after in TRANSITIONS.items() if not after)
 
-PHASES = {  # what goes on in each state, for people
+_PHASES = {
     JobState.QUEUED: "waiting for a worker",
     JobState.FITTING: "training one rule per patch",
     JobState.ASSEMBLING: "writing the bundle and measuring the regrown picture",
@@ -63,6 +64,13 @@ PHASES = {  # what goes on in each state, for people
     JobState.FAILED: "failed",
     JobState.CANCELLED: "cancelled",
 }
+
+
+def phase_of(state: JobState, profile: Profile) -> str:
+    """What goes on in this state of a job of this profile, for people."""
+    if state is JobState.FITTING and profile is Profile.SEEDS:
+        return "choosing what the picture grows from"
+    return _PHASES[state]
 
 
 def states_before(state: JobState) -> tuple[JobState, ...]:
@@ -97,8 +105,9 @@ class JobFailure:
 class Job:
     """What is known of a job; what is not known yet is None. Times: milliseconds since 1970.
 
-    owner: whose it is (core.access). group: that it was sent in. preset, effort, seed: as asked for, or chosen.
-    width, height: of the picture, in pixels. patches_total: that it is cut into; patches_done: that are fitted;
+    owner: whose it is (core.access). group: that it was sent in. profile, preset, effort, seed, quality: as asked
+    for, or chosen; preset and seed are of the profile rules, quality of seeds without a target. width, height: of the
+    picture, in pixels. patches_total: units of its work (core.codec.encode.pricing); patches_done: that are done;
     patches_failed: that could not be, and are flat. progress: share of the work done, in [0, 1]. eta_seconds: until its
     end, as far as its speed so far tells. psnr: dB, of the stored file, once the job has succeeded. bytes: size of the
     bundle. attempts: batches handed to workers, repetitions included. started_ms: when a worker began it.
@@ -110,15 +119,17 @@ class Job:
     owner: str
     priority: Priority
     state: JobState
-    preset: str
     effort: str
-    seed: str
     width: int
     height: int
     patches_total: int
     patches_done: int
     progress: float
     created_ms: int
+    profile: Profile = Profile.RULES
+    preset: str | None = None
+    seed: str | None = None
+    quality: float | None = None
     group: str | None = None
     patches_failed: int = 0
     psnr: float | None = None

@@ -180,11 +180,11 @@ def test_H4_a_keys_own_limit(http: httpx.Client, keys: Keys) -> None:
     token, _ = keys.store.create("dora", max_patches=2)
     wait_until(lambda: http.get("/jobs", headers=_as(token)).status_code == 200, "the new key's arrival")
     two = smooth_file(80, 40)
-    assert http.post("/encode", content=two, headers=_as(token)).status_code == 202
-    refused = http.post("/encode", content=two, headers=_as(token))
+    assert http.post("/encode?profile=rules", content=two, headers=_as(token)).status_code == 202
+    refused = http.post("/encode?profile=rules", content=two, headers=_as(token))
     assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-patches")
     assert int(refused.headers["retry-after"]) >= 1
-    assert http.post("/encode", content=two, headers=_as(keys.alice)).status_code == 202
+    assert http.post("/encode?profile=rules", content=two, headers=_as(keys.alice)).status_code == 202
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])

@@ -30,13 +30,14 @@ def test_the_demo_does_the_main_job(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    psnr = re.search(r"PSNR (\d+\.\d+) dB", done.stdout)
-    assert psnr is not None
-    assert float(psnr[1]) >= 20
-    assert "at effort draft" in done.stdout
+    psnrs = [float(psnr) for psnr in re.findall(r"PSNR (\d+\.\d+) dB", done.stdout)]
+    assert len(psnrs) == 2
+    assert min(psnrs) >= 20
+    for profile in ("seeds", "rules"):
+        assert f"profile    {profile}, effort draft" in done.stdout
     assert re.search(r"JPEG 4:4:4: \d+\.\d\d dB in \d+ bytes: \d+\.\d\d dB (less|more) than Regrow", done.stdout)  # E1
     for word in ("SSIM", "bits per pixel", "CR", "/decode/", "/admin"):
         assert word in done.stdout
     picture = Image.open(tmp_path / "demo-output" / "side-by-side.png")
-    assert picture.width > 2 * 120 * 3
+    assert picture.width > 3 * 120 * 3
     assert _alive_in(tmp_path) == []

@@ -16,6 +16,8 @@ from PIL import Image
 from regrow.core.codec.decode import decode
 from regrow.core.codec.encode import encode
 from regrow.core.codec.fit.engines import make_engine
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.format.seeds.bundle import SeedsBundle
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.presets import Preset
 from regrow.core.codec.settings import EncodeSettings
@@ -125,16 +127,18 @@ def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
     """A PSNR to reach, a size to keep to, and a size that no bundle can have."""
     data = smooth_file(20, 50, seed=3)
     quality = (
-        stack.post("/encode", params={"target_psnr": 24, "effort": "draft"}, content=data)
+        stack.post("/encode", params={"profile": "rules", "target_psnr": 24, "effort": "draft"}, content=data)
         .raise_for_status()
         .headers["location"]
     )
     size = (
-        stack.post("/encode", params={"max_bytes": 260, "effort": "draft"}, content=data)
+        stack.post("/encode", params={"profile": "rules", "max_bytes": 260, "effort": "draft"}, content=data)
         .raise_for_status()
         .headers["location"]
     )
-    assert stack.post("/encode", params={"max_bytes": 20}, content=data).json()["type"] == "/problems/budget-too-small"
+    for profile, few in (("rules", 20), ("seeds", 9)):
+        refused = stack.post("/encode", params={"profile": profile, "max_bytes": few}, content=data)
+        assert refused.json()["type"] == "/problems/budget-too-small"
     wait_until(lambda: _ended(stack, quality) and _ended(stack, size), "the end of two jobs", 240)
     jobs = [_ended(stack, path) for path in (quality, size)]
     assert [job and job["state"] for job in jobs] == ["succeeded", "succeeded"]
@@ -143,6 +147,50 @@ def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:
     assert jobs[0]["psnr"] >= 24
     assert jobs[1] is not None
     assert jobs[1]["bytes"] <= 260
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "options", "units"),
+    [
+        ((30, 50), 3, {}, 1),
+        ((20, 20), 4, {"quality": 80, "effort": "draft"}, 1),
+        ((1, 1), 1, {"profile": "seeds"}, 1),
+        ((20, 300), 3, {}, 2),
+        ((20, 300), 3, {"target_psnr": 24}, 1),
+    ],
+)
+def test_what_asks_for_nothing_of_rules_is_made_of_seeds(
+    stack: httpx.Client, size: tuple[int, int], channels: int, options: dict[str, Any], units: int
+) -> None:
+    picture = smooth_picture(*size, channels)
+    path = stack.post("/encode", params=options, content=picture.to_png()).raise_for_status().headers["location"]
+    wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
+    job = _ended(stack, path)
+    assert job is not None
+    assert job["state"] == "succeeded", job["error"]
+    assert (job["profile"], job["preset"], job["seed"], job["effort"]) == (
+        *("seeds", None, None),
+        options.get("effort", "standard"),
+    )
+    assert job["quality"] == (None if "target_psnr" in options else options.get("quality", 50))
+    assert job["patches_done"] == job["patches_total"] == units
+    data = stack.get(job["links"]["bundle"]).content
+    bundle, grown = read_bundle(data), decode(data).picture
+    assert isinstance(bundle, SeedsBundle)
+    shown = np.asarray(Image.open(io.BytesIO(stack.get(job["links"]["picture"]).content))).reshape(grown.pixels.shape)
+    np.testing.assert_array_equal(shown, grown.pixels)
+    report = stack.get(job["links"]["report"]).json()
+    assert (report["profile"], report["coder"], report["presets"]) == ("seeds", None, {})
+    assert report["quantisation_step"] == 2 ** (-bundle.header.step / 256)
+    assert report["patches"] == bundle.header.grid.count
+    assert (report["psnr"], report["bytes"]) == (job["psnr"], len(data))
+
+
+def test_seeds_of_the_fleet_are_those_of_one_process(stack: httpx.Client) -> None:
+    data = smooth_file(20, 300, seed=7)
+    path = stack.post("/encode", content=data).raise_for_status().headers["location"]
+    wait_until(lambda: _ended(stack, path) is not None, "the end of the job", 120)
+    assert stack.get(path + "/bundle").content == encode(read_picture(data)).bundle
 
 
 def test_an_answer_can_be_waited_for(stack: httpx.Client) -> None:

@@ -53,7 +53,7 @@ def service(redis_url: str, blob_folder: Path) -> Iterator[Service]:
 @pytest.fixture
 def job_id(client: httpx.Client, service: Service) -> str:
     """A job of three patches, the only one."""
-    made: str = client.post("/encode", content=smooth_file(120, 40)).raise_for_status().json()["id"]
+    made: str = client.post("/encode?profile=rules", content=smooth_file(120, 40)).raise_for_status().json()["id"]
     service.end_all_but(made)
     return made
 

@@ -165,13 +165,13 @@ def test_H4_a_group_beyond_the_quota_is_told_per_image(redis_url: str, tmp_path:
     with connect(redis_url) as redis:
         redis.flushall()
     with services.api(environment | {"REGROW_MAX_PATCHES_PER_OWNER": "3"}, tmp_path) as running:
-        group = httpx.post(f"{running.url}/groups", content=zip_of(GOOD)).json()
+        group = httpx.post(f"{running.url}/groups?profile=rules", content=zip_of(GOOD)).json()
         assert [item["error"] and item["error"]["type"] for item in group["items"]] == [
             None,
             "too-many-patches",
             "too-many-patches",
         ]
-        refused = httpx.post(f"{running.url}/groups", content=zip_of(GOOD))
+        refused = httpx.post(f"{running.url}/groups?profile=rules", content=zip_of(GOOD))
         assert (refused.status_code, refused.json()["type"]) == (429, "/problems/too-many-patches")
         assert "retry-after" in refused.headers
 

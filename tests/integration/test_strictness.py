@@ -41,7 +41,6 @@ def test_E5_no_route_takes_a_parameter_that_it_has_not(client: httpx.Client, met
         ("GET", "/jobs?State=failed", "did you mean state?"),
         ("POST", "/decode?width=200", "did you mean scale or crop?"),
         ("GET", f"/decode/{'0' * 32}.png?width=200", "did you mean scale or crop?"),
-        ("POST", "/encode?quality=80", "did you mean target_psnr or effort?"),
         ("POST", "/groups?presets=small", "did you mean preset?"),
         ("GET", "/livez?x", "this takes none"),
         ("GET", "/webhooks/deliveries?page=2", "did you mean cursor?"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from regrow.core.codec.encode.plan import Sized, grid_of, patch_cost
+from regrow.core.codec.encode.pricing import trains, unit_cost, units_of
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
 
@@ -32,19 +33,21 @@ to 28.1 dB in 6533 bytes as a draft, to 32.2 dB in 6526 at standard."""
 
 def encode_seconds(picture: Sized, settings: EncodeSettings) -> float:
     """How long an encode takes on two cores, about, if a target is not hard to reach. Raises BudgetTooSmall."""
+    if not trains(settings):
+        return most_seconds(picture, settings)
     largest = Preset.HUGE if settings.target_psnr is None else TYPICAL
     return grid_of(picture).count * patch_cost(picture, settings, largest) / COST_PER_SECOND
 
 
 def most_seconds(picture: Sized, settings: EncodeSettings) -> float:
     """How long it takes where every patch needs every preset. Raises BudgetTooSmall."""
-    return grid_of(picture).count * patch_cost(picture, settings) / COST_PER_SECOND
+    return units_of(picture, settings) * unit_cost(picture, settings) / COST_PER_SECOND
 
 
 def with_default_effort(picture: Sized, settings: EncodeSettings) -> EncodeSettings:
     """The settings with the effort that suits the picture. Raises BudgetTooSmall."""
     standard = replace(settings, effort=Effort.STANDARD)
-    if encode_seconds(picture, standard) <= ENOUGH_SECONDS:
+    if not trains(settings) or encode_seconds(picture, standard) <= ENOUGH_SECONDS:
         return standard
     return replace(settings, effort=Effort.DRAFT)
 
@@ -56,13 +59,16 @@ def advice(picture: Sized, settings: EncodeSettings) -> str:
         gain = "a smaller file"
     elif settings.max_bytes is not None:
         gain = "a better picture"
-    chosen = f"effort {settings.effort}, {_time_of(picture, settings)} on two cores"
+    profile = "" if trains(settings) else f"profile {settings.profile}, "
+    chosen = f"{profile}effort {settings.effort}, {_time_of(picture, settings)} on two cores"
     longer = _time_of(picture, replace(settings, effort=better))
     return f"{chosen}; --effort {better}: {longer}, for {gain}"
 
 
 def _time_of(picture: Sized, settings: EncodeSettings) -> str:
     time = _about(encode_seconds(picture, settings))
+    if not trains(settings):
+        return time
     if settings.target_psnr is not None:
         return f"{time}, at most {_about(most_seconds(picture, settings)).removeprefix('about ')}"
     return f"at most {time.removeprefix('about ')}" if settings.searches else time

@@ -1,4 +1,4 @@
-"""Encoding a batch of patches: fit them, with ever larger presets where a target asks for it."""
+"""Encoding a batch of patches in the profile `rules`: fit them, with ever larger presets where a target asks for it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,25 @@ class EncodedPatches:
 
     candidates: list[list[Candidate]]
     patch_iterations: int
+
+
+PatchEncoder = Callable[[Picture, Sequence[int], EncodeSettings, FitHooks, Checkpoints[bytes]], EncodedPatches]
+"""As encode_patches, on a device of its own."""
+
+
+def encoder_on(fitter: Fitter) -> PatchEncoder:
+    """encode_patches, with `fitter` doing the fits."""
+
+    def encode(
+        picture: Picture,
+        indices: Sequence[int],
+        settings: EncodeSettings,
+        hooks: FitHooks,
+        checkpoints: Checkpoints[bytes],
+    ) -> EncodedPatches:
+        return encode_patches(picture, indices, settings, fitter, hooks, checkpoints)
+
+    return encode
 
 
 def encode_patches(

@@ -1,12 +1,16 @@
-"""The flat patch: what stands in for a patch that cannot be fitted."""
+"""The flat patch: what stands in for a patch that cannot be encoded."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from regrow.core.codec.decode.growers.compiled import grow_batch
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.plan import grid_of, presets_of, rollout_of
+from regrow.core.codec.encode.seeds.encoder import SeedsUnit, encode_units
+from regrow.core.codec.encode.seeds.plan import tiling_of
 from regrow.core.codec.fit.engines.base import Array
 from regrow.core.codec.fit.quantization import integer_rule, one_byte_step_sizes
 from regrow.core.codec.format.fixed_point import SYMBOL_LIMIT, integer_seed
@@ -43,6 +47,19 @@ def flat_candidate(picture: Picture, index: int, settings: EncodeSettings) -> Ca
     grown = grow_batch(shape, [rule], integer_seed(settings.seed, shape, PATCH_SIZE), rollout, threads=1)[0]
     error = squared_error(to_bytes(inside), grown[:, :rows, :columns].transpose(1, 2, 0))
     return Candidate(shape, write_payload(shape, rule, settings.coder, 0), error)
+
+
+def flat_seeds(picture: Picture, unit: int, settings: EncodeSettings) -> SeedsUnit:
+    """A unit of the profile `seeds`; each of its patches has the mean colour of what is seen of it.
+
+    Raises BudgetTooSmall.
+    """
+    tiling, pixels = tiling_of(picture), picture.pixels.copy()
+    for index in range(tiling.count) if settings.searches else [unit]:
+        (top, left), (height, width) = tiling.origin(index), tiling.extent(index)
+        part = pixels[top : top + height, left : left + width]
+        part[...] = np.rint(_mean_colour(part.transpose(2, 0, 1).astype(np.float32)))
+    return encode_units(replace(picture, pixels=pixels), [unit], settings)[0]
 
 
 def _mean_colour(pixels: Array) -> Array:

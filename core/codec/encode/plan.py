@@ -1,7 +1,9 @@
-"""What an encode comes down to before anything is trained: its patches, how they grow, which presets are tried."""
+"""What an encode in the profile `rules` comes down to before anything is trained: its patches, how they grow, which
+presets are tried."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from regrow.core.codec.format.bundle import bundle_size, encodable_fire_rate
@@ -40,14 +42,18 @@ class Sized(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """A picture of which nothing else is known, in pixels. channels: of most pictures."""
+
+    width: int
+    height: int
+    channels: int = 3
+
+
 def grid_of(picture: Sized) -> PatchGrid:
     """The patches that a picture is cut into."""
     return PatchGrid(picture.height, picture.width, PATCH_SIZE)
-
-
-def count_of(width: int, height: int) -> int:
-    """How many patches a picture of this size is cut into."""
-    return PatchGrid(height, width, PATCH_SIZE).count
 
 
 def rollout_of(settings: EncodeSettings) -> Rollout:

@@ -6,7 +6,12 @@ from pydantic import BaseModel, ConfigDict, computed_field
 
 from regrow.core.codec.encode.encoded import Encoded
 from regrow.core.codec.encode.other_codecs import GoOn, OtherFile, best_files
+from regrow.core.codec.format.bundle import read_bundle
+from regrow.core.codec.format.seeds.arithmetic import STEPS_PER_OCTAVE
+from regrow.core.codec.format.seeds.bundle import SeedsBundle
 from regrow.core.codec.images import Picture
+from regrow.core.codec.options import options_of
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.quality import compression_ratio
 from regrow.core.codec.reading.source_format import SourceFormat
 from regrow.core.codec.settings import EncodeSettings
@@ -22,8 +27,10 @@ NOTES = {SourceFormat.JPEG: _NOTE.format("JPEG"), SourceFormat.WEBP: _NOTE.forma
 class Report(BaseModel):
     """What was asked for, and what became of it.
 
-    width, height: pixels. channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha). preset, effort, seed, seed_number, coder:
-    the settings of the encode (core.codec.settings.EncodeSettings). patches: how many the picture was cut into.
+    width, height: pixels. channels: 1 (grey), 3 (RGB) or 4 (RGB and alpha). profile, preset, effort, seed,
+    seed_number, coder, quality: the settings of the encode (core.codec.settings.EncodeSettings), None for those that
+    its profile or a target leaves no part. quantisation_step: of the profile seeds, as a share of the range of pixels.
+    patches: how many the picture was cut into.
 
     psnr: dB. ssim: None where a side is under 11 pixels. mse: squared 8-bit levels. bytes: the whole stored file.
     original_bytes: the uploaded file; raw_bytes: width · height · channels. bits_per_pixel: of the stored file.
@@ -42,11 +49,14 @@ class Report(BaseModel):
     width: int
     height: int
     channels: int
-    preset: str
+    profile: Profile = Profile.RULES
+    preset: str | None
     effort: str
-    seed: str
-    seed_number: int
-    coder: str
+    seed: str | None
+    seed_number: int | None
+    coder: str | None
+    quality: float | None = None
+    quantisation_step: float | None = None
     target_psnr: float | None
     max_bytes: int | None
     target_met: bool | None
@@ -87,7 +97,6 @@ def make_report(
     settings: EncodeSettings,
     encoded: Encoded,
     *,
-    patches: int,
     original_bytes: int,
     patch_iterations: int,
     device_seconds: float,
@@ -100,21 +109,17 @@ def make_report(
 
     go_on: as for core.codec.encode.other_codecs.best_files.
     """
-    quality, stored_bytes = encoded.quality, len(encoded.bundle)
+    quality, stored_bytes, bundle = encoded.quality, len(encoded.bundle), read_bundle(encoded.bundle)
+    step = 2 ** (-bundle.header.step / STEPS_PER_OCTAVE) if isinstance(bundle, SeedsBundle) else None
     return Report(
         width=picture.width,
         height=picture.height,
         channels=picture.channels,
-        preset=settings.preset_name,
-        effort=settings.effort,
-        seed=settings.seed,
-        seed_number=settings.seed_number,
-        coder=settings.coder,
-        target_psnr=settings.target_psnr,
-        max_bytes=settings.max_bytes,
+        **options_of(settings) | {"preset": settings.preset_name},
+        quantisation_step=step,
         target_met=encoded.target_met,
         next_bytes=encoded.next_bytes,
-        patches=patches,
+        patches=bundle.header.grid.count,
         presets=encoded.presets,
         psnr=quality.psnr,
         ssim=quality.ssim,

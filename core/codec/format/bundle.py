@@ -27,6 +27,7 @@ from regrow.core.errors import DamagedBundle, InvalidSettings, NotABundle, Unsup
 MAGIC = b"GNCA"
 VERSION = 1
 PROFILE = 0
+NO_PRIOR = 0
 MAX_SIDE = 16_384
 MAX_PATCHES = 200_000
 MAX_PRESETS = 7
@@ -142,21 +143,10 @@ def write_bundle(header: BundleHeader, payloads: Sequence[bytes]) -> bytes:
     rollout = header.rollout
     if rollout.fire_rate != encodable_fire_rate(rollout.fire_rate):
         raise InvalidSettings(f"a bundle cannot hold a fire rate of {rollout.fire_rate}: see encodable_fire_rate")
-    head = _HEADER.pack(
-        MAGIC,
-        VERSION,
-        PROFILE,
-        0,  # prior: none
-        _CODER_CODES[header.coder]
-        | _SEED_CODES[header.seed] << 2
-        | header.visible << 4
-        | (_FIRE_FLAG if rollout.fire_rate else 0),
-        header.patch_size,
-        len(header.presets),
-        rollout.steps,
-        header.width,
-        header.height,
-    )
+    coding = _CODER_CODES[header.coder] | _SEED_CODES[header.seed] << 2 | header.visible << 4
+    coding |= _FIRE_FLAG if rollout.fire_rate else 0
+    sizes = header.patch_size, len(header.presets), rollout.steps, header.width, header.height
+    head = _HEADER.pack(MAGIC, VERSION, PROFILE, NO_PRIOR, coding, *sizes)
     if rollout.fire_rate:
         head += _FIRE.pack(round(rollout.fire_rate * _FIRE_UNIT), rollout.fire_key)
     head += b"".join(_PRESET.pack(shape.channels, shape.hidden) for shape in header.presets)
@@ -226,7 +216,7 @@ def _parse_header(data: bytes) -> tuple[BundleHeader, int]:
     _, _, _, prior, coding, size, presets, steps, width, height = _HEADER.unpack_from(data)
     coder, seed, visible = coding & 3, coding >> 2 & 3, coding >> 4 & 7
     for name, value, known in (
-        ("prior", prior, (0,)),
+        ("prior", prior, (NO_PRIOR,)),
         ("coder", coder, _CODERS_BY_CODE),
         ("seed kind", seed, _SEEDS_BY_CODE),
     ):

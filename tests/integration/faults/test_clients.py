@@ -124,7 +124,9 @@ def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:
     answers: list[httpx.Response] = []
     threads = [
         threading.Thread(
-            target=lambda: answers.append(fleet.client.post("/encode?effort=draft", content=data, headers=key))
+            target=lambda: answers.append(
+                fleet.client.post("/encode?profile=rules&effort=draft", content=data, headers=key)
+            )
         )
         for _ in range(4)
     ]
@@ -134,7 +136,7 @@ def test_H8_one_key_makes_one_job(fleet: Fleet) -> None:
         thread.join()
     assert {answer.status_code for answer in answers} <= {202, 409}
     assert all(answer.json()["type"].endswith("in-flight") for answer in answers if answer.status_code == 409)
-    again = fleet.client.post("/encode?effort=draft", content=data, headers=key)
+    again = fleet.client.post("/encode?profile=rules&effort=draft", content=data, headers=key)
     assert again.status_code == 202
     assert again.headers["idempotency-replayed"] == "true"
     assert len({answer.json()["id"] for answer in [*answers, again] if answer.status_code == 202}) == 1
@@ -154,7 +156,7 @@ def test_H4_too_many_patches_are_429(tmp_path: Path) -> None:
         fleet.start_sweeper()
         fleet.start_api()
         path = fleet.send(smooth_file(120, 120))
-        answer = fleet.client.post("/encode", content=smooth_file(80, 80))
+        answer = fleet.client.post("/encode?profile=rules", content=smooth_file(80, 80))
         assert (answer.status_code, answer.json()["type"]) == (429, "/problems/too-many-patches")
         assert int(answer.headers["retry-after"]) >= 1
         assert len(list((tmp_path / "blobs" / "jobs").iterdir())) == 1, "nothing of it is left"
@@ -172,7 +174,9 @@ def test_F14_two_hundred_jobs_at_once_from_eight_clients(fleet: Fleet) -> None:
     def client() -> None:
         with httpx.Client(base_url=str(fleet.client.base_url), timeout=60) as http:
             for data in files:
-                paths.append(http.post("/encode?effort=draft", content=data).raise_for_status().headers["location"])
+                paths.append(
+                    http.post("/encode?profile=rules&effort=draft", content=data).raise_for_status().headers["location"]
+                )
 
     threads = [threading.Thread(target=client) for _ in range(8)]
     for thread in threads:

@@ -45,6 +45,7 @@ JOB: dict[str, Any] = {
     "state": "fitting",
     "phase": "",
     "priority": "normal",
+    "profile": "rules",
     "preset": "small",
     "effort": "draft",
     "seed": "scaffold",

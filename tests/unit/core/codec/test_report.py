@@ -30,7 +30,6 @@ def report() -> Report:
         PICTURE,
         EncodeSettings(),
         encoded,
-        patches=6,
         original_bytes=4000,
         patch_iterations=1800,
         device_seconds=2.5,
