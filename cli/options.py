@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from regrow.core.codec.coder import Coder
-from regrow.core.codec.options import CodecOptions, settings_of
+from regrow.core.codec.options import CodecOptions
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
@@ -33,7 +33,7 @@ CoderOption = Annotated[Coder | None, _option("coder")]
 
 def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Those that are not None. Raises typer.BadParameter (exit code 2) for a preset beside a target, which chooses
-    presets itself, and InvalidSettings for whatever else does not go together."""
+    presets itself."""
     given = {name: value for name, value in options.items() if value is not None}
     for target in ("target_psnr", "max_bytes"):
         if target in given and "preset" in given:
@@ -41,7 +41,6 @@ def given_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise typer.BadParameter(
                 f"--preset {given['preset']} and {name} exclude each other: a target chooses each patch's preset"
             )
-    settings_of(given)
     return given
 
 

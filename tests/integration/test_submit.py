@@ -167,6 +167,8 @@ def test_a_refused_option_is_one_line(fleet: Fleet, tmp_path: Path) -> None:
         (tmp_path / f"{number}.png").write_bytes(smooth_file(20, 20, seed=number))
     with pytest.raises(Refused, match="target_psnr"):
         _submit(fleet, tmp_path, "--target-psnr", 99)
+    with pytest.raises(Refused, match="quality is for the profile seeds"):
+        _submit(fleet, tmp_path, "--quality", 30, "--profile", "rules")
 
 
 def test_the_clients_do_what_the_api_offers(fleet: Fleet) -> None:
