@@ -209,8 +209,27 @@ def test_E1_the_effort_is_chosen_and_told(tmp_path: Path) -> None:
     assert "--effort thorough" in done.stderr
 
 
+def test_E1_it_is_the_profile_seeds_where_nothing_of_rules_is_asked_for(tmp_path: Path) -> None:
+    done = _encode(_photo(tmp_path / "a.png"), "--json", preset=False)
+    report = json.loads(done.stdout)
+    assert (report["profile"], report["effort"], report["quality"]) == ("seeds", "standard", 50)
+    assert "profile seeds, effort standard, about" in done.stderr
+    better = json.loads(_encode(tmp_path / "a.png", "--quality", "90", "--json", "--force", preset=False).stdout)
+    assert better["psnr"] > report["psnr"]
+
+
+def test_E8_options_of_both_profiles_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="quality is for the profile seeds: leave out preset"):
+        CliRunner().invoke(
+            app,
+            ["encode", str(_photo(tmp_path / "a.png")), "--preset", "tiny", "--quality", "9"],
+            catch_exceptions=False,
+        )
+
+
 def test_E8_what_a_target_leaves_over_is_told(tmp_path: Path) -> None:
-    done = _encode(_photo(tmp_path / "a.png"), "--effort", "draft", "--max-bytes", "150", "--json", preset=False)
+    asked = ["--profile", "rules", "--effort", "draft", "--max-bytes", "150"]
+    done = _encode(_photo(tmp_path / "a.png"), *asked, "--json", preset=False)
     report = json.loads(done.stdout)
     words = unused(report["bytes"], 150, report["next_bytes"])
     assert words
