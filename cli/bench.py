@@ -128,6 +128,27 @@ def rd(
 
 
 @app.command()
+def seams(
+    images: Images = None,
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+    effort: Annotated[Effort, typer.Option(help="How long to search")] = Effort.STANDARD,
+    picture: Annotated[Path | None, typer.Option(help="Write seams, enlarged, to look at (PNG)")] = None,
+) -> None:
+    """What patches of the profile `seeds` lose where they meet, over whole photos."""
+    from regrow.benchmarks.pictures import load_whole
+    from regrow.benchmarks.seams import bench_seams
+    from regrow.benchmarks.seams_plot import plot_seams
+
+    pictures = load_whole(images)
+    with progress_bar() as bars:
+        result, found = bench_seams(pictures, effort, _teller(bars))
+    if picture is not None:
+        plot_seams(pictures, found, picture)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
 def scale(
     as_json: AsJson = False,
     as_markdown: AsMarkdown = False,
