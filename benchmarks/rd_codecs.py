@@ -27,7 +27,7 @@ _DISTANCES = (25, 20, 15, 12, 9, 7, 5.5, 4.5, 3.7, 3, 2.4, 1.9, 1.5, 1.2, 0.9, 0
 _JPEG_XL_EFFORT = 9
 
 AVIF_SPEED = 0
-"""Slowest, and smallest by one per cent or less."""
+"""The slowest; 2 takes a third of the time and about a per cent more bytes."""
 
 
 @dataclass(frozen=True, slots=True)

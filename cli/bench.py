@@ -105,7 +105,7 @@ def rd(
     profile: Annotated[list[Profile] | None, typer.Option(help="Measured of ours; several times for several")] = None,
     effort: Annotated[Effort, typer.Option(help="How long to train, or to search")] = Effort.STANDARD,
     presets: Annotated[list[Preset] | None, typer.Option(help="Sizes of rules; give it several times")] = None,
-    avif_speed: Annotated[int, typer.Option(min=0, max=10, help="0 is slowest, and smallest by a per cent")] = 0,
+    avif_speed: Annotated[int, typer.Option(min=0, max=10, help="0 is slowest and smallest; 2 costs about 1 %")] = 0,
     known: Annotated[Path | None, typer.Option(dir_okay=False, help="Remember measured files here, to go on")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
@@ -145,6 +145,18 @@ def seams(
         result, found = bench_seams(pictures, effort, _teller(bars))
     if picture is not None:
         plot_seams(pictures, found, picture)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
+def seeds_speed(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
+    """How fast the profile `seeds` encodes and decodes, cold too, and in how much memory; beside `rules` and JPEG."""
+    from regrow.benchmarks.pictures import load_pictures
+    from regrow.benchmarks.seeds_speed import LARGE, SMALL, bench_seeds_speed
+
+    large, small = (load_pictures(images, side)[0] for side in (LARGE, SMALL))
+    with progress_bar() as bars:
+        result = bench_seeds_speed(large, small, tell=_teller(bars))
     show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
