@@ -58,6 +58,7 @@ def contenders(avif_speed: int = AVIF_SPEED) -> tuple[Contender, ...]:
     """All of them, whether they are here or not. avif_speed: from 0, slow and small, to 10."""
     for_psnr = _of_pillow(_avif("AVIF 4:4:4", "4:4:4", "psnr", avif_speed), _AVIF_QUALITIES, coded_bytes)
     for_ssim = _of_pillow(_avif("AVIF 4:4:4, tuned for SSIM", "4:4:4", "ssim", avif_speed), _AVIF_QUALITIES)
+    untuned = _of_pillow(_avif("AVIF 4:4:4, not tuned", "4:4:4", "iq", avif_speed), _AVIF_QUALITIES)
     avif_420 = _of_pillow(_avif("AVIF 4:2:0", "4:2:0", "psnr", avif_speed), _AVIF_QUALITIES)
     return (
         _of_pillow(JPEG_444, _QUALITIES),
@@ -66,6 +67,7 @@ def contenders(avif_speed: int = AVIF_SPEED) -> tuple[Contender, ...]:
         _of_pillow(WEBP, _QUALITIES),
         for_psnr,
         for_ssim,
+        untuned,
         avif_420,
         _JPEG_XL,
     )
@@ -88,7 +90,7 @@ def codec_curves(pictures: Sequence[Picture], codecs: Sequence[Contender], measu
 
 
 def _avif(name: str, subsampling: str, tune: str, speed: int) -> Codec:
-    """tune: what the encoder weighs bytes against. Left to itself, it is neither PSNR nor SSIM, and loses by both."""
+    """tune: what the encoder weighs bytes against. Left to itself, it is "iq", and loses by PSNR and by SSIM."""
     # One tile, made by one thread: tiles would cost bytes.
     fixed = {"speed": speed, "subsampling": subsampling, "autotiling": False, "max_threads": 1}
     return Codec(name, "AVIF", "avif", lambda quality: {"quality": int(quality), "advanced": {"tune": tune}, **fixed})

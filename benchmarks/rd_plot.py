@@ -18,7 +18,7 @@ from regrow.benchmarks.rd_seeds import SEEDS
 
 OURS = {SEEDS: "#1f8a4c", RULES: "#7aa33a"}
 PALE = "#9dc4a6"
-CODEC_COLOURS = ("#1c1f21", "#8a9198", "#b5541c", "#2f6fb0", "#7a4fa3", "#b08fd0", "#d9c7ea", "#c23b6b")
+CODEC_COLOURS = ("#1c1f21", "#8a9198", "#b5541c", "#2f6fb0", "#7a4fa3", "#b08fd0", "#d9c7ea", "#e3dcec", "#c23b6b")
 LOWEST, HIGHEST = 18.0, 52.0
 """dB; beyond these nobody wants the pictures, or nobody sees the difference."""
 
