@@ -1,6 +1,6 @@
 """`python -m regrow.benchmarks.scale_worker`: a real worker whose fits are a declared sleep.
 
-A patch takes REGROW_BENCH_SLEEP seconds of sleep and becomes grey; assembling writes a bundle without a picture. All
+A patch takes REGROW_BENCH_SLEEP seconds of sleep and becomes grey; assembling writes a bundle of one pixel. All
 else is the real thing: messages, claims, leases, heartbeats, parts, the end of the job.
 """
 
@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from regrow.core.codec.encode import work
 from regrow.core.codec.encode.candidate import Candidate
 from regrow.core.codec.encode.encoded import Encoded
 from regrow.core.codec.encode.encoder import EncodedPatches
@@ -19,13 +20,14 @@ from regrow.core.codec.fit.checkpoint import Checkpoints
 from regrow.core.codec.fit.task import FitHooks
 from regrow.core.codec.images import Picture
 from regrow.core.codec.presets import Preset
-from regrow.core.codec.quality import Quality
 from regrow.core.codec.settings import EncodeSettings
 from regrow.worker import encode_job
 from regrow.worker.__main__ import main
 
 SLEEP = float(os.environ.get("REGROW_BENCH_SLEEP", "0"))
-_GREY: list[Candidate] = [flat_candidate(Picture(np.zeros((1, 1, 3), dtype=np.uint8)), 0, EncodeSettings(Preset.MICRO))]
+_DOT, _ASKED = Picture(np.zeros((1, 1, 3), dtype=np.uint8)), EncodeSettings(Preset.MICRO)
+_GREY: list[Candidate] = [flat_candidate(_DOT, 0, _ASKED)]
+_ENCODED = work.assemble(_DOT, _ASKED, [work.flat_unit(_DOT, 0, _ASKED)])
 
 
 def encode(
@@ -38,8 +40,8 @@ def encode(
 
 
 def assemble(picture: Picture, settings: EncodeSettings, patches: object) -> Encoded:
-    """Writes nothing worth reading."""
-    return Encoded(b"a benchmark's bundle", Quality(psnr=30.0, ssim=None, mse=65.0), {}, None)
+    """The same bundle of one pixel for every job: a report reads it."""
+    return _ENCODED
 
 
 if __name__ == "__main__":

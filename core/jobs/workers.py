@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from regrow.core.errors import VersionSkew
 from regrow.core.jobs.messages import PROTOCOL
@@ -19,6 +19,9 @@ class WorkerRecord(BaseModel):
     version: of the release; protocol: as in messages.py. current: the job and work unit in hand, several on a device
     that takes several; None when idle.
 
+    node: its name for tools for Celery. queues: that it takes from; slots: how many units at a time; batch_cost: cost
+    (core.codec.encode.plan.patch_cost) that one slot does in one batch, as measured. ready: whether it takes units.
+
     memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
     patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.
     """
@@ -32,6 +35,11 @@ class WorkerRecord(BaseModel):
     engine: str
     version: str
     protocol: int = PROTOCOL
+    node: str = ""
+    queues: tuple[str, ...] = ()
+    slots: int = Field(default=1, ge=1)
+    batch_cost: float = 0.0
+    ready: bool = True
     memory_bytes: int = 0
     device_memory_bytes: int | None = None
     patch_iterations_per_second: float | None = None
@@ -46,7 +54,7 @@ class WorkerRegistry:
         self._redis = redis
 
     def report(self, record: WorkerRecord, expires_after: float) -> int:
-        """Write a record that lives for `expires_after` seconds; how many workers are alive."""
+        """Write a record that lives for `expires_after` seconds; the protocol that the service speaks, 0 before any."""
         with redis_errors():
             seconds, micros = self._redis.time()
             now = seconds + micros / 1e6
@@ -54,8 +62,8 @@ class WorkerRegistry:
                 pipe.set(Key.WORKER.of(record.id), record.model_dump_json(), px=int(expires_after * 1000))
                 pipe.zremrangebyscore(Key.WORKERS, "-inf", now)
                 pipe.zadd(Key.WORKERS, {record.id: now + expires_after})
-                pipe.zcard(Key.WORKERS)
-                return int(pipe.execute()[-1])
+                pipe.get(Key.PROTOCOL)
+                return int(pipe.execute()[-1] or 0)
 
     def remove(self, worker_id: str) -> None:
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:

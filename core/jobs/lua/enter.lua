@@ -16,8 +16,11 @@ if protocol <= job.protocol or redis.call('EXISTS', KEY.OPEN) == 0 then
 end
 local again = redis.call('EXISTS', key) == 1
 if again then  -- a retry: who works on it still does so for nothing
-  for _, lease in ipairs(redis.call('ZRANGE', KEY.LEASES, 0, -1)) do
-    if parse(lease).id == id then redis.call('ZREM', KEY.LEASES, lease) end
+  for _, set in ipairs({KEY.LEASES, KEY.SENT}) do
+    for _, lease in ipairs(redis.call('ZRANGE', set, 0, -1)) do
+      local unit = parse(lease)
+      if unit.id == id then release(lease, unit) end
+    end
   end
 end
 redis.call('DEL', key, done_key(id), again_key(id))
