@@ -21,7 +21,7 @@ test: $(STAMP) .tools warm ## Run every test
 	@$(PYTEST)
 
 warm: $(STAMP) ## Compile what the tests and the service use, which is kept; every process would do it else
-	@$(BIN)/python -c 'from regrow.core.codec.decode.warm_up import warm_up; from regrow.core.codec.fit import trial; from regrow.core.codec.fit.engines import make_engine; warm_up(); trial.try_out(make_engine())'
+	@$(BIN)/python -c 'from regrow.core.codec.decode.warm_up import warm_up; from regrow.core.codec.encode.seeds.trial import try_out; from regrow.core.codec.fit import trial; from regrow.core.codec.fit.engines import make_engine; warm_up(); try_out(); trial.try_out(make_engine())'
 
 # As if on other processors: numba, torch, MKL and numpy's BLAS are held to their code for less.
 AVX2 := NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+sse2,+avx,+avx2,+fma,+f16c,+bmi,+bmi2 \

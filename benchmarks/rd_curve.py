@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from regrow.core.codec.quality import Quality
 
+LEAST_UNLIKE = 1e-10
+"""What 1 − SSIM counts as where it is less: 100 dB, as of PSNR."""
+
+WITHOUT_CONTAINER = "without its container"
+
 
 @dataclass(frozen=True, slots=True)
 class StoredPicture:
-    """One picture in one file. size: of the whole file, bytes."""
+    """One picture in one file. size: of the whole file, bytes. coded: without the container, where that is asked."""
 
     size: int
     quality: Quality
+    coded: int | None = None
+
+    @property
+    def ssim_db(self) -> float | None:
+        """−10 · log10(1 − SSIM), which is to SSIM as PSNR is to the squared error; None where there is no SSIM."""
+        ssim = self.quality.ssim
+        return None if ssim is None else -10 * math.log10(max(1 - ssim, LEAST_UNLIKE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +58,12 @@ class CurvePoint:
         values = [file.quality.ssim for file in self.files if file.quality.ssim is not None]
         return float(np.mean(values)) if values else None
 
+    @property
+    def mean_ssim_db(self) -> float | None:
+        """The mean of the pictures' decibels; None where one picture is too small for SSIM."""
+        values = [file.ssim_db for file in self.files]
+        return float(np.mean(values)) if None not in values else None  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, slots=True)
 class Curve:
@@ -58,6 +77,20 @@ class Curve:
         """Mean bytes and mean PSNR of each point."""
         return [(point.mean_bytes, point.mean_psnr) for point in self.points]
 
+    @property
+    def ssim_samples(self) -> list[tuple[float, float]]:
+        """Mean bytes and mean SSIM in decibels of each point; none where a picture is too small for SSIM."""
+        every = [(point.mean_bytes, point.mean_ssim_db) for point in self.points]
+        return [(size, ssim) for size, ssim in every if ssim is not None]
+
+    def without_container(self) -> Curve:
+        """The same files, counted without what is around the coded picture. Each must know its `coded`."""
+        points = []
+        for point in self.points:
+            files = tuple(replace(file, size=file.coded or 0) for file in point.files)
+            points.append(CurvePoint(point.setting, files))
+        return Curve(f"{self.name} {WITHOUT_CONTAINER}", tuple(points))
+
     def rows(self) -> list[dict[str, Any]]:
         """The points, for tables and JSON."""
         return [
@@ -67,6 +100,7 @@ class Curve:
                 "mean_bytes": point.mean_bytes,
                 "mean_psnr": point.mean_psnr,
                 "mean_ssim": point.mean_ssim,
+                "mean_ssim_db": point.mean_ssim_db,
                 "mean_mse": point.mean_mse,
             }
             for point in self.points

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from regrow.cli.bench_tables import show_result
 from regrow.cli.console import console as errors
+from regrow.cli.console import progress_bar
 from regrow.core.codec.presets import Effort, Preset
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.seeds import SeedKind
+from regrow.core.errors import InvalidSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import Progress, TaskID
+
+    from regrow.core.codec.images import Picture
 
 app = typer.Typer(help="Measure this machine. Ratios are measured in one run.", no_args_is_help=True)
 
@@ -42,7 +51,7 @@ def engine(
         result = bench_engine(load_pictures(images), goal=goal)
     if plot is not None:
         plot_engine(result, plot)
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -60,7 +69,7 @@ def quality(
 
     with errors.status("fitting"):
         result = bench_quality(load_pictures(images), seed, effort, rounded=rounded)
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -71,7 +80,7 @@ def steps(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdow
 
     with errors.status("fitting"):
         result = bench_steps(load_pictures(images))
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -82,7 +91,7 @@ def decode(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdo
 
     with errors.status("measuring"):
         result = bench_decode(load_pictures(images, SIDE)[0])
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -91,21 +100,64 @@ def rd(
     as_json: AsJson = False,
     as_markdown: AsMarkdown = False,
     side: Annotated[int, typer.Option(min=11, max=1024, help="Photos are resized to so many pixels a side")] = 40,
-    effort: Annotated[Effort, typer.Option(help="How long to train")] = Effort.STANDARD,
+    crop: Annotated[int | None, typer.Option(min=11, help="Not resized: the middle, so many pixels a side")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Not resized: photos as they are")] = False,
+    profile: Annotated[list[Profile] | None, typer.Option(help="Measured of ours; several times for several")] = None,
+    effort: Annotated[Effort, typer.Option(help="How long to train, or to search")] = Effort.STANDARD,
     presets: Annotated[list[Preset] | None, typer.Option(help="Sizes of rules; give it several times")] = None,
+    avif_speed: Annotated[int, typer.Option(min=0, max=10, help="0 is slowest and smallest; 2 costs about 1 %")] = 0,
+    known: Annotated[Path | None, typer.Option(dir_okay=False, help="Remember measured files here, to go on")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a plot (PNG or SVG)")] = None,
 ) -> None:
-    """Bytes against PSNR: every preset and the best of them, beside JPEG, JPEG 2000, WebP and AVIF."""
-    from regrow.benchmarks.pictures import load_pictures
-    from regrow.benchmarks.rd import bench_rd
+    """Bytes against PSNR and SSIM: both profiles, beside JPEG, JPEG 2000, WebP, AVIF and JPEG XL.
+
+    The profile `rules` takes hours for large photos.
+    """
+    from regrow.benchmarks.rd import Asked, bench_rd
+    from regrow.benchmarks.rd_store import KnownFiles, Measurer
 
     if plot is not None:  # before minutes of fitting: it may not be installed
         from regrow.benchmarks.rd_plot import plot_rd
-    with errors.status("fitting"):
-        result = bench_rd(load_pictures(images, side), effort, presets or tuple(Preset))
+    pictures, what = _cut_as_asked(images, side, crop, whole=whole)
+    asked = Asked(what, effort, profile or tuple(Profile), presets or tuple(Preset), avif_speed)
+    with progress_bar() as bars:
+        result = bench_rd(pictures, asked, Measurer(KnownFiles(known), _teller(bars)))
     if plot is not None:
         plot_rd(result, plot)
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
+def seams(
+    images: Images = None,
+    as_json: AsJson = False,
+    as_markdown: AsMarkdown = False,
+    effort: Annotated[Effort, typer.Option(help="How long to search")] = Effort.STANDARD,
+    picture: Annotated[Path | None, typer.Option(help="Write seams, enlarged, to look at (PNG)")] = None,
+) -> None:
+    """What patches of the profile `seeds` lose where they meet, over whole photos."""
+    from regrow.benchmarks.pictures import load_whole
+    from regrow.benchmarks.seams import bench_seams
+    from regrow.benchmarks.seams_plot import plot_seams
+
+    pictures = load_whole(images)
+    with progress_bar() as bars:
+        result, found = bench_seams(pictures, effort, _teller(bars))
+    if picture is not None:
+        plot_seams(pictures, found, picture)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
+
+
+@app.command()
+def seeds_speed(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
+    """How fast the profile `seeds` encodes and decodes, cold too, and in how much memory; beside `rules` and JPEG."""
+    from regrow.benchmarks.pictures import load_pictures
+    from regrow.benchmarks.seeds_speed import LARGE, SMALL, bench_seeds_speed
+
+    large, small = (load_pictures(images, side)[0] for side in (LARGE, SMALL))
+    with progress_bar() as bars:
+        result = bench_seeds_speed(large, small, tell=_teller(bars))
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -125,7 +177,7 @@ def scale(
         result = bench_scale(patches or PATCHES, workers or WORKERS)
     if plot is not None:
         plot_scale(result, plot)
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -144,7 +196,7 @@ def service(
         result = bench_service(QUICK if quick else FULL)
     if plot is not None:
         plot_service(result, plot)
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -154,7 +206,7 @@ def png(as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
 
     with errors.status("measuring (a minute)"):
         result = bench_png()
-    _show(result, as_json=as_json, as_markdown=as_markdown)
+    show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
 @app.command()
@@ -164,51 +216,29 @@ def show(
 ) -> None:
     """Print saved results as tables."""
     for path in results:
-        _show(json.loads(path.read_text()), as_json=False, as_markdown=as_markdown)
+        show_result(json.loads(path.read_text()), as_json=False, as_markdown=as_markdown)
 
 
-def _show(result: dict[str, Any], *, as_json: bool, as_markdown: bool) -> None:
-    """The result as JSON, or each list in it as a table and the rest as lines."""
-    if as_json:
-        print(json.dumps(result, indent=2))
-        return
-    out = Console()
-    for name, value in result.items():
-        rows = _rows(value)
-        if rows is None:
-            print(f"{name.replace('_', ' ')}: {_text(value)}")
-        elif rows and as_markdown:
-            print(_markdown(name, rows))
-        elif rows:
-            out.print(_table(name, rows))
+def _cut_as_asked(images: Path | None, side: int, crop: int | None, *, whole: bool) -> tuple[list[Picture], str]:
+    """The photos, and what was made of them. Raises InvalidSettings."""
+    from regrow.benchmarks.pictures import load_crops, load_pictures, load_whole
+
+    if whole and crop is not None:
+        raise InvalidSettings("give --crop or --whole, not both")
+    if whole:
+        return load_whole(images), "whole"
+    if crop is not None:
+        return load_crops(images, crop), f"the middle {crop}×{crop}"
+    return load_pictures(images, side), f"resized to {side}×{side}"
 
 
-def _rows(value: object) -> list[dict[str, Any]] | None:
-    if isinstance(value, dict):
-        return [{"": str(key).replace("_", " "), "value": item} for key, item in value.items()]
-    return value if isinstance(value, list) else None
+def _teller(bars: Progress) -> Callable[[str, int, int], None]:
+    """Shows a bar for each thing that is being measured."""
+    shown: dict[str, TaskID] = {}
 
+    def tell(name: str, done: int, total: int) -> None:
+        if name not in shown:
+            shown[name] = bars.add_task(name, total=total, note="")
+        bars.update(shown[name], completed=done)
 
-def _table(name: str, rows: list[dict[str, Any]]) -> Table:
-    table = Table(title=name.replace("_", " "), title_justify="left")
-    for column in rows[0]:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*(_text(value) for value in row.values()))
-    return table
-
-
-def _markdown(name: str, rows: list[dict[str, Any]]) -> str:
-    head = " | ".join(column.replace("_", " ") for column in rows[0])
-    lines = [" | ".join(_text(value) for value in row.values()) for row in rows]
-    rule = "|".join("---" for _ in rows[0])
-    body = [f"| {head} |", f"|{rule}|", *(f"| {line} |" for line in lines)]
-    return "\n".join([f"**{name.replace('_', ' ')}**", "", *body, ""])
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return "–"
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    return tell

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import bjontegaard
@@ -10,16 +12,22 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from regrow.benchmarks import rd, rd_rules
+from regrow.benchmarks import rd, rd_rules, rd_seeds
 from regrow.benchmarks.bd_rate import bd_rate, front
-from regrow.benchmarks.rd import REGROW, bd_rate_rows
-from regrow.benchmarks.rd_codecs import CODECS, codec_curves
+from regrow.benchmarks.pictures import load_pictures
+from regrow.benchmarks.rd import RULES
+from regrow.benchmarks.rd_codecs import codec_curves, contenders
 from regrow.benchmarks.rd_curve import Curve, CurvePoint, StoredPicture
 from regrow.benchmarks.rd_rules import cheapest, fit_preset, hull_curve, preset_curve
+from regrow.benchmarks.rd_seeds import SEEDS, seeds_curve
+from regrow.benchmarks.rd_store import Measurer
 from regrow.cli.bench import app
 from regrow.core.codec.encode import encode
 from regrow.core.codec.encode.candidate import Candidate
+from regrow.core.codec.encode.other_codecs import Codec, write_file
+from regrow.core.codec.encode.seeds.encoder import assemble_seeds, encode_units
 from regrow.core.codec.presets import SCHEDULES, Effort, Preset, Schedule
+from regrow.core.codec.profile import Profile
 from regrow.core.codec.quality import Quality, psnr_from_mse
 from regrow.core.codec.settings import EncodeSettings
 from tests.pictures import smooth_picture
@@ -106,12 +114,52 @@ def test_means_are_over_pictures() -> None:
 
 
 def test_every_codec_gets_better_with_its_bytes() -> None:
-    curves = codec_curves([smooth_picture(40, 40)])
-    assert [curve.name for curve in curves] == [codec.name for codec in CODECS], "this Pillow has them all"
+    curves = codec_curves([smooth_picture(40, 40)], contenders(avif_speed=8), Measurer())
+    names = [codec.name for codec in contenders()]
+    names.insert(names.index("AVIF 4:4:4") + 1, "AVIF 4:4:4 without its container")
+    assert [curve.name for curve in curves] == names, "this machine has them all"
     for curve in curves:
         samples = front(curve.samples)
         assert len(samples) > 5, curve.name
         assert samples[-1][1] > samples[0][1] + 5, curve.name
+
+
+def test_avif_without_its_container_is_the_same_pictures_in_fewer_bytes() -> None:
+    (codec,) = [codec for codec in contenders(avif_speed=8) if codec.name == "AVIF 4:4:4"]
+    whole, bare = codec_curves([smooth_picture(40, 40), smooth_picture(60, 30)], [codec], Measurer())
+    saved = [files.mean_bytes - coded.mean_bytes for files, coded in zip(whole.points, bare.points, strict=True)]
+    assert min(saved) > 200, "the boxes of an AVIF file"
+    assert max(saved) - min(saved) < 2, "and they are about the same at every quality"
+    assert [point.mean_psnr for point in whole.points] == [point.mean_psnr for point in bare.points]
+
+
+def test_avif_is_at_its_best_by_what_is_measured() -> None:
+    """Pillow's own choice is another."""
+    photo = load_pictures(None, 64)[:1]
+    names = ("AVIF 4:4:4", "AVIF 4:4:4, tuned for SSIM")
+    codecs = [codec for codec in contenders(avif_speed=8) if codec.name in names]
+    assert [codec.name for codec in codecs] == list(names)
+    options = {"speed": 8, "subsampling": "4:4:4"}
+    usual = Codec("usual", "AVIF", "avif", lambda quality: {"quality": int(quality), **options})
+    codecs.append(replace(codecs[0], write=partial(write_file, usual), coded=None))
+    for_psnr, _, for_ssim, untuned = codec_curves(photo, codecs, Measurer())
+    by_psnr = bd_rate(untuned.samples, for_psnr.samples, 25, 42)
+    by_ssim = bd_rate(untuned.ssim_samples, for_ssim.ssim_samples, 7, 20)
+    assert by_psnr is not None
+    assert by_ssim is not None
+    assert max(by_psnr.percent, by_ssim.percent) < -1
+
+
+def test_the_curve_of_seeds_is_of_whole_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rd_seeds, "QUALITIES", (20, 60))
+    pictures = [smooth_picture(40, 40), smooth_picture(30, 50)]
+    curve = seeds_curve(pictures, Effort.DRAFT, Measurer())
+    assert [point.setting for point in curve.points] == ["20", "60"]
+    for point, quality in zip(curve.points, (20, 60), strict=True):
+        settings = EncodeSettings(profile=Profile.SEEDS, effort=Effort.DRAFT, quality=quality)
+        for file, picture in zip(point.files, pictures, strict=True):
+            expected = assemble_seeds(picture, settings, encode_units(picture, [0], settings))
+            assert file == StoredPicture(len(expected.bundle), expected.quality)
 
 
 @pytest.mark.usefixtures("quick")
@@ -130,7 +178,7 @@ def test_the_usual_level_is_the_file_that_encode_writes() -> None:
 def test_the_hull_is_nowhere_worse_than_a_preset() -> None:
     pictures = [smooth_picture(40, 40, seed=seed) for seed in (1, 2)]
     fits = [fit_preset(pictures, DRAFT, preset) for preset in (Preset.MICRO, Preset.TINY)]
-    hull = hull_curve(REGROW, pictures, DRAFT, fits)
+    hull = hull_curve(RULES, pictures, DRAFT, fits)
     assert len(hull.points) > 1
     for single in fits:
         for point in preset_curve(pictures, DRAFT, single).points:
@@ -139,16 +187,17 @@ def test_the_hull_is_nowhere_worse_than_a_preset() -> None:
                 assert min(costs) <= point.mean_mse * 4800 + price * point.mean_bytes + 1e-6
 
 
-def test_a_row_without_common_psnr_is_kept() -> None:
-    points = [CurvePoint("1", (StoredPicture(size, Quality(1, psnr, None)),)) for size, psnr in ((10, 20), (20, 22))]
-    far = [CurvePoint("1", (StoredPicture(size, Quality(1, psnr, None)),)) for size, psnr in ((10, 40), (20, 42))]
-    (row,) = bd_rate_rows([Curve("ours", tuple(points))], [Curve("theirs", tuple(far))])
-    assert row == {"curve": "ours", "against": "theirs", "percent": None, "from_db": None, "to_db": None}
+@pytest.fixture
+def two_codecs(monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """Those that the command compares with; a curve of seeds of three points."""
+    first, second = contenders()[:2]
+    monkeypatch.setattr(rd, "contenders", lambda speed: (first, second))
+    monkeypatch.setattr(rd_seeds, "QUALITIES", (20, 50, 80))
+    return first.name, second.name
 
 
 @pytest.mark.usefixtures("quick")
-def test_the_command_prints_all_and_plots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(rd, "codec_curves", lambda pictures, _: codec_curves(pictures, CODECS[:2]))
+def test_the_command_prints_all_and_plots(two_codecs: tuple[str, str], tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / f"{number}.png").write_bytes(smooth_picture(64, 64, seed=number).to_png())
     plot = tmp_path / "plot.svg"
@@ -156,15 +205,30 @@ def test_the_command_prints_all_and_plots(monkeypatch: pytest.MonkeyPatch, tmp_p
     done = CliRunner().invoke(app, ["rd", "--images", str(tmp_path), *options])
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
-    assert (result["pictures"], result["side"], result["effort"]) == (2, 40, "draft")
+    assert (result["pictures"], result["size"], result["effort"]) == (2, "resized to 40×40", "draft")
     (target,) = result["targets"]
     assert target["preset"] == "micro"
     assert 1 < target["bits_per_weight"] < 8
     assert target["loss_from_float_db"] == pytest.approx(target["float_psnr"] - target["mean_psnr"])
-    curves = {row["curve"] for row in result["curves"]}
-    assert curves == {REGROW, "micro", *(codec.name for codec in CODECS[:2])}
-    assert {row["curve"] for row in result["bd_rate"]} == {REGROW, "micro"}
+    assert {row["curve"] for row in result["curves"]} == {SEEDS, RULES, "micro", *two_codecs}
+    assert {row["curve"] for row in result["bd_rate"]} == {SEEDS, RULES, "micro"}
+    assert "seeds, which reaches" in result["losses"]
+    assert "rules, which reaches" in result["losses"]
     assert plot.read_text().rstrip().endswith("</svg>")
+
+
+def test_crops_and_whole_photos_of_one_profile(two_codecs: tuple[str, str], tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(smooth_picture(30, 48).to_png())
+    (tmp_path / "b.png").write_bytes(smooth_picture(40, 24).to_png())
+    asked = ["rd", "--images", str(tmp_path), "--profile", "seeds", "--effort", "draft", "--json"]
+    whole = json.loads(CliRunner().invoke(app, [*asked, "--whole"]).stdout)
+    crops = json.loads(CliRunner().invoke(app, [*asked, "--crop", "20"]).stdout)
+    assert (whole["size"], crops["size"]) == ("whole", "the middle 20×20")
+    assert {row["curve"] for row in whole["curves"]} == {SEEDS, *two_codecs}
+    assert whole["curves"][0]["mean_bytes"] > crops["curves"][0]["mean_bytes"]
+    assert "20×20 to cut out" not in str(CliRunner().invoke(app, [*asked, "--crop", "24"]).exception)
+    assert "25×25 to cut out" in str(CliRunner().invoke(app, [*asked, "--crop", "25"]).exception)
+    assert "not both" in str(CliRunner().invoke(app, [*asked, "--crop", "20", "--whole"]).exception)
 
 
 def test_a_folder_without_photos_is_said(tmp_path: Path) -> None:

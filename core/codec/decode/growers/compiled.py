@@ -75,10 +75,12 @@ def grow_states(
     *,
     threads: int | None = None,
     portable: bool = False,
+    channels: int | None = None,
 ) -> Integers:
-    """The whole states behind these pixels; int32 (G, channels, height, width)."""
-    states = np.empty((len(rules), *seed.shape), dtype=np.int32)
-    _grow_chunks(shape, rules, seed, rollout, threads, portable, shape.channels, states.__setitem__)
+    """The states behind these pixels, whole or their first `channels`; int32 (G, channels, height, width)."""
+    kept = channels or shape.channels
+    states = np.empty((len(rules), kept, *seed.shape[1:]), dtype=np.int32)
+    _grow_chunks(shape, rules, seed, rollout, threads, portable, kept, states.__setitem__)
     return states
 
 
@@ -104,8 +106,13 @@ def _grow_chunks(
         keep(chunk, cells_of(layout, planes))
 
     workers = threads or numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    chunks = list(_chunks(len(rules)))
+    if min(workers, len(chunks)) == 1:
+        for chunk in chunks:
+            run(chunk)
+        return
     with ThreadPoolExecutor(workers) as pool:
-        for _ in pool.map(run, _chunks(len(rules))):
+        for _ in pool.map(run, chunks):
             pass
 
 

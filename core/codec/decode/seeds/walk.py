@@ -123,7 +123,8 @@ def _grown(
         else (model.fine_shape, model.fine, model.fine_steps)
     )
     if on_frame is None:
-        grown: Integers = grow_states(shape, [rule], state, Rollout(steps), threads=1)[0]
+        kept = None if level else colours  # nobody looks at the hidden channels of the finished picture
+        grown: Integers = grow_states(shape, [rule], state, Rollout(steps), threads=1, channels=kept)[0]
         return grown
     on_frame(Frame(level, 0, state[:colours].copy()))
     for step in range(steps):
