@@ -21,7 +21,9 @@ from regrow.cli.options import (
     ProfileOption,
     QualityOption,
     SeedOption,
+    StartTimeoutOption,
     TargetPsnrOption,
+    TimeoutOption,
     given_options,
     unused,
 )
@@ -58,6 +60,8 @@ def submit(
     target_psnr: TargetPsnrOption = None,
     max_bytes: MaxBytesOption = None,
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
+    timeout: TimeoutOption = None,
+    start_timeout: StartTimeoutOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
     recursive: Recursive = False,
     force: Force = False,
@@ -68,7 +72,8 @@ def submit(
     --force asks for it.
     """
     asked: dict[str, Any] = {"profile": profile, "quality": quality, "preset": preset, "effort": effort}
-    given = given_options(asked | {"seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes})
+    asked |= {"seed": seed, "timeout": timeout, "start_timeout": start_timeout}
+    given = given_options(asked | {"target_psnr": target_psnr, "max_bytes": max_bytes})
     if output == STDOUT:
         raise InvalidSettings("-o - is for one bundle, and so for regrow encode: say in which folder these go")
     chosen = choose(images, recursive=recursive)

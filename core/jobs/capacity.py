@@ -7,15 +7,18 @@ from collections.abc import Iterable
 
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.redis_keys import Key
+from regrow.core.jobs.unserved import Line, unserved_lines
 from regrow.core.jobs.workers import WorkerRecord, WorkerRegistry
 from regrow.core.stores.redis import redis_errors
 from regrow.core.stores.redis_client import RedisClient
+
+_OWNERS = {Line.FIT: Key.OWNERS, Line.ASSEMBLE: Key.ENDING_OWNERS}
 
 
 class Capacity:
     """Written anew by workers that begin or end to take work, and by sweepers every second, from the workers' records.
 
-    Its method raises ServiceUnavailable when Redis cannot be reached.
+    Its methods raise ServiceUnavailable when Redis cannot be reached.
     """
 
     def __init__(self, redis: RedisClient, registry: WorkerRegistry) -> None:
@@ -24,11 +27,24 @@ class Capacity:
     def sum_up(self) -> None:
         """Write what the queues can take now."""
         found = capacity_of(self._registry.alive())
-        with redis_errors(), self._redis.pipeline(transaction=True) as pipe:
-            pipe.delete(Key.QUEUES)
-            for queue, (slots, cost) in found.items():
-                pipe.hset(Key.QUEUES, queue, f"{slots} {cost:.0f}")
-            pipe.execute()
+        with redis_errors():
+            unserved = [line for line in unserved_lines(found) if self._redis.exists(_OWNERS[line])]
+            seconds, micros = self._redis.time()
+            with self._redis.pipeline(transaction=True) as pipe:
+                pipe.delete(Key.QUEUES)
+                for queue, (slots, cost) in found.items():
+                    pipe.hset(Key.QUEUES, queue, f"{slots} {cost:.0f}")
+                for line in Line:
+                    if line in unserved:
+                        pipe.hsetnx(Key.UNSERVED, line, int(seconds) * 1000 + int(micros) // 1000)
+                    else:
+                        pipe.hdel(Key.UNSERVED, line)
+                pipe.execute()
+
+    def unserved(self) -> dict[str, str]:
+        """Lines in which jobs wait that no live worker takes, and since when, in milliseconds since 1970."""
+        with redis_errors():
+            return self._redis.hgetall(Key.UNSERVED)
 
 
 def capacity_of(workers: Iterable[WorkerRecord]) -> dict[str, tuple[int, float]]:

@@ -179,7 +179,7 @@ class Jobs:
         if job.state not in RETRYABLE:
             raise JobNotRetryable(f"the job is {job.state}: only one that failed or was cancelled can be tried again")
         document = self.document(job_id)
-        if document.timeout is not None:
+        if document.start_timeout is not None:
             document = document.model_copy(update={"timed_from_ms": self.store.now_ms()})
             self.blobs.put(keys.job, document.model_dump_json().encode())
         self.blobs.put(keys.open, b"")

@@ -69,7 +69,9 @@ class Sweeper:
         self._contact_since = now if self._contact_since is None else self._contact_since
         if min(up, now - self._contact_since) >= min(CONTACT_SECONDS, self._queue.lease):
             self._expire()
-        self._for_each(self._store.overdue(), self._end_overdue)
+        late, long = self._store.overdue()
+        self._for_each(late, self._end_late)
+        self._for_each(long, self._end_long)
         self._dispatcher.dispatch()
 
     def reconcile(self) -> None:
@@ -135,8 +137,11 @@ class Sweeper:
             if expired.messages:
                 log.warning("%d messages reached no worker: handed out again", expired.messages)
 
-    def _end_overdue(self, job_id: str) -> None:
-        self._jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
+    def _end_late(self, job_id: str) -> None:
+        self._jobs.fail(job_id, JobFailure("start-timeout", "no worker began the job within its start_timeout"))
+
+    def _end_long(self, job_id: str) -> None:
+        self._jobs.fail(job_id, JobFailure("timeout", "the job ran for longer than its timeout"))
 
     def _take_up(self, job_id: str) -> None:
         """A job that the blob store has as open and Redis has not."""

@@ -234,7 +234,7 @@ class JobMachine(RuleBasedStateMachine):
     def run_out_of_time(self, job_id: str) -> None:
         with self._maybe_gone(job_id):
             self.jobs.get(job_id)
-            self.jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
+            self.jobs.fail(job_id, JobFailure("timeout", "the job ran for longer than its timeout"))
 
     @rule(job_id=jobs_sent)
     def retry(self, job_id: str) -> None:

@@ -53,12 +53,12 @@ def _accept(jobs: Jobs, **more: object) -> JobDocument:
 
 def test_a_retry_has_as_long_as_was_asked_for(jobs: Jobs, redis: Redis) -> None:
     """However late it comes, and however often."""
-    document = _accept(jobs, created_ms=now_ms() - 100_000, timeout=1000.0)
+    document = _accept(jobs, created_ms=now_ms() - 100_000, start_timeout=1000.0)
     for _ in range(3):
         jobs.cancel(document.id)
         before = jobs.store.now_ms()
         jobs.retry(document.id, Limits())
-        deadline = redis.zscore("regrow:deadlines", document.id)
+        deadline = redis.zscore("regrow:start-deadlines", document.id)
         assert before + 1_000_000 <= float(str(deadline)) <= jobs.store.now_ms() + 1_000_000
 
 
@@ -144,12 +144,30 @@ def test_a_job_without_blobs_is_forgotten(jobs: Jobs, sweeper: Sweeper) -> None:
 
 
 def test_the_overdue_fail(jobs: Jobs, sweeper: Sweeper) -> None:
-    late, soon = _accept(jobs, timeout=1.0, created_ms=now_ms() - 2000), _accept(jobs, timeout=1000.0)
+    late, soon = _accept(jobs, start_timeout=1.0, created_ms=now_ms() - 2000), _accept(jobs, start_timeout=1000.0)
     sweeper.sweep()
     job = jobs.get(late.id)
     assert job.error is not None
-    assert (job.state, job.error.type) == (JobState.FAILED, "timeout")
+    assert (job.state, job.error.type) == (JobState.FAILED, "start-timeout")
     assert jobs.get(soon.id).state is JobState.QUEUED
+
+
+def test_a_timeout_runs_from_when_a_worker_begins(jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis) -> None:
+    """However long the job has waited; a start_timeout is over then."""
+    document = _accept(jobs, timeout=1.0, start_timeout=100.0, created_ms=now_ms() - 50_000)
+    sweeper.sweep()
+    assert jobs.get(document.id).state is JobState.QUEUED
+    unit = claim_next(backend.queue)
+    assert unit is not None
+    ends = redis.zscore(Key.DEADLINES, document.id)
+    assert jobs.store.now_ms() < ends <= jobs.store.now_ms() + 1000  # type: ignore[operator]
+    assert redis.zscore(Key.START_DEADLINES, document.id) is None
+    redis.zadd(Key.DEADLINES, {document.id: 1})
+    sweeper.sweep()
+    job = jobs.get(document.id)
+    assert job.error is not None
+    assert (job.state, job.error.type) == (JobState.FAILED, "timeout")
+    assert not backend.queue.finish(unit)
 
 
 def test_work_waits_for_a_worker_and_a_sweep_sends_what_it_has_room_for(
@@ -214,6 +232,40 @@ def test_what_waits_for_workers_that_are_gone_is_put_back(
     assert backend.queue.expire().messages == len(stranded)
     sweeper.sweep()
     assert {unit.queue for unit in _sent(redis)} == {"regrow.fit.cpu"}
+
+
+def test_it_is_told_where_no_worker_can_do_what_waits(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    """Since when, and what would; until one comes."""
+    document = _accept(jobs)
+    sweeper.sweep()
+    warning = jobs.get(document.id).warning
+    assert warning is not None
+    assert "no live worker takes from regrow.fit.cpu or regrow.fit.cuda" in warning
+    assert "-Q regrow.fit.cpu" in warning
+    sweeper.sweep()
+    assert jobs.get(document.id).warning == warning, "since the same time"
+    assert list(backend.capacity.unserved()) == ["fit"], "nothing waits to be assembled"
+    backend.workers.report(_worker(queues=("regrow.fit.cuda",)), expires_after=60)
+    sweeper.sweep()
+    assert jobs.get(document.id).warning is None
+    assert backend.capacity.unserved() == {}
+
+
+def test_a_step_in_work_names_its_worker_and_queue(jobs: Jobs, backend: Backend) -> None:
+    document = _accept(jobs)
+    first, second = claim_next(backend.queue, 2), claim_next(backend.queue, 2)
+    assert first is not None
+    assert second is not None
+    steps = jobs.get(document.id).steps
+    assert [(step.start, step.stop, step.queue, step.worker) for step in steps] == [
+        (0, 2, "regrow.fit.cpu", NODE),
+        (2, 4, "regrow.fit.cpu", NODE),
+    ]
+    backend.queue.finish(first)
+    backend.queue.hand_back(second)
+    assert jobs.get(document.id).steps == ()
 
 
 def _worker(**more: object) -> WorkerRecord:

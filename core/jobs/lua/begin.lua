@@ -4,7 +4,7 @@ local lease = ARGV[1]
 local unit = parse(lease)
 if not redis.call('ZSCORE', KEY.SENT, lease) then return 0 end
 local id, key = unit.id, job_key(unit.id)
-local job = redis.call('HMGET', key, 'state', 'started_ms')
+local job = redis.call('HMGET', key, 'state', 'started_ms', 'timeout_ms')
 if not is_open(job[1]) or is_done(id, unit) then
   release(lease, unit)
   return 0
@@ -19,5 +19,8 @@ if job[1] == 'queued' then
   move(id, 'fitting')
   tell(id, 'fitting', 0)
 end
-if not job[2] then redis.call('HSET', key, 'started_ms', now) end
+if not job[2] then
+  redis.call('HSET', key, 'started_ms', now)
+  if job[3] then redis.call('ZADD', KEY.DEADLINES, now + job[3], id) end
+end
 return 1

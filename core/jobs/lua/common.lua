@@ -140,6 +140,7 @@ local function move(id, state)
     if holds then redis.call('ZADD', set, created, id) else redis.call('ZREM', set, id) end
   end
   redis.call(state == 'assembling' and 'SADD' or 'SREM', KEY.ASSEMBLING, id)
+  redis.call('ZREM', KEY.START_DEADLINES, id)
 end
 
 -- Take the job to its end, or to nothing where the state is nil: all of it but its hash and its place in the lists of

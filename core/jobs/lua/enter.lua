@@ -1,4 +1,4 @@
--- ARGV: JSON of id, owner, created_ms, deadline_ms (0: none), patches, fields (texts), done and missing (lists of
+-- ARGV: JSON of id, owner, created_ms, start_deadline_ms (0: none), patches, fields (texts), done and missing (lists of
 -- [start, stop]; a new job has neither), most_owned, most_in_all (0: no limit), protocol.
 -- 1: entered; 0: there is such an open job; -1, -2: too many patches outstanding, of the owner, in all.
 local job = cjson.decode(ARGV[1])
@@ -44,7 +44,9 @@ move(id, state)
 owe(job.owner, job.patches - done)
 redis.call('ZADD', KEY.JOBS, job.created_ms, id)
 redis.call('ZADD', owned_key(job.owner), job.created_ms, id)
-if job.deadline_ms > 0 then redis.call('ZADD', KEY.DEADLINES, job.deadline_ms, id) end
+if job.start_deadline_ms > 0 and state == 'queued' then
+  redis.call('ZADD', KEY.START_DEADLINES, job.start_deadline_ms, id)
+end
 offer(id)
 if again then tell(id, state, done) end  -- of a new job, nobody can know yet
 redis.call('PERSIST', events_key(id))
