@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -85,14 +85,20 @@ def submit(
     reports: list[dict[str, Any]] = []
     if files:
         reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
-    drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
-    if effort is None and drafts:
-        some = counted(drafts, "image")
-        complain(f"{some} got effort draft: standard, by --effort standard, would take over a minute")
+    if effort is None:
+        _tell_of_drafts(reports)
     if len(reports) < len(targets):
         raise NotAllEncoded(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
     if chosen.unreadable:
         raise typer.Exit(1)
+
+
+def _tell_of_drafts(reports: Sequence[Mapping[str, Any]]) -> None:
+    """What was chosen where no effort was named."""
+    drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
+    if drafts:
+        some = counted(drafts, "image")
+        complain(f"{some} got effort draft: standard, by --effort standard, would take over a minute")
 
 
 def _encode(

@@ -191,7 +191,7 @@ def test_a_small_worker_takes_a_bite_of_a_large_batch(store: JobStore, queue: Wo
     assert max(sizes) <= 20
 
 
-def test_batches_are_cut_by_the_speed_of_their_queue(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
+def test_F19_batches_are_cut_by_the_speed_of_their_queue(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     """A CPU and a GPU share one job in proportion, and neither is sent more than it has room for."""
     document = job_document(900)
     store.enter(document)

@@ -48,7 +48,7 @@ def _busy_with_one_behind(fleet: Fleet) -> tuple[str, str]:
     return first, second
 
 
-def test_a_message_lost_in_the_broker_is_sent_again(fleet: Fleet) -> None:
+def test_F15_a_message_lost_in_the_broker_is_sent_again(fleet: Fleet) -> None:
     fleet.start_workers(1, FAULTY, **_waiting(fleet))
     first, second = _busy_with_one_behind(fleet)
     fleet.redis.delete(QueueName.FIT_CPU)
@@ -58,7 +58,7 @@ def test_a_message_lost_in_the_broker_is_sent_again(fleet: Fleet) -> None:
         assert (job["state"], job["attempts"]) == ("succeeded", 1), job["error"]
 
 
-def test_a_message_that_is_delivered_twice_at_once_is_one_step(fleet: Fleet) -> None:
+def test_F16_a_message_that_is_delivered_twice_at_once_is_one_step(fleet: Fleet) -> None:
     fleet.start_workers(2, FAULTY, **_waiting(fleet))
     blocker = fleet.send(poisoned_file(40, 80, patch=1))  # a batch for each worker
     other = fleet.send(poisoned_file(40, 40, patch=0))
@@ -76,7 +76,7 @@ def test_a_message_that_is_delivered_twice_at_once_is_one_step(fleet: Fleet) -> 
     wait_until(lambda: not fleet.redis.exists(*QueueName, "unacked"), "both being done with")
 
 
-def test_a_worker_that_dies_before_it_begins_what_it_took(fleet: Fleet) -> None:
+def test_F17_a_worker_that_dies_before_it_begins_what_it_took(fleet: Fleet) -> None:
     """Nobody holds a lease then: another message is sent when the first was to be picked up."""
     settings = {"REGROW_TEST_FAULT": "die-before-it-begins", "REGROW_TEST_MARK": str(fleet.folder / "mark")}
     (victim,) = fleet.start_workers(1, FAULTY, **settings)
@@ -87,7 +87,7 @@ def test_a_worker_that_dies_before_it_begins_what_it_took(fleet: Fleet) -> None:
     assert (job["state"], job["attempts"]) == ("succeeded", 1), job["error"]
 
 
-def test_a_queue_whose_only_worker_vanishes_leaves_its_steps_to_others(fleet: Fleet) -> None:
+def test_F18_a_queue_whose_only_worker_vanishes_leaves_its_steps_to_others(fleet: Fleet) -> None:
     (gpu,) = fleet.start_workers(1, FAULTY, **_waiting(fleet, REGROW_QUEUES="regrow.fit.cuda"))
     first = fleet.send(poisoned_file(40, 40, patch=0))
     wait_until(lambda: fleet.redis.zcard("regrow:leases") == 1, "the first being begun")
