@@ -6,7 +6,7 @@ compared as they are while they learn: in floats, one pass, sizes as ideal code 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,7 @@ class AblationPlan:
 
 def bench_ablation(
     photos: Sequence[Photo],
-    sets: dict[str, Sequence[Picture]],
+    sets: Mapping[str, Sequence[Picture]],
     plan: AblationPlan,
     on_progress: Callable[[str, RunProgress], None] = lambda *_: None,
 ) -> dict[str, Any]:

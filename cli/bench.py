@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from regrow.cli import bench_seeds
+from regrow.cli.bench_options import AsJson, AsMarkdown, Images, bar_teller
 from regrow.cli.bench_tables import show_result
 from regrow.cli.console import console as errors
 from regrow.cli.console import progress_bar
@@ -17,20 +19,13 @@ from regrow.core.codec.seeds import SeedKind
 from regrow.core.errors import InvalidSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rich.progress import Progress, TaskID
-
     from regrow.core.codec.images import Picture
 
 app = typer.Typer(help="Measure this machine. Ratios are measured in one run.", no_args_is_help=True)
 
-Images = Annotated[
-    Path | None,
-    typer.Option(exists=True, file_okay=False, help="A folder of photos; without it, three of scikit-image's"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON")]
-AsMarkdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, as in docs/results")]
+app.command()(bench_seeds.seams)
+app.command("seeds-speed")(bench_seeds.seeds_speed)
+app.command()(bench_seeds.ablation)
 
 
 @app.command()
@@ -121,42 +116,9 @@ def rd(
     pictures, what = _cut_as_asked(images, side, crop, whole=whole)
     asked = Asked(what, effort, profile or tuple(Profile), presets or tuple(Preset), avif_speed)
     with progress_bar() as bars:
-        result = bench_rd(pictures, asked, Measurer(KnownFiles(known), _teller(bars)))
+        result = bench_rd(pictures, asked, Measurer(KnownFiles(known), bar_teller(bars)))
     if plot is not None:
         plot_rd(result, plot)
-    show_result(result, as_json=as_json, as_markdown=as_markdown)
-
-
-@app.command()
-def seams(
-    images: Images = None,
-    as_json: AsJson = False,
-    as_markdown: AsMarkdown = False,
-    effort: Annotated[Effort, typer.Option(help="How long to search")] = Effort.STANDARD,
-    picture: Annotated[Path | None, typer.Option(help="Write seams, enlarged, to look at (PNG)")] = None,
-) -> None:
-    """What patches of the profile `seeds` lose where they meet, over whole photos."""
-    from regrow.benchmarks.pictures import load_whole
-    from regrow.benchmarks.seams import bench_seams
-    from regrow.benchmarks.seams_plot import plot_seams
-
-    pictures = load_whole(images)
-    with progress_bar() as bars:
-        result, found = bench_seams(pictures, effort, _teller(bars))
-    if picture is not None:
-        plot_seams(pictures, found, picture)
-    show_result(result, as_json=as_json, as_markdown=as_markdown)
-
-
-@app.command()
-def seeds_speed(images: Images = None, as_json: AsJson = False, as_markdown: AsMarkdown = False) -> None:
-    """How fast the profile `seeds` encodes and decodes, cold too, and in how much memory; beside `rules` and JPEG."""
-    from regrow.benchmarks.pictures import load_pictures
-    from regrow.benchmarks.seeds_speed import LARGE, SMALL, bench_seeds_speed
-
-    large, small = (load_pictures(images, side)[0] for side in (LARGE, SMALL))
-    with progress_bar() as bars:
-        result = bench_seeds_speed(large, small, tell=_teller(bars))
     show_result(result, as_json=as_json, as_markdown=as_markdown)
 
 
@@ -230,15 +192,3 @@ def _cut_as_asked(images: Path | None, side: int, crop: int | None, *, whole: bo
     if crop is not None:
         return load_crops(images, crop), f"the middle {crop}×{crop}"
     return load_pictures(images, side), f"resized to {side}×{side}"
-
-
-def _teller(bars: Progress) -> Callable[[str, int, int], None]:
-    """Shows a bar for each thing that is being measured."""
-    shown: dict[str, TaskID] = {}
-
-    def tell(name: str, done: int, total: int) -> None:
-        if name not in shown:
-            shown[name] = bars.add_task(name, total=total, note="")
-        bars.update(shown[name], completed=done)
-
-    return tell
