@@ -81,8 +81,10 @@ class Heartbeat:
     def _beat(self) -> None:
         self._runner.leases.renew()
         record = self._now()
-        self._note_skew(self._backend.workers.report(record, expires_after=MISSED * self._interval))
-        taking = record.ready and record.refused is None
+        wanted = self._backend.workers.report(record, expires_after=MISSED * self._interval)
+        self._note_skew(wanted.protocol)
+        self._note_drained(wanted.drained)
+        taking = record.ready and not record.drained and record.refused is None
         self._intake.set_open(taking)
         if taking != self._told_taking:
             self._backend.capacity.sum_up()
@@ -98,6 +100,12 @@ class Heartbeat:
                 log.error("%s", skew)
             self._due.set()
 
+    def _note_drained(self, drained: bool) -> None:
+        if drained != self._runner.drained:
+            self._runner.drained = drained
+            log.info("this worker takes %s", "no more, as it is drained" if drained else "steps again")
+            self._due.set()
+
     def _now(self) -> WorkerRecord:
         runner = self._runner
         return self._record.model_copy(
@@ -105,6 +113,7 @@ class Heartbeat:
                 "current": ", ".join(runner.leases.names) or self.doing,
                 "refused": runner.refused or self._skew,
                 "ready": self.ready and not runner.stopping.is_set(),
+                "drained": runner.drained,
                 "batch_cost": runner.batch_cost,
                 "memory_bytes": _resident_bytes(),
                 "device_memory_bytes": _device_bytes(self._record.engine),

@@ -47,7 +47,7 @@ class UnitRunner:
     """Runs the units that messages name, one per thread. node: this worker's name. batch_seconds: how long a batch
     shall take. stopping: set when this process is to end. run: does a unit that is held.
 
-    refused: why this worker takes no work, if it does not.
+    refused: why this worker takes no work, if it does not. drained: whether it was asked to take none.
     """
 
     dispatcher: Dispatcher
@@ -59,6 +59,7 @@ class UnitRunner:
     stopping: threading.Event
     run: Run
     refused: str | None = None
+    drained: bool = False
     _outages: int = 0
     _looked_at: float = -STORE_SECONDS
 
@@ -74,9 +75,9 @@ class UnitRunner:
         """
         try:
             self._wait_for_fit_store(unit)
-            if self.stopping.is_set():
+            if self.stopping.is_set() or self.drained:
                 self.leases.queue.hand_back(unit)
-                raise Reject("this worker is to end", requeue=False)
+                raise Reject("this worker is to end, or to take no more", requeue=False)
             if not self.leases.queue.begin(unit, self.node):
                 raise Reject("stale: another message was sent, or none is needed", requeue=False)
             with self.leases.holding(unit) as hold, log_context(job_id=unit.job_id):

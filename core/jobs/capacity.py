@@ -51,7 +51,7 @@ def capacity_of(workers: Iterable[WorkerRecord]) -> dict[str, tuple[int, float]]
     """By queue: slots of the workers that take from it, and the cost that one does in one batch, on average."""
     taking = defaultdict[str, list[WorkerRecord]](list)
     for worker in workers:
-        if worker.ready and worker.refused is None and worker.protocol == PROTOCOL:
+        if worker.ready and not worker.drained and worker.refused is None and worker.protocol == PROTOCOL:
             for queue in worker.queues:
                 taking[queue].append(worker)
     found = {}

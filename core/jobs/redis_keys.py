@@ -76,6 +76,8 @@ class Key(StrEnum):
     """Sorted set: ids of the workers that are alive, by when their record expires, in seconds."""
     WORKER = "regrow:worker:%s"
     """Of a worker's id. JSON: its record (workers.py)."""
+    DRAINED = "regrow:drained"
+    """Set: ids of workers that were asked to take no more."""
     PROCESSES = "regrow:processes"
     """JSON: the records of the processes that `regrow serve` keeps running (processes.py)."""
 

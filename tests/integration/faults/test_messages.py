@@ -100,6 +100,28 @@ def test_F18_a_queue_whose_only_worker_vanishes_leaves_its_steps_to_others(fleet
         assert fleet.wait_for_end(path, 60)["state"] == "succeeded"
 
 
+def test_a_drained_worker_finishes_its_step_and_takes_no_other_until_it_is_resumed(fleet: Fleet) -> None:
+    (worker,) = fleet.start_workers(1, FAULTY, **_waiting(fleet))
+    first, second = _busy_with_one_behind(fleet)
+    _regrow(fleet, "drain", fleet.alive()[0].id)
+    wait_until(lambda: fleet.alive()[0].drained, "its knowing")
+    _go_on(fleet)
+    wait_until(lambda: fleet.redis.zcard("regrow:leases") == 0, "the end of its step")
+    wait_until(lambda: "no live worker takes from" in (fleet.job(second)["warning"] or ""), "a warning")
+    (listed,) = json.loads(_regrow(fleet, "list", "--json"))
+    assert (listed["pid"], listed["drained"], listed["current"]) == (worker.pid, True, None)
+    assert fleet.job(second)["state"] == "queued"
+    _regrow(fleet, "resume", listed["id"])
+    for path in (first, second):
+        assert fleet.wait_for_end(path, 30)["state"] == "succeeded"
+
+
+def _regrow(fleet: Fleet, *arguments: str) -> str:
+    """What `regrow workers` prints."""
+    command = [sys.executable, "-m", "regrow.cli.main", "workers", *arguments]
+    return subprocess.run(command, env=fleet.environment, capture_output=True, text=True, check=True).stdout
+
+
 def test_celerys_own_tools_see_every_step(fleet: Fleet) -> None:
     """Node names are unique; `inspect` names the job of a step in work; events tell how each ended."""
     workers = fleet.start_workers(2, FAULTY, **_waiting(fleet))
