@@ -131,6 +131,7 @@ def test_celerys_own_tools_see_every_step(fleet: Fleet) -> None:
 
 
 def _see_a_job(fleet: Fleet, app: Any, events: list[dict[str, Any]], pids: set[int]) -> None:
+    wait_until(lambda: all(record.ready for record in fleet.alive()), "both taking steps")
     path = fleet.send(poisoned_file(40, 40, patch=0))
     job_id = path.rpartition("/")[2]
     wait_until(lambda: fleet.redis.zcard("regrow:leases") == 1, "the step being begun")
