@@ -17,6 +17,7 @@ from regrow.api.warm_up import WarmUp
 from regrow.core.access.key_cache import KeyCache
 from regrow.core.access.keys import KeyStore
 from regrow.core.access.principal import Principal
+from regrow.core.jobs.capacity import Capacity
 from regrow.core.jobs.events import Events
 from regrow.core.jobs.groups import Groups
 from regrow.core.jobs.lifecycle import Jobs
@@ -44,6 +45,7 @@ class Service:
     pictures: Pictures
     preparing: Preparing
     workers: WorkerRegistry
+    capacity: Capacity
     processes: ProcessRegistry
     keys: KeyCache
     events: Events
@@ -73,6 +75,7 @@ def make_service(settings: ApiSettings) -> Service:
         pictures=pictures,
         preparing=Preparing(settings.preparing_limits),
         workers=backend.workers,
+        capacity=backend.capacity,
         processes=backend.processes,
         keys=KeyCache(
             KeyStore(backend.blobs), may_be_open=is_loopback(settings.host) or settings.behind_private_network

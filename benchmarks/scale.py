@@ -14,7 +14,9 @@ from regrow.benchmarks.machine import machine
 from regrow.benchmarks.scale_model import fleet_rows
 from regrow.benchmarks.scale_stack import ScaleStack
 from regrow.cli.child_processes import python, wait_until
+from regrow.core.jobs.messages import QueueName
 from regrow.core.jobs.redis_keys import Key
+from regrow.core.jobs.work_unit import WorkUnit
 from regrow.core.jobs.workers import WorkerRecord
 
 PATCHES = (9, 1000, 75_625)
@@ -80,17 +82,28 @@ def _heartbeat_ms(stack: ScaleStack) -> float:
     """Of Valkey's time, for renewing one lease and writing a worker's record."""
     stack.set_workers(0)
     queue, registry = stack.backend.queue, stack.backend.workers
-    job_id = stack.submit(1)
-    claim = queue.claim(1)
-    assert claim is not None
-    record = WorkerRecord(id="bench", host="bench", pid=1, device="cpu", engine="numba", version="0", current="a unit")
+    record = WorkerRecord(
+        id="bench",
+        host="bench",
+        pid=1,
+        device="cpu",
+        engine="numba",
+        version="0",
+        current="a unit",
+        queues=(QueueName.FIT_CPU,),
+    )
+    registry.report(record, expires_after=60)
+    stack.backend.capacity.sum_up()
+    job_id = stack.submit(1)  # which sends its one batch
+    unit = WorkUnit.of(stack.redis.zrange(Key.SENT, 0, -1)[0])  # type: ignore[index]
+    assert queue.begin(unit, "bench")
     before = stack.broker_seconds()
     for _ in range(HEARTBEATS):
-        queue.renew([claim.unit])
+        queue.renew([unit])
         registry.report(record, expires_after=4)
     seconds = stack.broker_seconds() - before
     registry.remove(record.id)
-    queue.let_go(claim.unit)
+    queue.let_go(unit)
     stack.backend.jobs.cancel(job_id)
     return 1000 * seconds / HEARTBEATS
 

@@ -137,5 +137,6 @@ def api_answers(port: int, path: str) -> bool:
 
 
 def workers_registered(registry: WorkerRegistry, pids: Iterable[int]) -> bool:
-    """Whether all of these worker processes take jobs now. By pid: Valkey may still know workers that were killed."""
+    """Whether all of these worker processes are there, though they may still compile. By pid: Valkey may still know
+    workers that were killed."""
     return set(pids) <= {record.pid for record in registry.alive()}

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, train, worker
+from regrow.cli import bench, decode, encode, grow, inspect, keys, serve, submit, train, worker, workers
 from regrow.client import ClientError
 from regrow.core.errors import told_in_one_line
 from regrow.core.names import printable
@@ -43,6 +43,7 @@ app.command("grow")(grow.grow)
 app.command("inspect")(inspect.inspect)
 app.command("train")(train.train)
 app.add_typer(keys.app, name="keys")
+app.add_typer(workers.app, name="workers")
 app.add_typer(bench.app, name="bench")
 
 

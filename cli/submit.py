@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -21,7 +21,9 @@ from regrow.cli.options import (
     ProfileOption,
     QualityOption,
     SeedOption,
+    StartTimeoutOption,
     TargetPsnrOption,
+    TimeoutOption,
     given_options,
     unused,
 )
@@ -58,6 +60,8 @@ def submit(
     target_psnr: TargetPsnrOption = None,
     max_bytes: MaxBytesOption = None,
     priority: Annotated[Priority, typer.Option(help="Between your own jobs")] = Priority.NORMAL,
+    timeout: TimeoutOption = None,
+    start_timeout: StartTimeoutOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON report per image")] = False,
     recursive: Recursive = False,
     force: Force = False,
@@ -68,7 +72,8 @@ def submit(
     --force asks for it.
     """
     asked: dict[str, Any] = {"profile": profile, "quality": quality, "preset": preset, "effort": effort}
-    given = given_options(asked | {"seed": seed, "target_psnr": target_psnr, "max_bytes": max_bytes})
+    asked |= {"seed": seed, "timeout": timeout, "start_timeout": start_timeout}
+    given = given_options(asked | {"target_psnr": target_psnr, "max_bytes": max_bytes})
     if output == STDOUT:
         raise InvalidSettings("-o - is for one bundle, and so for regrow encode: say in which folder these go")
     chosen = choose(images, recursive=recursive)
@@ -80,14 +85,20 @@ def submit(
     reports: list[dict[str, Any]] = []
     if files:
         reports = _encode(server, key, {file: targets[file] for file in files}, options, as_json=as_json, force=force)
-    drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
-    if effort is None and drafts:
-        some = counted(drafts, "image")
-        complain(f"{some} got effort draft: standard, by --effort standard, would take over a minute")
+    if effort is None:
+        _tell_of_drafts(reports)
     if len(reports) < len(targets):
         raise NotAllEncoded(f"{len(targets) - len(reports)} of {counted(len(targets), 'image')} have no bundle")
     if chosen.unreadable:
         raise typer.Exit(1)
+
+
+def _tell_of_drafts(reports: Sequence[Mapping[str, Any]]) -> None:
+    """What was chosen where no effort was named."""
+    drafts = sum(report["effort"] == Effort.DRAFT for report in reports)
+    if drafts:
+        some = counted(drafts, "image")
+        complain(f"{some} got effort draft: standard, by --effort standard, would take over a minute")
 
 
 def _encode(

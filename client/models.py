@@ -21,6 +21,18 @@ class Failure(_Answer):
     message: str
 
 
+class Step(_Answer):
+    """A step of a job that a worker has in hand. start, stop: the patches start <= n < stop; both 0 where it is of the
+    whole job. queue: that it came by. worker: its name."""
+
+    kind: str
+    start: int
+    stop: int
+    queue: str
+    worker: str
+    started_at: datetime
+
+
 class Job(_Answer):
     """One image on its way to a bundle. What is not known yet is None, and so is what its profile does not have.
 
@@ -28,8 +40,9 @@ class Job(_Answer):
     where a target chooses it per patch; seed: of rules. quality: of seeds, where there is no target. width, height: of
     the picture, in pixels. progress: share of the work done, 0 to 1. psnr: dB, of the stored file, and None until the
     job has succeeded. bytes: the stored file's size. queue_position: 1 for the first of the jobs that no worker has
-    begun. attempts: batches of patches handed to workers, repetitions included. links: paths on the server by what they
-    lead to, such as `bundle` (`Client.fetch` takes them).
+    begun. attempts: batches of patches handed to workers, repetitions included. steps: in work. warning: why nobody
+    works on the job, where no live worker can. links: paths on the server by what they lead to, such as
+    `bundle` (`Client.fetch` takes them).
     """
 
     id: str
@@ -58,6 +71,8 @@ class Job(_Answer):
     started_at: datetime | None
     finished_at: datetime | None
     error: Failure | None
+    steps: list[Step] = []
+    warning: str | None = None
     links: dict[str, str]
 
     @property

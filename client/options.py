@@ -14,7 +14,8 @@ class EncodeOptions(TypedDict, total=False):
     preset, seed, seed_number, coder and effort paper are for the profile rules; quality, 0 to 100, is for seeds.
     target_psnr: dB, 10 to 55. max_bytes: of the whole file. Only one of preset, quality, target_psnr and max_bytes may
     be given.
-    seed_number: 0 to 2³²−1. timeout: seconds after which the job is ended. webhook: URL to call at its end.
+    seed_number: 0 to 2³²−1. timeout: seconds that the job may run, once begun. start_timeout: seconds that it may wait
+    for that. webhook: URL to call at its end.
     """
 
     profile: Literal["rules", "seeds"]
@@ -29,6 +30,7 @@ class EncodeOptions(TypedDict, total=False):
     priority: Literal["low", "normal", "high"]
     on_failure: Literal["fail", "flat"]
     timeout: float
+    start_timeout: float
     webhook: str
 
 

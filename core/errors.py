@@ -68,6 +68,10 @@ class JobError(RegrowError):
     """Something about a job."""
 
 
+class WorkerNotFound(RegrowError):
+    """There is no live worker of this id."""
+
+
 class JobNotFound(JobError):
     """No job has this id."""
 

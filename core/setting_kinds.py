@@ -19,7 +19,7 @@ access_log allowed_hosts api_key batch_time behind_private_network blob_folder b
 body_timeout bundle_cache_bytes checkpoint_time cors_origins engine gather_messages gather_time
 header_timeout heartbeat host image_decode_memory image_decode_timeout lease log_format log_level
 max_body_bytes max_connections max_group_bytes max_group_images max_patches max_patches_per_owner
-max_pixels max_side nice picture_cache_bytes port published_port redis_url result_ttl root_path
+max_pixels max_side nice pick_up picture_cache_bytes port published_port queues redis_url result_ttl root_path
 s3_access_key s3_attempts s3_bucket s3_connect_timeout s3_endpoint s3_region s3_secret_key
 s3_timeout stall_timeout trusted_proxies webhook_networks webhook_timeout webhook_waits
 """

@@ -7,7 +7,9 @@ from collections import Counter
 from redis import Redis
 
 from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.messages import QueueName
 from regrow.core.jobs.model import FINAL_STATES, JobState, Priority
+from regrow.core.jobs.work_unit import WorkUnit
 
 _STATES = tuple(state for state in JobState if state not in FINAL_STATES)
 
@@ -45,9 +47,21 @@ def _outstanding(redis: Redis, jobs: dict[str, dict[str, str]]) -> dict[str, str
 def _check_lanes(redis: Redis, jobs: dict[str, dict[str, str]], still: set[str]) -> None:
     """A job is in its lane, and its owner among those who are served, while it has a unit to hand out."""
     for owner in {fields["owner"] for fields in jobs.values()}:
-        lanes = {each for priority in Priority for each in redis.zrange(f"regrow:lane:{owner}:{priority}", 0, -1)}
-        assert lanes == {each for each in still if jobs[each]["owner"] == owner and _has_unit(redis, each, jobs[each])}
-        assert (redis.zscore("regrow:owners", owner) is not None) == bool(lanes)
+        waiting = {each for each in still if jobs[each]["owner"] == owner and _has_unit(redis, each, jobs[each])}
+        ending = {each for each in waiting if jobs[each]["state"] == JobState.ASSEMBLING}
+        for line, expected in (("regrow", waiting - ending), ("regrow:ending", ending)):
+            lanes = {each for priority in Priority for each in redis.zrange(f"{line}:lane:{owner}:{priority}", 0, -1)}
+            assert lanes == expected
+            assert (redis.zscore(f"{line}:owners", owner) is not None) == bool(lanes)
+    _check_flights(redis)
+
+
+def _check_flights(redis: Redis) -> None:
+    """Every unit that was handed out takes room in its queue until it has ended."""
+    units = [WorkUnit.of(lease) for key in ("sent", "leases") for lease in redis.zrange(f"regrow:{key}", 0, -1)]
+    for queue in QueueName:
+        numbers = redis.smembers(f"regrow:flight:{queue}")
+        assert numbers == {str(unit.number) for unit in units if unit.queue == queue}
 
 
 def _has_unit(redis: Redis, job_id: str, fields: dict[str, str]) -> bool:

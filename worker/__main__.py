@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import threading
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("regrow.worker")
 
 
-def main(encode: PatchEncoder | None = None) -> None:
-    """Work until SIGTERM. encode: as for build_worker. Raises InvalidSettings, CannotWork."""
+def main(encode: PatchEncoder | None = None, queues: str | None = None) -> None:
+    """Work until SIGTERM. encode: as for build_worker. queues: names with commas, in place of REGROW_QUEUES.
+
+    Raises InvalidSettings, CannotWork.
+    """
     stopping = threading.Event()
     on_stop(partial(_stop_early, stopping))
-    settings = WorkerSettings()
+    settings = WorkerSettings() if queues is None else WorkerSettings(queues=queues)  # type: ignore[arg-type]
     configure_logging(settings.log_format, settings.log_level)
     warn_of_unknown_settings()
     # Imports torch and Celery, which takes seconds: whoever stops the worker meanwhile shall see one line.
@@ -53,5 +57,7 @@ def _stop_early(stopping: threading.Event) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="regrow.worker", description="One worker of the service")
+    parser.add_argument("-Q", "--queues", help="take steps from these queues only; names with commas")
     with told_in_one_line():
-        main()
+        main(queues=parser.parse_args().queues)

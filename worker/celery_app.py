@@ -16,18 +16,21 @@ from regrow.core.codec.encode.encoder import PatchEncoder, encoder_on
 from regrow.core.codec.fit.engines import make_engine
 from regrow.core.codec.fit.trial import try_out
 from regrow.core.errors import ServiceUnavailable, UnfitStore
+from regrow.core.jobs.messages import queues_of
 from regrow.core.jobs.wiring import Backend, make_backend
+from regrow.core.jobs.workers import WorkerRecord
 from regrow.core.stopping import STOPS, heeded
 from regrow.core.stores.blobs import BlobStore
 from regrow.worker.consumer import patient_consumer
 from regrow.worker.encode_job import EncodeJob
-from regrow.worker.heartbeat import Heartbeat
+from regrow.worker.heartbeat import Heartbeat, record_of
+from regrow.worker.intake import Intake
 from regrow.worker.joint_fit import FitGatherer
 from regrow.worker.leases import Leases
 from regrow.worker.settings import WorkerSettings
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from regrow.worker.tasks import UnitRunner, register_task
+from regrow.worker.tasks import UnitRunner, register_tasks
 from regrow.worker.trial import prove
 
 log = logging.getLogger("regrow.worker")
@@ -38,6 +41,7 @@ class Worker:
     """own_engine: whether this machine's engine fits, rather than what stands in for it."""
 
     app: Celery
+    record: WorkerRecord
     heartbeat: Heartbeat
     runner: UnitRunner
     fitter: FitGatherer
@@ -54,7 +58,14 @@ class Worker:
             if self.runner.stopping.is_set():
                 return
             # Not by Celery's command line, which hides how the worker ended.
-            worker = self.app.Worker(quiet=True, without_gossip=True, without_mingle=True, loglevel="WARNING")
+            worker = self.app.Worker(
+                hostname=self.record.node,
+                queues=list(self.record.queues),
+                quiet=True,
+                without_gossip=True,
+                without_mingle=True,
+                loglevel="WARNING",
+            )
             worker.start()
             if worker.exitcode:
                 sys.exit(worker.exitcode)
@@ -93,21 +104,32 @@ def build_worker(settings: WorkerSettings, encode: PatchEncoder | None, stopping
         fitter.gather_seconds = settings.gather_time.total_seconds()
         app.conf.worker_concurrency = settings.gather_messages
         batch_seconds /= settings.gather_messages  # they may all be fitted as one
-    runner = _make_runner(settings, backend, fitter, encode or encoder_on(fitter.fit), batch_seconds, stopping)
-    register_task(app, runner)
-    app.conf.worker_consumer = patient_consumer(backend.store.check)
-    heartbeat = Heartbeat(backend.workers, runner, fitter.engine.name, settings.heartbeat.total_seconds())
+    queues = settings.queues or queues_of(fitter.engine.name)
+    record = record_of(fitter.engine.name, queues, app.conf.worker_concurrency)
+    runner = _make_runner(settings, backend, fitter, encode or encoder_on(fitter.fit), batch_seconds, stopping, record)
+    intake = Intake(queues)
+    register_tasks(app, runner, intake)
+    app.conf.worker_consumer = intake.attached(patient_consumer(backend.store.check))
+    heartbeat = Heartbeat(backend, runner, intake, record, settings.heartbeat.total_seconds())
+    _on_signals(heartbeat, runner, record)
+    return Worker(app, record, heartbeat, runner, fitter, own_engine=encode is None)
+
+
+def _on_signals(heartbeat: Heartbeat, runner: UnitRunner, record: WorkerRecord) -> None:
+    """Tell them what Celery tells."""
 
     def on_ready(**_: Any) -> None:
-        log.info("worker ready: engine %s", fitter.engine.name)
+        log.info("worker ready: engine %s, queues %s", record.engine, ", ".join(record.queues))
+        heartbeat.ready = True
+        heartbeat.beat()
 
     def on_stopping(**_: Any) -> None:
         runner.stopping.set()  # the running fit hands its batch back
+        heartbeat.beat()
 
     # Celery keeps weak references to receivers unless told otherwise.
     signals.worker_ready.connect(on_ready, weak=False)
     signals.worker_shutting_down.connect(on_stopping, weak=False)
-    return Worker(app, heartbeat, runner, fitter, own_engine=encode is None)
 
 
 def _check_fit(blobs: BlobStore) -> None:
@@ -127,6 +149,7 @@ def _make_runner(
     encode: PatchEncoder,
     batch_seconds: float,
     stopping: threading.Event,
+    record: WorkerRecord,
 ) -> UnitRunner:
     leases, speed = Leases(backend.queue), Speed(fitter.engine.name)
     job = EncodeJob(
@@ -141,4 +164,4 @@ def _make_runner(
         checkpoint_seconds=settings.checkpoint_time.total_seconds(),
         stopping=stopping,
     )
-    return UnitRunner(backend.jobs, backend.blobs, leases, speed, batch_seconds, stopping, job.run)
+    return UnitRunner(backend.dispatcher, backend.blobs, leases, speed, record.node, batch_seconds, stopping, job.run)

@@ -9,6 +9,7 @@ from regrow.core.codec.profile import Profile
 from regrow.core.jobs.links import bundle_path, job_path, picture_path
 from regrow.core.jobs.model import Job, JobState, Priority, phase_of
 from regrow.core.jobs.processes import ProcessRecord
+from regrow.core.jobs.step import Step
 from regrow.core.jobs.workers import WorkerRecord
 from regrow.core.times import iso
 from regrow.core.webhooks.model import DeliveryDocument
@@ -34,6 +35,18 @@ class JobLinks(BaseModel):
     cancel: str
 
 
+class StepBody(BaseModel):
+    """A step of a job that a worker has in hand. start, stop: the patches start <= n < stop; both 0 where it is of the
+    whole job. queue: of messages, that it came by. worker: its node's name."""
+
+    kind: str
+    start: int
+    stop: int
+    queue: str
+    worker: str
+    started_at: str
+
+
 class JobBody(BaseModel):
     """A job. What is not known yet is null, and so is what its profile does not have.
 
@@ -42,6 +55,7 @@ class JobBody(BaseModel):
     progress: share of the work done, 0 to 1. psnr: dB, of the stored file, and so null until the job has
     succeeded. bytes: the stored file's size. attempts: batches handed to
     workers, repetitions included. queue_position: 1 for the first of the jobs that no worker has begun.
+    steps: in work. warning: why nobody works on the job, where no live worker can.
     """
 
     id: str
@@ -70,6 +84,8 @@ class JobBody(BaseModel):
     started_at: str | None
     finished_at: str | None
     error: JobErrorBody | None
+    steps: list[StepBody]
+    warning: str | None
     links: JobLinks
 
     @classmethod
@@ -77,9 +93,21 @@ class JobBody(BaseModel):
         return cls(
             **{name: getattr(job, name) for name in _COPIED},
             phase=phase_of(job.state, job.profile),
+            steps=[_step(step) for step in job.steps],
             error=JobErrorBody(type=job.error.type, message=job.error.message) if job.error else None,
             links=_links(job.id),
         )
+
+
+def _step(step: Step) -> StepBody:
+    return StepBody(
+        kind=step.kind,
+        start=step.start,
+        stop=step.stop,
+        queue=step.queue,
+        worker=step.worker,
+        started_at=iso(step.started_ms),
+    )
 
 
 def _links(job_id: str) -> JobLinks:
@@ -114,7 +142,7 @@ _COPIED = (
         "progress",
     ),
     *("patches_done", "patches_total", "patches_failed", "psnr", "bytes", "eta_seconds", "attempts"),
-    *("created_at", "started_at", "finished_at"),
+    *("created_at", "started_at", "finished_at", "warning"),
 )
 
 

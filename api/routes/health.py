@@ -14,6 +14,7 @@ from regrow.api.dependencies import Service, ServiceDependency
 from regrow.api.errors import ProblemType, problem
 from regrow.api.responses import problems
 from regrow.core.errors import RegrowError
+from regrow.core.jobs.unserved import warnings_of
 
 router = APIRouter(tags=["health"])
 
@@ -65,3 +66,5 @@ def _warnings(service: Service) -> Iterator[ReadinessWarning]:
         yield ReadinessWarning(field="workers", message="no worker is alive: jobs are accepted, and wait for one")
     elif all(worker.refused for worker in workers):
         yield ReadinessWarning(field="workers", message=f"no worker takes work: {workers[0].refused}")
+    for message in warnings_of(service.capacity.unserved()):
+        yield ReadinessWarning(field="queues", message=message)

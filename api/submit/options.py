@@ -36,7 +36,10 @@ class EncodeOptions(CodecOptions):
         default=OnFailure.FAIL, description="If a patch cannot be fitted: fail, or give it one flat colour"
     )
     timeout: float | None = Field(
-        default=None, ge=1, le=30 * 24 * 3600, description="Seconds after which the job is ended, done or not"
+        default=None, ge=1, le=30 * 24 * 3600, description="Seconds that the job may run, from when a worker begins it"
+    )
+    start_timeout: float | None = Field(
+        default=None, ge=1, le=30 * 24 * 3600, description="Seconds that the job may wait for a worker to begin it"
     )
 
     webhook: str | None = Field(

@@ -30,8 +30,8 @@ class Order:
     """What a request asks for beside the picture.
 
     chooses_effort: whether the effort is to be chosen for the picture, the one in the settings being a stand-in.
-    timeout: seconds after which the job is ended. webhook: URL that is called at the job's end. idempotency_key: of the
-    request. group: id of the group that the job belongs to.
+    timeout: seconds that the job may run; start_timeout: that it may wait to be begun. webhook: URL that is called at
+    the job's end. idempotency_key: of the request. group: id of the group that the job belongs to.
     """
 
     settings: EncodeSettings
@@ -39,6 +39,7 @@ class Order:
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
+    start_timeout: float | None = None
     webhook: str | None = None
     idempotency_key: str | None = None
     group: str | None = None
@@ -127,6 +128,7 @@ def _document(
         priority=order.priority,
         on_failure=order.on_failure,
         timeout=order.timeout,
+        start_timeout=order.start_timeout,
         group=order.group,
         webhook=order.webhook,
         request_id=current_context().get("request_id"),

@@ -64,12 +64,13 @@ class Counters:
             pipe.hget(Key.OUTSTANDING, "*")
             pipe.hgetall(Key.COUNTERS)
             pipe.zrange(Key.OWNERS, 0, -1)
-            not_ended, queued, assembling, outstanding, counted, owners = pipe.execute()
+            pipe.zrange(Key.ENDING_OWNERS, 0, -1)
+            not_ended, queued, assembling, outstanding, counted, fitting_owners, ending_owners = pipe.execute()
         fitting = not_ended - queued - assembling
         batches = accumulate(int(counted.get(f"{_BATCHES}{bound}", 0)) for bound in BATCH_BOUNDS)
         return Counts(
             jobs={JobState.QUEUED: queued, JobState.FITTING: fitting, JobState.ASSEMBLING: assembling},
-            waiting=self._waiting(owners),
+            waiting=self._waiting([(Key.LANE, fitting_owners), (Key.ENDING_LANE, ending_owners)]),
             outstanding=int(outstanding or 0),
             ended={state: int(counted.get(f"{Field.ENDED}{state}", 0)) for state in sorted(FINAL_STATES)},
             failed={
@@ -82,10 +83,12 @@ class Counters:
             patch_iterations=int(counted.get("patch_iterations", 0)),
         )
 
-    def _waiting(self, owners: list[str]) -> dict[Priority, int]:
+    def _waiting(self, lines: list[tuple[Key, list[str]]]) -> dict[Priority, int]:
+        """lines: a line's lanes, and the owners with jobs in them."""
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
-            for owner in owners:
-                for priority in Priority:
-                    pipe.zcard(Key.LANE.of(owner, priority))
+            for lane, owners in lines:
+                for owner in owners:
+                    for priority in Priority:
+                        pipe.zcard(lane.of(owner, priority))
             sizes = pipe.execute()
         return {priority: sum(sizes[place :: len(Priority)]) for place, priority in enumerate(Priority)}

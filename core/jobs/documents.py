@@ -28,8 +28,9 @@ class JobDocument(Document, CodecOptions):
 
     owner: whose job it is. width, height, channels: of the picture, after it was normalised; patches: units of
     the work (core.codec.encode.pricing). source_bytes: size of the file that was uploaded. patch_cost: of one unit.
-    timeout: seconds after which the job is ended, from its creation, or from its last retry at timed_from_ms. group:
-    that it belongs to. webhook: where to tell that it has ended. request_id: of the request that made it, for logs.
+    timeout: seconds that the job may run, from when a worker begins it. start_timeout: seconds that it may wait for
+    that, from its creation, or from its last retry at timed_from_ms. group: that it belongs to. webhook: where to tell
+    that it has ended. request_id: of the request that made it, for logs.
     colours: how the file's became sRGB (core.codec.images.Picture); source_format: what it was;
     None in older documents. effort: the one that was chosen for the picture, where the request named none. profile:
     rules in older documents, which do not say.
@@ -49,6 +50,7 @@ class JobDocument(Document, CodecOptions):
     priority: Priority = Priority.NORMAL
     on_failure: OnFailure = OnFailure.FAIL
     timeout: float | None = None
+    start_timeout: float | None = None
     timed_from_ms: int | None = None
     group: str | None = None
     webhook: str | None = None
@@ -57,10 +59,10 @@ class JobDocument(Document, CodecOptions):
     profile: Profile = Profile.RULES
 
     @property
-    def deadline_ms(self) -> int | None:
-        """When the job must have ended, None for no such time."""
-        begins = self.created_ms if self.timed_from_ms is None else self.timed_from_ms
-        return None if self.timeout is None else begins + round(self.timeout * 1000)
+    def start_deadline_ms(self) -> int | None:
+        """When a worker must have begun the job, None for no such time."""
+        entered = self.created_ms if self.timed_from_ms is None else self.timed_from_ms
+        return None if self.start_timeout is None else entered + round(self.start_timeout * 1000)
 
 
 class PartDocument(Document):

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from regrow.core.errors import BlobNotFound, JobNotFound, JobNotRetryable, RegrowError, ServiceUnavailable, TooBusy
+from regrow.core.jobs.dispatcher import Dispatcher
 from regrow.core.jobs.documents import JobDocument, JobKeys, OutcomeDocument, patches_of
 from regrow.core.jobs.job_webhook import announce_job
-from regrow.core.jobs.messages import Sender
 from regrow.core.jobs.model import FINAL_STATES, RETRYABLE, Job, JobFailure, JobState
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.stores.blobs import BlobStore, delete_all
@@ -24,12 +24,12 @@ from regrow.core.webhooks.deliveries import Deliveries
 class Jobs:
     """Jobs in both stores. Methods raise ServiceUnavailable when one cannot be reached.
 
-    sender: wakes workers. deliveries: of the webhooks that tell of a job's end.
+    dispatcher: sends what there is to do to workers. deliveries: of the webhooks that tell of a job's end.
     """
 
     store: JobStore
     blobs: BlobStore
-    sender: Sender
+    dispatcher: Dispatcher
     deliveries: Deliveries
 
     def write(self, document: JobDocument, source: bytes) -> None:
@@ -57,12 +57,7 @@ class Jobs:
             if not keep or isinstance(error, TooBusy):
                 self.undo(document.id)
             raise
-        self.wake()
-
-    def wake(self) -> None:
-        """Wake a worker. That the broker is away is no harm: the sweeper will."""
-        with contextlib.suppress(RegrowError):
-            self.sender.wake()
+        self.dispatcher.try_dispatch()
 
     def get(self, job_id: str) -> Job:
         """What is known of a job, even if Redis has lost it. Raises JobNotFound."""
@@ -119,7 +114,7 @@ class Jobs:
             raise JobNotFound(f"there is no job {job_id}") from error
         if self.blobs.exists(keys.open):  # even if it has an outcome: that may be of before a retry
             self.store.enter(document, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
-            self.wake()
+            self.dispatcher.try_dispatch()
             return
         with contextlib.suppress(BlobNotFound):  # without either, it is being deleted
             self.store.enter_ended(document, OutcomeDocument.model_validate_json(self.blobs.get(keys.outcome)))
@@ -184,14 +179,14 @@ class Jobs:
         if job.state not in RETRYABLE:
             raise JobNotRetryable(f"the job is {job.state}: only one that failed or was cancelled can be tried again")
         document = self.document(job_id)
-        if document.timeout is not None:
+        if document.start_timeout is not None:
             document = document.model_copy(update={"timed_from_ms": self.store.now_ms()})
             self.blobs.put(keys.job, document.model_dump_json().encode())
         self.blobs.put(keys.open, b"")
         self.store.enter(document, limits, parts=[patches_of(key) for key in self.blobs.list(keys.parts)])
         self.blobs.put(keys.open, b"")  # again: a sweeper that found a job that had ended has removed it
         self.blobs.delete(keys.outcome)
-        self.wake()
+        self.dispatcher.try_dispatch()
 
     def delete(self, job_id: str) -> None:
         """Remove a job and all that is stored of it; if it is on the way it is stopped. Raises JobNotFound."""

@@ -1,7 +1,7 @@
-"""The messages that wake workers, and the Celery settings that producer and consumer must agree on.
+"""The messages of the steps of jobs, one a step, and the Celery settings that producer and consumer must agree on.
 
-A message says that there is work, and which protocol it is of; what there is to do, the woken worker claims from the
-queue of work units (core.jobs.queue, docs/adr/0006). So a message that is lost, late or doubled does no harm.
+A message names a work unit that was handed out (core.jobs.queue, docs/adr/0012): ids and numbers, never pixels or
+weights. Redis knows the unit as well, so a message that is lost, late or doubled does no harm.
 """
 
 from __future__ import annotations
@@ -15,25 +15,65 @@ from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from regrow.core.errors import ServiceUnavailable
+from regrow.core.errors import ServiceUnavailable, VersionSkew
+from regrow.core.jobs.work_unit import UnitKind, WorkUnit
+from regrow.core.version import VERSION
 
-PROTOCOL = 5
+PROTOCOL = 6
 """Of messages, documents and keys in Redis. A process goes on with an earlier one's, and refuses a later one's."""
 
 VISIBILITY_TIMEOUT = 600
-"""Seconds after which Redis hands an unacknowledged message to another worker."""
+"""Seconds after which Redis hands an unacknowledged message to another worker, which finds it stale."""
 
 
 class QueueName(StrEnum):
-    """The queues of messages; each is a key in Redis."""
+    """The queues of messages, by what their workers can do; each is a key in Redis."""
 
-    WORK = "regrow.work"
+    FIT_CPU = "regrow.fit.cpu"
+    FIT_CUDA = "regrow.fit.cuda"
+    ASSEMBLE = "regrow.assemble"
 
 
-class TaskName(StrEnum):
-    """What a message asks for."""
+def queues_of(engine: str) -> tuple[QueueName, ...]:
+    """What a worker takes from unless told otherwise. engine: as in core.codec.fit.engines."""
+    return (QueueName.FIT_CUDA if engine == "cuda" else QueueName.FIT_CPU, QueueName.ASSEMBLE)
 
-    WORK = "regrow.work"
+
+def task_of(kind: UnitKind) -> str:
+    """The name of the Celery task that does units of a kind: `regrow.fit`, `regrow.assemble`, `regrow.abandon`."""
+    return f"regrow.{kind}"
+
+
+def message_of(unit: WorkUnit) -> dict[str, str | int]:
+    """The arguments of the unit's task."""
+    return {
+        "protocol": PROTOCOL,
+        "job": unit.job_id,
+        "start": unit.start,
+        "stop": unit.stop,
+        "tries": unit.tries,
+        "far": unit.far,
+        "number": unit.number,
+    }
+
+
+def unit_of_message(kind: UnitKind, queue: str, message: dict[str, str | int]) -> WorkUnit:
+    """The unit that a message of this or an earlier protocol names. queue: that it came from.
+
+    Raises VersionSkew, and KeyError or ValueError for what this service never sends.
+    """
+    if int(message["protocol"]) > PROTOCOL:
+        raise later_protocol(int(message["protocol"]))
+    start, stop, tries, far, number = (int(message[name]) for name in ("start", "stop", "tries", "far", "number"))
+    return WorkUnit(str(message["job"]), kind, start, stop, tries, far, number, queue)
+
+
+def later_protocol(protocol: int) -> VersionSkew:
+    """What a process says that is older than the service it is in."""
+    return VersionSkew(
+        f"the service speaks protocol {protocol}, this process (release {VERSION}) {PROTOCOL}: "
+        "install one release on both"
+    )
 
 
 def broker_url(redis_url: str) -> str:
@@ -54,7 +94,7 @@ def make_celery(redis_url: str) -> Celery:
         accept_content=["json"],
         # Results are blobs; a result backend would only add load and keys that leak.
         task_ignore_result=True,
-        # Acknowledge after the work: with a prefetch of one, a busy worker then holds no message that wakes another.
+        # Acknowledge after the work: with a prefetch of one, a worker then holds no message but those it works on.
         task_acks_late=True,
         worker_prefetch_multiplier=1,
         # CUDA and fork do not mix, and the solo pool cannot answer pings; one thread per device.
@@ -75,24 +115,31 @@ def make_celery(redis_url: str) -> Celery:
         },
         # One exchange, a key per queue: Celery's default would bind every queue to the default queue's key.
         task_queues=[Queue(name, Exchange("regrow", type="direct"), routing_key=name) for name in QueueName],
-        task_default_queue=QueueName.WORK,
+        task_default_queue=QueueName.ASSEMBLE,
         task_create_missing_queues=False,
         # Regrow's own logging, not Celery's.
         worker_hijack_root_logger=False,
-        worker_send_task_events=False,
+        # So that tools for Celery see every step; what it costs is in docs/adr/0012.
+        worker_send_task_events=True,
     )
     return app
 
 
 class Sender:
-    """Puts messages on the queue."""
+    """Puts messages into queues."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def wake(self) -> None:
-        """Wake a worker. Raises ServiceUnavailable when the broker cannot be reached."""
+    def send(self, unit: WorkUnit) -> None:
+        """Send a unit that was handed out to its queue. Raises ServiceUnavailable when the broker cannot be reached."""
         try:
-            self._app.send_task(TaskName.WORK, kwargs={"protocol": PROTOCOL}, queue=QueueName.WORK, retry=False)
+            self._app.send_task(
+                task_of(unit.kind),
+                kwargs=message_of(unit),
+                queue=unit.queue,
+                task_id=f"{unit.job_id}-{unit.number}",
+                retry=False,
+            )
         except (CeleryError, KombuError, RedisError, OSError) as error:
             raise ServiceUnavailable("the broker cannot be reached: try again in a few seconds") from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from regrow.core.codec.profile import Profile
+from regrow.core.jobs.step import Step
 from regrow.core.times import iso, now_ms
 
 
@@ -112,7 +113,7 @@ class Job:
     end, as far as its speed so far tells. psnr: dB, of the stored file, once the job has succeeded. bytes: size of the
     bundle. attempts: batches handed to workers, repetitions included. started_ms: when a worker began it.
     queue_position: 1 for the job that was accepted first of those that no worker has begun. error: why it failed.
-    webhook: where its end is told.
+    webhook: where its end is told. steps: in work. warning: why nobody works on it, where no live worker can.
     """
 
     id: str
@@ -141,6 +142,8 @@ class Job:
     queue_position: int | None = None
     error: JobFailure | None = None
     webhook: str | None = None
+    steps: tuple[Step, ...] = ()
+    warning: str | None = None
 
     @property
     def created_at(self) -> str:

@@ -53,12 +53,11 @@ class JobStore:
         """
         limits = limits or Limits()
         done = [[part.start, part.stop] for part in parts]
-        deadline = document.deadline_ms or 0
         job = {
             "id": document.id,
             "owner": document.owner,
             "created_ms": document.created_ms,
-            "deadline_ms": deadline,
+            "start_deadline_ms": document.start_deadline_ms or 0,
             "patches": document.patches,
             "fields": fields_of(document),
             "done": done,
@@ -180,11 +179,14 @@ class JobStore:
         with redis_errors():
             return list(self._redis.zrange(Key.OPEN, 0, -1))
 
-    def overdue(self) -> list[str]:
-        """Ids of jobs that ought to have ended by now."""
+    def overdue(self) -> tuple[list[str], list[str]]:
+        """Ids of jobs that ought to have been begun by now, and of jobs that ought to have ended."""
         now = self.now_ms()
         with redis_errors():
-            return list(self._redis.zrange(Key.DEADLINES, "-inf", now, byscore=True))
+            late, long = (
+                list(self._redis.zrange(key, "-inf", now, byscore=True)) for key in (Key.START_DEADLINES, Key.DEADLINES)
+            )
+        return late, long
 
     def outstanding(self, owner: str) -> tuple[int, int]:
         """Patches that are accepted and not done: the owner's, and all."""
@@ -212,11 +214,12 @@ class JobStore:
             for job_id in ids:
                 pipe.hgetall(Key.JOB.of(job_id))
                 pipe.zrank(Key.WAITING, job_id)
-            found = pipe.execute()
+            pipe.hgetall(Key.UNSERVED)
+            *found, unserved = pipe.execute()
         jobs = {}
         for job_id, fields, place in zip(ids, found[::2], found[1::2], strict=True):
             if "state" in fields:
-                jobs[job_id] = job_of(job_id, fields, place)
+                jobs[job_id] = job_of(job_id, fields, place, unserved)
             elif missing_too:
                 raise JobNotFound(f"there is no job {job_id}")
         return jobs

@@ -17,6 +17,7 @@ from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobKeys, Outcome
 from regrow.core.jobs.groups import GROUPS, OPEN_GROUPS
 from regrow.core.jobs.idempotency import days
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, created_ms, is_job_id
+from regrow.core.jobs.queue import NOTHING_EXPIRED
 from regrow.core.jobs.wiring import Backend
 from regrow.core.stores.blobs import delete_all
 
@@ -38,7 +39,8 @@ class Sweeper:
 
     def __init__(self, backend: Backend, result_ttl: timedelta | None = None) -> None:
         self._jobs, self._groups, self._queue = backend.jobs, backend.groups, backend.queue
-        self._store, self._blobs, self._sender = backend.store, backend.blobs, backend.jobs.sender
+        self._store, self._blobs = backend.store, backend.blobs
+        self._dispatcher, self._capacity = backend.dispatcher, backend.capacity
         self._result_ttl = result_ttl
         self._contact_since: float | None = None
         self._stopping = threading.Event()
@@ -56,10 +58,9 @@ class Sweeper:
         thread.join()
 
     def sweep(self) -> None:
-        """What Redis alone tells: work that no worker was woken for, leases that ended, jobs out of time."""
+        """What Redis alone tells: what workers can take, leases that ended, lost messages, jobs out of time."""
         try:
-            if self._queue.is_waiting():
-                self._sender.wake()
+            self._capacity.sum_up()
             up = self._store.up_seconds()
         except ServiceUnavailable:
             self._contact_since = None
@@ -68,7 +69,10 @@ class Sweeper:
         self._contact_since = now if self._contact_since is None else self._contact_since
         if min(up, now - self._contact_since) >= min(CONTACT_SECONDS, self._queue.lease):
             self._expire()
-        self._for_each(self._store.overdue(), self._end_overdue)
+        late, long = self._store.overdue()
+        self._for_each(late, self._end_late)
+        self._for_each(long, self._end_long)
+        self._dispatcher.dispatch()
 
     def reconcile(self) -> None:
         """Bring both stores to one mind about every job that has not ended."""
@@ -127,11 +131,17 @@ class Sweeper:
                 log.exception("%s cannot be looked after", job_id)
 
     def _expire(self) -> None:
-        while ended := self._queue.expire():
-            log.warning("%d leases ended without a word from their workers: handed out again", ended)
+        while (expired := self._queue.expire()) != NOTHING_EXPIRED:
+            if expired.leases:
+                log.warning("%d leases ended without a word from their workers: handed out again", expired.leases)
+            if expired.messages:
+                log.warning("%d messages reached no worker: handed out again", expired.messages)
 
-    def _end_overdue(self, job_id: str) -> None:
-        self._jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
+    def _end_late(self, job_id: str) -> None:
+        self._jobs.fail(job_id, JobFailure("start-timeout", "no worker began the job within its start_timeout"))
+
+    def _end_long(self, job_id: str) -> None:
+        self._jobs.fail(job_id, JobFailure("timeout", "the job ran for longer than its timeout"))
 
     def _take_up(self, job_id: str) -> None:
         """A job that the blob store has as open and Redis has not."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from regrow.core.jobs.capacity import Capacity
 from regrow.core.jobs.counters import Counters
+from regrow.core.jobs.dispatcher import Dispatcher
 from regrow.core.jobs.groups import Groups
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.messages import Sender, make_celery
@@ -27,8 +29,8 @@ from regrow.core.webhooks.deliveries import Deliveries
 class Backend:
     """One Redis, one blob store, and all that works on them. Thread-safe.
 
-    store: jobs in Redis alone; jobs: in both stores. deliveries: of webhooks. celery: sends the messages that wake
-    workers, and receives them in a worker.
+    store: jobs in Redis alone; jobs: in both stores. deliveries: of webhooks. celery: sends the messages that name work
+    units, and receives them in a worker.
     """
 
     redis: RedisClient
@@ -39,7 +41,9 @@ class Backend:
     jobs: Jobs
     groups: Groups
     queue: WorkQueue
+    dispatcher: Dispatcher
     workers: WorkerRegistry
+    capacity: Capacity
     processes: ProcessRegistry
     counters: Counters
 
@@ -49,7 +53,9 @@ def make_backend(settings: ServiceSettings, *, retries: int = 0) -> Backend:
     url = settings.redis_url.get_secret_value()
     redis, blobs, celery = connect(url, retries=retries), make_blob_store(settings), make_celery(url)
     store, deliveries = JobStore(redis), Deliveries(redis, blobs, now_ms)
-    jobs = Jobs(store, blobs, Sender(celery), deliveries)
+    queue = WorkQueue(redis, settings.lease.total_seconds(), settings.pick_up.total_seconds())
+    dispatcher, workers = Dispatcher(queue, Sender(celery)), WorkerRegistry(redis)
+    jobs = Jobs(store, blobs, dispatcher, deliveries)
     return Backend(
         redis=redis,
         blobs=blobs,
@@ -58,8 +64,10 @@ def make_backend(settings: ServiceSettings, *, retries: int = 0) -> Backend:
         deliveries=deliveries,
         jobs=jobs,
         groups=Groups(jobs, blobs, deliveries),
-        queue=WorkQueue(redis, settings.lease.total_seconds()),
-        workers=WorkerRegistry(redis),
+        queue=queue,
+        dispatcher=dispatcher,
+        workers=workers,
+        capacity=Capacity(redis, workers),
         processes=ProcessRegistry(redis),
         counters=Counters(redis),
     )

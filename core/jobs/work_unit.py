@@ -21,7 +21,8 @@ class UnitKind(StrEnum):
 class WorkUnit:
     """kind: what is to be done. start, stop: the patches start <= n < stop; both 0 where the unit is of the whole job.
     tries: how often it was handed out, this time included, without coming further. far: how far the furthest try came,
-    in millionths of the work. number: of the claim, no two of which have the same.
+    in millionths of the work. number: of the claim, no two of which have the same. queue: of messages, that it was
+    handed out to.
     """
 
     job_id: str
@@ -31,17 +32,18 @@ class WorkUnit:
     tries: int
     far: int = 0
     number: int = 0
+    queue: str = ""
 
     @classmethod
     def of(cls, lease: str) -> WorkUnit:
         """From the text that Redis holds it by."""
-        job_id, kind, *numbers = lease.split("/")
-        return cls(job_id, UnitKind(kind), *map(int, numbers))
+        job_id, kind, start, stop, tries, far, number, queue = lease.split("/")
+        return cls(job_id, UnitKind(kind), int(start), int(stop), int(tries), int(far), int(number), queue)
 
     @property
     def lease(self) -> str:
         """The text that Redis holds it by."""
-        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}/{self.far}/{self.number}"
+        return f"{self.job_id}/{self.kind}/{self.start}/{self.stop}/{self.tries}/{self.far}/{self.number}/{self.queue}"
 
     @property
     def name(self) -> str:

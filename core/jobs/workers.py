@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from regrow.core.errors import VersionSkew
+from regrow.core.errors import VersionSkew, WorkerNotFound
 from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.redis_keys import Key
 from regrow.core.stores.redis import redis_errors
@@ -18,6 +19,10 @@ class WorkerRecord(BaseModel):
     """What a worker says of itself. id: `host:pid`. device: its name, for people; engine: as in core.codec.fit.engines.
     version: of the release; protocol: as in messages.py. current: the job and work unit in hand, several on a device
     that takes several; None when idle.
+
+    node: its name for tools for Celery. queues: that it takes from; slots: how many units at a time; batch_cost: cost
+    (core.codec.encode.plan.patch_cost) that one slot does in one batch, as measured. ready: whether it takes
+    units, as far as it can tell. drained: whether it was asked to take none.
 
     memory_bytes: resident, of the process. device_memory_bytes: of the device, used by this process; None on a CPU.
     patch_iterations_per_second: of the last batch. refused: why the worker takes no work, if it does not.
@@ -32,11 +37,25 @@ class WorkerRecord(BaseModel):
     engine: str
     version: str
     protocol: int = PROTOCOL
+    node: str = ""
+    queues: tuple[str, ...] = ()
+    slots: int = Field(default=1, ge=1)
+    batch_cost: float = 0.0
+    ready: bool = True
+    drained: bool = False
     memory_bytes: int = 0
     device_memory_bytes: int | None = None
     patch_iterations_per_second: float | None = None
     current: str | None = None
     refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """protocol: that the service speaks, 0 before any. drained: whether the worker shall take no more."""
+
+    protocol: int
+    drained: bool
 
 
 class WorkerRegistry:
@@ -45,8 +64,8 @@ class WorkerRegistry:
     def __init__(self, redis: RedisClient) -> None:
         self._redis = redis
 
-    def report(self, record: WorkerRecord, expires_after: float) -> int:
-        """Write a record that lives for `expires_after` seconds; how many workers are alive."""
+    def report(self, record: WorkerRecord, expires_after: float) -> Wanted:
+        """Write a record that lives for `expires_after` seconds."""
         with redis_errors():
             seconds, micros = self._redis.time()
             now = seconds + micros / 1e6
@@ -54,13 +73,35 @@ class WorkerRegistry:
                 pipe.set(Key.WORKER.of(record.id), record.model_dump_json(), px=int(expires_after * 1000))
                 pipe.zremrangebyscore(Key.WORKERS, "-inf", now)
                 pipe.zadd(Key.WORKERS, {record.id: now + expires_after})
-                pipe.zcard(Key.WORKERS)
-                return int(pipe.execute()[-1])
+                pipe.get(Key.PROTOCOL)
+                pipe.sismember(Key.DRAINED, record.id)
+                *_, protocol, drained = pipe.execute()
+                return Wanted(int(protocol or 0), bool(drained))
 
     def remove(self, worker_id: str) -> None:
         with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
             pipe.delete(Key.WORKER.of(worker_id))
             pipe.zrem(Key.WORKERS, worker_id)
+            pipe.srem(Key.DRAINED, worker_id)
+            pipe.execute()
+
+    def drain(self, worker_id: str) -> None:
+        """Ask a worker to finish what it has begun and take no more, until it ends or is resumed. It knows with its
+        next heartbeat. Raises WorkerNotFound."""
+        self._ask(worker_id, drained=True)
+
+    def resume(self, worker_id: str) -> None:
+        """Ask a worker that was drained to take units again. Raises WorkerNotFound."""
+        self._ask(worker_id, drained=False)
+
+    def _ask(self, worker_id: str, *, drained: bool) -> None:
+        if worker_id not in {record.id for record in self.alive()}:
+            raise WorkerNotFound(f"there is no live worker {worker_id[:100]}")
+        with redis_errors(), self._redis.pipeline(transaction=False) as pipe:
+            if drained:
+                pipe.sadd(Key.DRAINED, worker_id)
+            else:
+                pipe.srem(Key.DRAINED, worker_id)
             pipe.execute()
 
     def alive(self) -> list[WorkerRecord]:

@@ -24,6 +24,7 @@ from regrow.core.stores.files import FilesBlobStore
 from regrow.core.stores.redis import connect
 from tests import services
 from tests.bundles import random_bundle
+from tests.claims import claim_next
 from tests.pictures import smooth_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chrome")
@@ -101,11 +102,11 @@ def test_E2_jobs_and_workers_live(page: Page, backend: Backend, redis_url: str) 
     expect(page.locator("#workers")).to_contain_text("1,234")
 
     queue = WorkQueue(connect(redis_url), lease=60)
-    claim = queue.claim(1)
+    claim = claim_next(queue, 1)
     assert claim is not None
-    queue.note_progress(claim.unit, 0.5)
+    queue.note_progress(claim, 0.5)
     expect(row.locator("progress")).to_have_js_property("value", 0.5)
-    _finish(store, queue, blobs, claim.unit)
+    _finish(store, queue, blobs, claim)
     expect(row).to_contain_text("succeeded")
     expect(row).to_contain_text("31.42 dB")
     expect(row).to_contain_text("1,234")

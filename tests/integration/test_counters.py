@@ -11,6 +11,7 @@ from regrow.core.jobs.model import JobFailure, JobState, Priority
 from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import JobStore
 from regrow.core.stores.redis import connect
+from tests.claims import claim_next
 from tests.jobs import job_document
 from tests.services import free_ports
 
@@ -38,12 +39,12 @@ def test_jobs_are_counted_in_their_states(store: JobStore, queue: WorkQueue, cou
     store.enter(document)
     store.enter(job_document(2, created_ms=document.created_ms + 60_000))
     assert _open(counters) == (2, 0, 0)
-    first, second = queue.claim(1), queue.claim(1)
+    first, second = claim_next(queue, 1), claim_next(queue, 1)
     assert first is not None
     assert second is not None
     assert _open(counters) == (1, 1, 0)
-    queue.finish(first.unit)
-    queue.finish(second.unit)
+    queue.finish(first)
+    queue.finish(second)
     assert _open(counters) == (1, 0, 1)
     store.end(document.id, JobState.SUCCEEDED)
     assert _open(counters) == (1, 0, 0)
@@ -88,10 +89,10 @@ def test_lanes_are_summed_over_owners(store: JobStore, queue: WorkQueue, counter
     counts = counters.read()
     assert counts.waiting == {Priority.HIGH: 1, Priority.NORMAL: 0, Priority.LOW: 3}
     assert counts.outstanding == 20
-    claim = queue.claim(5)
+    claim = claim_next(queue, 5)
     assert claim is not None
     assert sum(counters.read().waiting.values()) == 3
-    queue.finish(claim.unit)
+    queue.finish(claim)
     counts = counters.read()
     assert (counts.outstanding, sum(counts.waiting.values())) == (15, 4), "it waits to be assembled"
 

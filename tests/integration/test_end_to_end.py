@@ -21,6 +21,7 @@ from regrow.core.codec.format.seeds.bundle import SeedsBundle
 from regrow.core.codec.images import read_picture
 from regrow.core.codec.presets import Preset
 from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.messages import QueueName
 from regrow.core.jobs.model import FINAL_STATES
 from tests import services
 from tests.pictures import smooth_file, smooth_picture
@@ -120,7 +121,10 @@ def test_nothing_is_left_in_the_queue(stack: httpx.Client, redis_url: str) -> No
     from redis import Redis
 
     with Redis.from_url(redis_url) as redis:
-        wait_until(lambda: not redis.exists("unacked", "regrow.work", "regrow:leases", "regrow:owners"), "its emptying")
+        wait_until(
+            lambda: not redis.exists("unacked", *QueueName, "regrow:sent", "regrow:leases", "regrow:owners"),
+            "its emptying",
+        )
 
 
 def test_targets_choose_presets_and_keep_to_bytes(stack: httpx.Client) -> None:

@@ -18,6 +18,7 @@ from regrow.core.jobs.events import MOST_FOLLOWERS, Events
 from regrow.core.jobs.lifecycle import Jobs
 from regrow.core.jobs.queue import WorkQueue
 from regrow.core.stores.redis import connect
+from tests.claims import claim_next
 from tests.jobs import backend_at
 from tests.pictures import smooth_file
 
@@ -75,9 +76,9 @@ def _follow(client: httpx.Client, job_id: str, last: str | None = None):  # type
 
 
 def _claim(service: Service):  # type: ignore[no-untyped-def]
-    claim = service.queue.claim(1e30, workers=3)
+    claim = claim_next(service.queue, 1e30, workers=3)
     assert claim is not None
-    return claim.unit
+    return claim
 
 
 def test_every_change_arrives_and_the_last_ends_it(client: httpx.Client, service: Service, job_id: str) -> None:

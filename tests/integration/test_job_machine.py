@@ -7,7 +7,9 @@ deletes.
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import shutil
 import tempfile
 import threading
@@ -39,6 +41,7 @@ from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import FitStopped, JobNotFound, JobNotRetryable
 from regrow.core.jobs.counters import Counters
 from regrow.core.jobs.documents import OPEN, JobKeys, OutcomeDocument
+from regrow.core.jobs.messages import QueueName, unit_of_message
 from regrow.core.jobs.model import FINAL_STATES, JobFailure, JobState, OnFailure
 from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import Limits
@@ -49,6 +52,7 @@ from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Hold, Leases
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
+from tests.claims import NODE, claim_next, room_for
 from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.recount import check_counts
@@ -110,6 +114,7 @@ class JobMachine(RuleBasedStateMachine):
         self.ended: dict[str, JobState] = {}
         self.sent: dict[str, int] = {}
         self.gone: set[str] = set()
+        self.stale: list[WorkUnit] = []
 
     def teardown(self) -> None:
         try:
@@ -132,8 +137,52 @@ class JobMachine(RuleBasedStateMachine):
 
     @rule(target=units, most=st.integers(1, 4))
     def claim(self, most: int) -> object:
-        claim = self.queue.claim(most)
-        return multiple() if claim is None else claim.unit
+        claim = claim_next(self.queue, most)
+        return multiple() if claim is None else claim
+
+    @rule(slots=st.integers(1, 3), most=st.integers(1, 4))
+    def workers_come(self, slots: int, most: int) -> None:
+        """From now on, whoever enters a job sends what they have room for."""
+        room_for(self.redis, most, slots)
+        self.jobs.dispatcher.dispatch()
+
+    @rule()
+    def workers_go(self) -> None:
+        self.redis.delete("regrow:queues")
+
+    @rule(target=units)
+    def a_message_comes(self) -> object:
+        """The oldest; its worker begins what it names, or drops it."""
+        unit = self._message()
+        return unit if unit and self.queue.begin(unit, NODE) else multiple()
+
+    @rule()
+    def a_message_comes_twice(self) -> None:
+        unit = self._message()
+        if unit:
+            self.stale.append(unit)
+            if self.queue.begin(unit, NODE):
+                assert not self.queue.begin(unit, NODE)
+                self._run(unit)
+
+    @rule()
+    def a_message_comes_late(self) -> None:
+        if self.stale:
+            unit = self.stale.pop()
+            if self.queue.begin(unit, NODE):  # nobody had missed it yet
+                self._run(unit)
+
+    @rule()
+    def a_message_is_lost(self) -> None:
+        unit = self._message()
+        if unit:
+            self.stale.append(unit)
+
+    @rule()
+    def messages_are_waited_for_no_longer(self) -> None:
+        for lease in self.redis.zrange("regrow:sent", 0, -1):
+            self.redis.zadd("regrow:sent", {lease: 1})
+        self.queue.expire()
 
     @rule(unit=consumes(units))
     def do(self, unit: WorkUnit) -> None:
@@ -185,7 +234,7 @@ class JobMachine(RuleBasedStateMachine):
     def run_out_of_time(self, job_id: str) -> None:
         with self._maybe_gone(job_id):
             self.jobs.get(job_id)
-            self.jobs.fail(job_id, JobFailure("timeout", "the job took longer than its timeout"))
+            self.jobs.fail(job_id, JobFailure("timeout", "the job ran for longer than its timeout"))
 
     @rule(job_id=jobs_sent)
     def retry(self, job_id: str) -> None:
@@ -217,6 +266,16 @@ class JobMachine(RuleBasedStateMachine):
             if job.state in (JobState.ASSEMBLING, JobState.SUCCEEDED):
                 assert job.patches_done == job.patches_total
 
+    def _message(self) -> WorkUnit | None:
+        """The oldest of some queue, as Celery would take it."""
+        for queue in QueueName:
+            raw = self.redis.rpop(queue)
+            if raw:
+                message = json.loads(raw)
+                kind = UnitKind(message["headers"]["task"].removeprefix("regrow."))
+                return unit_of_message(kind, queue, json.loads(base64.b64decode(message["body"]))[1])
+        return None
+
     def _run(self, unit: WorkUnit) -> None:
         def ignoring_kills(run: Callable[[Hold], None]) -> None:
             try:
@@ -228,11 +287,13 @@ class JobMachine(RuleBasedStateMachine):
         ignoring_kills(self.worker.run)
 
     def _bring_all_to_an_end(self) -> None:
+        self.workers_go()
         for _ in range(200):
             self.leases_end()
+            self.messages_are_waited_for_no_longer()
             self.sweeper.reconcile()
-            while (claim := self.queue.claim(4)) is not None:
-                self._run(claim.unit)
+            while (claim := claim_next(self.queue, 4)) is not None:
+                self._run(claim)
             if not self.store.open_jobs() and not self.blobs.list(OPEN):
                 break
         for job_id in self.gone:
@@ -250,7 +311,7 @@ class JobMachine(RuleBasedStateMachine):
                 assert self.blobs.list(JobKeys(job_id).parts) == []
         assert self.blobs.list(OPEN) == []
         assert not self.redis.exists("regrow:outstanding")
-        for key in ("leases", "owners", "open", "waiting", "assembling"):
+        for key in ("sent", "leases", "owners", "ending:owners", "open", "waiting", "assembling"):
             assert not self.redis.exists(f"regrow:{key}"), key
 
 

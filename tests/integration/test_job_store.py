@@ -12,6 +12,7 @@ from regrow.core.jobs.model import FINAL_STATES, TRANSITIONS, JobFailure, JobSta
 from regrow.core.jobs.queue import WorkQueue
 from regrow.core.jobs.store import JobStore, Limits
 from regrow.core.stores.redis import connect
+from tests.claims import claim_next
 from tests.jobs import job_document
 from tests.services import free_ports
 
@@ -23,10 +24,10 @@ def _job_in(state: JobState, store: JobStore, queue: WorkQueue) -> str:
     if state in FINAL_STATES - {JobState.SUCCEEDED}:
         store.end(document.id, state)
     if state in (JobState.FITTING, JobState.ASSEMBLING, JobState.SUCCEEDED):
-        claim = queue.claim(1)
+        claim = claim_next(queue, 1)
         assert claim is not None
         if state is not JobState.FITTING:
-            queue.finish(claim.unit)
+            queue.finish(claim)
         if state is JobState.SUCCEEDED:
             store.end(document.id, state)
     assert store.state(document.id) is state
@@ -72,10 +73,10 @@ def test_limits_count_outstanding_patches(store: JobStore, queue: WorkQueue) -> 
         store.enter(job_document(2, owner="ada"), limits)
     with pytest.raises(TooBusy, match="more than 15 of patches"):
         store.enter(job_document(7, owner="bob"), limits)
-    claim = queue.claim(4)
+    claim = claim_next(queue, 4)
     assert claim is not None
-    queue.finish(claim.unit)
-    assert store.outstanding("ada") == (9 - len(claim.unit.patches), 9 - len(claim.unit.patches))
+    queue.finish(claim)
+    assert store.outstanding("ada") == (9 - len(claim.patches), 9 - len(claim.patches))
     store.enter(job_document(2, owner="ada"), limits)
     store.end(first.id, JobState.CANCELLED)
     assert store.outstanding("ada") == (2, 2)
@@ -86,7 +87,7 @@ def test_waiting_jobs_have_a_place(store: JobStore, queue: WorkQueue) -> None:
     for number, document in enumerate(documents):
         store.enter(document.model_copy(update={"created_ms": documents[0].created_ms + number}))
     assert [store.get(document.id).queue_position for document in documents] == [1, 2, 3]
-    queue.claim(1)
+    claim_next(queue, 1)
     assert [store.get(document.id).queue_position for document in documents] == [None, 1, 2]
     store.end(documents[1].id, JobState.CANCELLED)
     assert store.get(documents[2].id).queue_position == 1
@@ -95,12 +96,12 @@ def test_waiting_jobs_have_a_place(store: JobStore, queue: WorkQueue) -> None:
 def test_progress_adds_up_over_units(store: JobStore, queue: WorkQueue) -> None:
     document = job_document(4)
     store.enter(document)
-    claims = [queue.claim(2), queue.claim(2)]
-    queue.note_progress(claims[0].unit, 1.0)
-    queue.note_progress(claims[1].unit, 0.5)
+    claims = [claim_next(queue, 2), claim_next(queue, 2)]
+    queue.note_progress(claims[0], 1.0)
+    queue.note_progress(claims[1], 0.5)
     job = store.get(document.id)
     assert job.progress == pytest.approx(0.375)
-    queue.finish(claims[0].unit)
+    queue.finish(claims[0])
     job = store.get(document.id)
     assert job.progress == pytest.approx(0.625)
     assert job.psnr is None, "E6: known when it was measured on the stored file"
@@ -110,15 +111,15 @@ def test_progress_adds_up_over_units(store: JobStore, queue: WorkQueue) -> None:
 def test_late_notes_do_not_bring_back_a_job_that_is_gone(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     document = job_document()
     store.enter(document)
-    claim = queue.claim(2)
+    claim = claim_next(queue, 2)
     assert claim is not None
     store.forget(document.id)
-    queue.note_progress(claim.unit, 1.0)
-    assert queue.renew([claim.unit]) == [False]
-    assert not queue.finish(claim.unit)
-    assert queue.progressed(claim.unit, 1) == claim.unit
-    queue.hand_back(claim.unit)
-    assert queue.claim(2) is None
+    queue.note_progress(claim, 1.0)
+    assert queue.renew([claim]) == [False]
+    assert not queue.finish(claim)
+    assert queue.progressed(claim, 1) == claim
+    queue.hand_back(claim)
+    assert claim_next(queue, 2) is None
     with pytest.raises(JobNotFound):
         store.get(document.id)
     assert store.newest(200) == []
@@ -154,9 +155,9 @@ def test_newest_come_first(store: JobStore) -> None:
 def test_an_ended_job_keeps_its_hash_and_frees_all_else(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     document = job_document(1000, timeout=100.0)
     store.enter(document)
-    while (claim := queue.claim(3)) and claim.unit.stop < 300:
-        queue.note_progress(claim.unit, 0.5)
-        queue.finish(claim.unit)
+    while (claim := claim_next(queue, 3)) and claim.stop < 300:
+        queue.note_progress(claim, 0.5)
+        queue.finish(claim)
     store.end(document.id, JobState.CANCELLED)
     job_keys = {str(key) for key in redis.scan_iter(f"regrow:job:{document.id}*")}
     assert job_keys == {f"regrow:job:{document.id}"}

@@ -33,6 +33,7 @@ from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
 from tests import services
 from tests.bundles import random_bundle
+from tests.claims import claim_next
 from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 from tests.scrapes import families, fleet_grown, grown, scrape
@@ -86,9 +87,9 @@ def _accept(jobs: Jobs, patches: int = 3) -> str:
 
 def _work(worker: EncodeJob) -> None:
     """The next unit of some job."""
-    claim = worker.leases.queue.claim(100)
+    claim = claim_next(worker.leases.queue, 100)
     assert claim is not None
-    with worker.leases.holding(claim.unit) as hold:
+    with worker.leases.holding(claim) as hold:
         worker.run(hold)
         worker.leases.queue.let_go(hold.unit)
 
@@ -119,7 +120,7 @@ def test_a_job_from_its_acceptance_to_its_end(client: httpx.Client, jobs: Jobs, 
 def test_failed_and_cancelled_jobs(client: httpx.Client, jobs: Jobs, queue: WorkQueue) -> None:
     before = scrape(client)
     failing, cancelled = _accept(jobs), _accept(jobs)
-    assert queue.claim(1) is not None
+    assert claim_next(queue, 1) is not None
     assert grown(before, scrape(client))['regrow_jobs{state="fitting"}'] == 1
     jobs.fail(failing, JobFailure("timeout", "it took too long"))
     client.post(f"/jobs/{cancelled}/cancel").raise_for_status()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,15 +19,17 @@ from regrow.core.codec.options import options_of
 from regrow.core.codec.profile import Profile
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.jobs.documents import JobDocument, JobKeys
-from regrow.core.jobs.messages import PROTOCOL
 from regrow.core.jobs.model import JobState, OnFailure
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.wiring import Backend
+from regrow.core.jobs.work_unit import WorkUnit
 from regrow.worker import encode_job
 from regrow.worker.encode_job import EncodeJob
 from regrow.worker.leases import Leases
 from regrow.worker.source_cache import Sources
 from regrow.worker.speed import Speed
-from regrow.worker.tasks import UnitRunner
+from regrow.worker.tasks import StepFailed, UnitRunner
+from tests.claims import NODE, room_for
 from tests.jobs import accept, backend_at, job_document
 from tests.pictures import smooth_picture
 
@@ -70,8 +73,19 @@ def _work(backend: Backend) -> Speed:
         checkpoint_seconds=0,
         stopping=stopping,
     )
-    UnitRunner(backend.jobs, backend.blobs, leases, speed, 30, stopping, job.run).work(PROTOCOL)
+    runner = UnitRunner(backend.dispatcher, backend.blobs, leases, speed, NODE, 30, stopping, job.run)
+    room_for(backend.redis, runner.batch_cost)
+    units = backend.queue.dispatch()
+    while units:
+        with contextlib.suppress(StepFailed):
+            runner.work(units.pop())
+        units = units or _sent(backend)
     return speed
+
+
+def _sent(backend: Backend) -> list[WorkUnit]:
+    """What the runner has sent after its work."""
+    return [WorkUnit.of(lease) for lease in backend.redis.zrange(Key.SENT, 0, -1)]
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,22 @@ import pytest
 from redis import Redis
 
 from regrow.core.errors import VersionSkew
-from regrow.core.jobs.messages import PROTOCOL
+from regrow.core.jobs.messages import PROTOCOL, QueueName
 from regrow.core.jobs.model import JobFailure, JobState, Priority
-from regrow.core.jobs.queue import Claim, WorkQueue
+from regrow.core.jobs.queue import NOTHING_EXPIRED, Expired, WorkQueue
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.store import JobStore
 from regrow.core.jobs.work_unit import MOST_TRIES, UnitKind, WorkUnit
+from tests.claims import NODE, claim_next, room_for
 from tests.jobs import job_document
 
 BROKEN = JobFailure("internal-error", "it broke")
 
 
 def _claim(queue: WorkQueue, most_cost: float = 4) -> WorkUnit:
-    claim = queue.claim(most_cost)
-    assert claim is not None
-    return claim.unit
+    unit = claim_next(queue, most_cost)
+    assert unit is not None
+    return unit
 
 
 def _end_lease(redis: Redis, unit: WorkUnit) -> None:
@@ -35,16 +37,15 @@ def test_every_patch_is_handed_out_once_in_batches_of_one_size(store: JobStore, 
     store.enter(document)
     units = [_claim(queue) for _ in range(3)]
     assert [list(unit.patches) for unit in units] == [[0, 1, 2, 3], [4, 5, 6], [7, 8, 9]]
-    assert queue.claim(4) is None
+    assert claim_next(queue, 4) is None
     assert store.state(document.id) is JobState.FITTING
 
 
 def test_a_job_that_is_alone_is_spread_over_the_workers(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(9))
-    claim = queue.claim(100, workers=3)
+    claim = claim_next(queue, 100, workers=3)
     assert claim is not None
-    assert len(claim.unit.patches) == 3
-    assert claim.wake, "there is more to do, and nobody on the way"
+    assert len(claim.patches) == 3
 
 
 def test_costly_patches_make_small_batches(store: JobStore, queue: WorkQueue) -> None:
@@ -65,7 +66,7 @@ def test_parts_count_once_and_the_last_makes_the_assembly(store: JobStore, queue
     queue.finish(second)
     assembly = _claim(queue)
     assert assembly.kind is UnitKind.ASSEMBLE
-    assert queue.claim(4) is None
+    assert claim_next(queue, 4) is None
     assert store.get(document.id).patches_done == 5
 
 
@@ -80,7 +81,7 @@ def test_many_finishers_at_once_leave_one_count(store: JobStore, queue: WorkQueu
         thread.join()
     assert store.get(document.id).patches_done == 16
     assert _claim(queue).kind is UnitKind.ASSEMBLE
-    assert queue.claim(4) is None
+    assert claim_next(queue, 4) is None
 
 
 def test_a_lease_that_ends_is_handed_out_again_and_the_first_holder_told(
@@ -89,15 +90,15 @@ def test_a_lease_that_ends_is_handed_out_again_and_the_first_holder_told(
     store.enter(job_document(4))
     lost = _claim(queue)
     assert queue.renew([lost]) == [True]
-    assert queue.expire() == 0
+    assert queue.expire() == NOTHING_EXPIRED
     _end_lease(redis, lost)
-    assert queue.expire() == 1
-    assert queue.expire() == 0
+    assert queue.expire() == Expired(leases=1, messages=0)
+    assert queue.expire() == NOTHING_EXPIRED
     again = _claim(queue)
     assert (again.patches, again.tries) == (lost.patches, 2)
     assert queue.renew([lost, again]) == [False, True]
     assert not queue.hand_back(lost), "it is another's now"
-    assert queue.claim(4) is None
+    assert claim_next(queue, 4) is None
 
 
 def test_handing_back_costs_no_try(store: JobStore, queue: WorkQueue) -> None:
@@ -136,8 +137,8 @@ def test_three_failures_split_a_batch_and_three_more_give_its_patch_up(store: Jo
     store.enter(document)
     tries: Counter[tuple[str, range]] = Counter()
     abandoned = None
-    while (claim := queue.claim(4)) is not None:
-        unit = claim.unit
+    while (claim := claim_next(queue, 4)) is not None:
+        unit = claim
         tries[unit.kind, unit.patches] += 1
         if unit.kind is UnitKind.ABANDON:
             abandoned = unit
@@ -176,34 +177,81 @@ def test_a_late_whole_batch_and_its_split_patches_count_once(store: JobStore, qu
     queue.finish(whole)  # the third holder was only slow
     assert store.get(document.id).patches_done == 4
     assert _claim(queue).kind is UnitKind.ASSEMBLE
-    assert queue.claim(4) is None
+    assert claim_next(queue, 4) is None
 
 
 def test_a_small_worker_takes_a_bite_of_a_large_batch(store: JobStore, queue: WorkQueue) -> None:
     store.enter(job_document(100))
     queue.hand_back(_claim(queue, 100))
     sizes = []
-    while (claim := queue.claim(10)) is not None:
-        sizes.append(len(claim.unit.patches))
-        queue.finish(claim.unit)
+    while (claim := claim_next(queue, 10)) is not None:
+        sizes.append(len(claim.patches))
+        queue.finish(claim)
     assert sum(sizes) == 100
     assert max(sizes) <= 20
 
 
-def test_claims_of_threads_do_not_overlap(store: JobStore, queue: WorkQueue) -> None:
+def test_F19_batches_are_cut_by_the_speed_of_their_queue(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
+    """A CPU and a GPU share one job in proportion, and neither is sent more than it has room for."""
+    document = job_document(900)
+    store.enter(document)
+    redis.hset(Key.QUEUES, mapping={QueueName.FIT_CPU: "1 10", QueueName.FIT_CUDA: "2 200"})
+    patches: Counter[str] = Counter()
+    left = queue.dispatch()
+    assert Counter(unit.queue for unit in left) == {QueueName.FIT_CPU: 2, QueueName.FIT_CUDA: 3}
+    assert left[0].queue == QueueName.FIT_CUDA, "the faster first"
+    while left:
+        unit = left.pop(0)
+        assert queue.begin(unit, NODE)
+        patches[unit.queue] += len(unit.patches)
+        queue.finish(unit)
+        left += queue.dispatch()
+    assert patches.total() == 900
+    assert patches[QueueName.FIT_CUDA] > 20 * patches[QueueName.FIT_CPU] > 0
+
+
+def test_what_cannot_be_assembled_holds_up_no_fits(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
+    """Nor the other way round."""
+    done, fresh = job_document(4), job_document(4)
+    store.enter(done, parts=[range(4)])
+    store.enter(fresh)
+    redis.hset(Key.QUEUES, QueueName.FIT_CPU, "1 100")
+    assert [unit.job_id for unit in queue.dispatch()] == [fresh.id]
+    redis.delete(Key.QUEUES)
+    redis.hset(Key.QUEUES, QueueName.ASSEMBLE, "1 100")
+    assert [unit.job_id for unit in queue.dispatch()] == [done.id]
+
+
+def test_a_job_that_comes_first_waits_for_one_message_a_worker(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
+    """A thousand that wait do not hold it up: they have no messages."""
+    for _ in range(1000):
+        store.enter(job_document(1))
+    room_for(redis, slots=2)
+    running = queue.dispatch()
+    assert len(running) == 3, "two to begin, one to wait"
+    store.enter(urgent := job_document(1, priority=Priority.HIGH))
+    assert queue.begin(running[0], NODE)
+    queue.finish(running[0])
+    sent = queue.dispatch()
+    assert urgent.id in {unit.job_id for unit in sent}
+
+
+def test_claims_of_threads_do_not_overlap(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
     store.enter(job_document(300))
-    claimed: list[Claim] = []
+    claimed: list[WorkUnit] = []
+
+    room_for(redis, most_cost=1, slots=300)
 
     def take() -> None:
-        while (claim := queue.claim(1)) is not None and claim.unit.kind is UnitKind.FIT:
-            claimed.append(claim)
+        while units := queue.dispatch(most=1):
+            claimed.extend(units)
 
     threads = [threading.Thread(target=take) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(claim.unit.start for claim in claimed) == list(range(300))
+    assert sorted(claim.start for claim in claimed) == list(range(300))
 
 
 def test_owners_share_alike_whatever_they_send(store: JobStore, queue: WorkQueue) -> None:
@@ -246,12 +294,12 @@ def test_a_restored_job_hands_out_only_what_is_missing(store: JobStore, queue: W
     store.enter(document, parts=[range(2, 4), range(3, 5), range(8, 9)])
     assert store.get(document.id).patches_done == 4
     handed = []
-    while (claim := queue.claim(2)) is not None and claim.unit.kind is UnitKind.FIT:
-        handed += claim.unit.patches
-        queue.finish(claim.unit)
+    while (claim := claim_next(queue, 2)) is not None and claim.kind is UnitKind.FIT:
+        handed += claim.patches
+        queue.finish(claim)
     assert handed == [0, 1, 5, 6, 7, 9]
     assert claim is not None
-    assert claim.unit.kind is UnitKind.ASSEMBLE
+    assert claim.kind is UnitKind.ASSEMBLE
 
 
 def test_a_job_with_all_its_parts_is_restored_to_its_assembly(store: JobStore, queue: WorkQueue) -> None:
@@ -268,11 +316,11 @@ def test_a_worker_of_an_earlier_protocol_is_refused(store: JobStore, queue: Work
     redis.set("regrow:protocol", PROTOCOL + 1)
     store.enter(second := job_document())
     with pytest.raises(VersionSkew, match="install one release on both"):
-        queue.claim(4)
+        claim_next(queue, 4)
     for document in (first, second):
         store.end(document.id, JobState.CANCELLED)
     store.enter(job_document())
-    assert queue.claim(4) is not None
+    assert claim_next(queue, 4) is not None
 
 
 def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: WorkQueue, redis: Redis) -> None:
@@ -282,7 +330,7 @@ def test_after_an_upgrade_jobs_on_the_way_go_on(store: JobStore, queue: WorkQueu
     redis.set("regrow:protocol", PROTOCOL - 1)
     redis.hset(f"regrow:job:{document.id}", "live:4", "0.500 0.12 4")  # of a worker that was killed, in protocol 3
     assert store.get(document.id).progress == 0.5 / 8
-    assert queue.claim(4) is not None
+    assert claim_next(queue, 4) is not None
     assert redis.get("regrow:protocol") == str(PROTOCOL)
 
 

@@ -15,13 +15,18 @@ from regrow.core.errors import IdempotencyInFlight, JobNotFound, ServiceUnavaila
 from regrow.core.jobs.documents import IDEMPOTENCY, JOBS, OPEN, JobDocument, JobKeys, OutcomeDocument
 from regrow.core.jobs.idempotency import days, reserve
 from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.messages import QueueName
 from regrow.core.jobs.model import JobState
-from regrow.core.jobs.queue import WorkQueue
+from regrow.core.jobs.queue import NOTHING_EXPIRED, Expired, WorkQueue
+from regrow.core.jobs.redis_keys import Key
 from regrow.core.jobs.store import Limits
 from regrow.core.jobs.sweeper import Sweeper
 from regrow.core.jobs.wiring import Backend
+from regrow.core.jobs.work_unit import WorkUnit
+from regrow.core.jobs.workers import WorkerRecord
 from regrow.core.stores.files import FilesBlobStore
 from regrow.core.times import now_ms
+from tests.claims import NODE, claim_next
 from tests.jobs import accept, backend_at, job_document
 
 
@@ -48,12 +53,12 @@ def _accept(jobs: Jobs, **more: object) -> JobDocument:
 
 def test_a_retry_has_as_long_as_was_asked_for(jobs: Jobs, redis: Redis) -> None:
     """However late it comes, and however often."""
-    document = _accept(jobs, created_ms=now_ms() - 100_000, timeout=1000.0)
+    document = _accept(jobs, created_ms=now_ms() - 100_000, start_timeout=1000.0)
     for _ in range(3):
         jobs.cancel(document.id)
         before = jobs.store.now_ms()
         jobs.retry(document.id, Limits())
-        deadline = redis.zscore("regrow:deadlines", document.id)
+        deadline = redis.zscore("regrow:start-deadlines", document.id)
         assert before + 1_000_000 <= float(str(deadline)) <= jobs.store.now_ms() + 1_000_000
 
 
@@ -118,9 +123,9 @@ def test_jobs_that_lost_their_place_are_entered_anew(jobs: Jobs, sweeper: Sweepe
     document = _accept(jobs)
     redis.delete("regrow:lane:local:normal", "regrow:owners")
     sweeper.reconcile()
-    claim = WorkQueue(redis, lease=60).claim(100)
+    claim = claim_next(WorkQueue(redis, lease=60), 100)
     assert claim is not None
-    assert claim.unit.job_id == document.id
+    assert claim.job_id == document.id
 
 
 def test_a_marker_that_was_lost_is_written_again(jobs: Jobs, sweeper: Sweeper) -> None:
@@ -139,20 +144,146 @@ def test_a_job_without_blobs_is_forgotten(jobs: Jobs, sweeper: Sweeper) -> None:
 
 
 def test_the_overdue_fail(jobs: Jobs, sweeper: Sweeper) -> None:
-    late, soon = _accept(jobs, timeout=1.0, created_ms=now_ms() - 2000), _accept(jobs, timeout=1000.0)
+    late, soon = _accept(jobs, start_timeout=1.0, created_ms=now_ms() - 2000), _accept(jobs, start_timeout=1000.0)
     sweeper.sweep()
     job = jobs.get(late.id)
     assert job.error is not None
-    assert (job.state, job.error.type) == (JobState.FAILED, "timeout")
+    assert (job.state, job.error.type) == (JobState.FAILED, "start-timeout")
     assert jobs.get(soon.id).state is JobState.QUEUED
 
 
-def test_a_lost_message_is_sent_again_once(jobs: Jobs, sweeper: Sweeper, redis: Redis) -> None:
+def test_a_timeout_runs_from_when_a_worker_begins(jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis) -> None:
+    """However long the job has waited; a start_timeout is over then."""
+    document = _accept(jobs, timeout=1.0, start_timeout=100.0, created_ms=now_ms() - 50_000)
+    sweeper.sweep()
+    assert jobs.get(document.id).state is JobState.QUEUED
+    unit = claim_next(backend.queue)
+    assert unit is not None
+    ends = redis.zscore(Key.DEADLINES, document.id)
+    assert jobs.store.now_ms() < ends <= jobs.store.now_ms() + 1000  # type: ignore[operator]
+    assert redis.zscore(Key.START_DEADLINES, document.id) is None
+    redis.zadd(Key.DEADLINES, {document.id: 1})
+    sweeper.sweep()
+    job = jobs.get(document.id)
+    assert job.error is not None
+    assert (job.state, job.error.type) == (JobState.FAILED, "timeout")
+    assert not backend.queue.finish(unit)
+
+
+def test_work_waits_for_a_worker_and_a_sweep_sends_what_it_has_room_for(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    """Without a worker, no message."""
     _accept(jobs)
-    redis.delete("regrow.work")
+    sweeper.sweep()
+    assert redis.llen(QueueName.FIT_CPU) == 0
+    backend.workers.report(_worker(), expires_after=60)
     sweeper.sweep()
     sweeper.sweep()
-    assert redis.llen("regrow.work") == 1
+    assert redis.llen(QueueName.FIT_CPU) == 2, "one to begin, one to wait"
+
+
+def test_a_message_that_was_lost_is_sent_again_once(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    document = _accept(jobs)
+    backend.workers.report(_worker(batch_cost=100), expires_after=60)
+    sweeper.sweep()
+    (lost,) = _sent(redis)
+    redis.delete(QueueName.FIT_CPU)
+    assert backend.queue.expire() == NOTHING_EXPIRED, "it may be in a worker's hands"
+    redis.zadd(Key.SENT, {lost.lease: 1})
+    assert backend.queue.expire() == Expired(leases=0, messages=1)
+    sweeper.sweep()
+    sweeper.sweep()
+    assert redis.llen(QueueName.FIT_CPU) == 1
+    (again,) = _sent(redis)
+    assert (again.job_id, again.patches, again.tries) == (document.id, range(4), 1)
+    assert not backend.queue.begin(lost, NODE), "it comes late"
+    assert backend.queue.begin(again, NODE)
+    assert not backend.queue.begin(again, NODE), "it comes twice"
+
+
+def test_a_message_that_waits_for_a_busy_worker_is_not_lost(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    _accept(jobs)
+    backend.workers.report(_worker(batch_cost=100), expires_after=60)
+    sweeper.sweep()
+    (waiting,) = _sent(redis)
+    redis.zadd(Key.SENT, {waiting.lease: 1})
+    assert backend.queue.expire() == NOTHING_EXPIRED
+    assert redis.zscore(Key.SENT, waiting.lease) > 1, "looked at again later"  # type: ignore[operator]
+
+
+def test_what_waits_for_workers_that_are_gone_is_put_back(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    """And goes to a queue that has some."""
+    _accept(jobs)
+    backend.workers.report(_worker(queues=("regrow.fit.cuda",)), expires_after=60)
+    sweeper.sweep()
+    stranded = _sent(redis)
+    assert {unit.queue for unit in stranded} == {"regrow.fit.cuda"}
+    backend.workers.remove(_worker().id)
+    backend.workers.report(_worker(id="other:1"), expires_after=60)
+    redis.zadd(Key.SENT, {unit.lease: 1 for unit in stranded})
+    backend.capacity.sum_up()
+    assert backend.queue.expire().messages == len(stranded)
+    sweeper.sweep()
+    assert {unit.queue for unit in _sent(redis)} == {"regrow.fit.cpu"}
+
+
+def test_it_is_told_where_no_worker_can_do_what_waits(
+    jobs: Jobs, backend: Backend, sweeper: Sweeper, redis: Redis
+) -> None:
+    """Since when, and what would; until one comes."""
+    document = _accept(jobs)
+    sweeper.sweep()
+    warning = jobs.get(document.id).warning
+    assert warning is not None
+    assert "no live worker takes from regrow.fit.cpu or regrow.fit.cuda" in warning
+    assert "-Q regrow.fit.cpu" in warning
+    sweeper.sweep()
+    assert jobs.get(document.id).warning == warning, "since the same time"
+    assert list(backend.capacity.unserved()) == ["fit"], "nothing waits to be assembled"
+    backend.workers.report(_worker(queues=("regrow.fit.cuda",)), expires_after=60)
+    sweeper.sweep()
+    assert jobs.get(document.id).warning is None
+    assert backend.capacity.unserved() == {}
+
+
+def test_a_step_in_work_names_its_worker_and_queue(jobs: Jobs, backend: Backend) -> None:
+    document = _accept(jobs)
+    first, second = claim_next(backend.queue, 2), claim_next(backend.queue, 2)
+    assert first is not None
+    assert second is not None
+    steps = jobs.get(document.id).steps
+    assert [(step.start, step.stop, step.queue, step.worker) for step in steps] == [
+        (0, 2, "regrow.fit.cpu", NODE),
+        (2, 4, "regrow.fit.cpu", NODE),
+    ]
+    backend.queue.finish(first)
+    backend.queue.hand_back(second)
+    assert jobs.get(document.id).steps == ()
+
+
+def _worker(**more: object) -> WorkerRecord:
+    fields: dict[str, object] = {
+        "id": "host:1",
+        "host": "host",
+        "pid": 1,
+        "device": "cpu",
+        "engine": "numba",
+        "version": "1",
+        "queues": ("regrow.fit.cpu", "regrow.assemble"),
+        "batch_cost": 1.0,
+    }
+    return WorkerRecord.model_validate(fields | more)
+
+
+def _sent(redis: Redis) -> list[WorkUnit]:
+    return [WorkUnit.of(lease) for lease in redis.zrange(Key.SENT, 0, -1)]
 
 
 def test_what_has_had_its_time_is_deleted_whole(redis: Redis, backend: Backend, jobs: Jobs) -> None:

@@ -1,4 +1,4 @@
--- ARGV: JSON of id, owner, created_ms, deadline_ms (0: none), patches, fields (texts), done and missing (lists of
+-- ARGV: JSON of id, owner, created_ms, start_deadline_ms (0: none), patches, fields (texts), done and missing (lists of
 -- [start, stop]; a new job has neither), most_owned, most_in_all (0: no limit), protocol.
 -- 1: entered; 0: there is such an open job; -1, -2: too many patches outstanding, of the owner, in all.
 local job = cjson.decode(ARGV[1])
@@ -16,8 +16,11 @@ if protocol <= job.protocol or redis.call('EXISTS', KEY.OPEN) == 0 then
 end
 local again = redis.call('EXISTS', key) == 1
 if again then  -- a retry: who works on it still does so for nothing
-  for _, lease in ipairs(redis.call('ZRANGE', KEY.LEASES, 0, -1)) do
-    if parse(lease).id == id then redis.call('ZREM', KEY.LEASES, lease) end
+  for _, set in ipairs({KEY.LEASES, KEY.SENT}) do
+    for _, lease in ipairs(redis.call('ZRANGE', set, 0, -1)) do
+      local unit = parse(lease)
+      if unit.id == id then release(lease, unit) end
+    end
   end
 end
 redis.call('DEL', key, done_key(id), again_key(id))
@@ -41,7 +44,9 @@ move(id, state)
 owe(job.owner, job.patches - done)
 redis.call('ZADD', KEY.JOBS, job.created_ms, id)
 redis.call('ZADD', owned_key(job.owner), job.created_ms, id)
-if job.deadline_ms > 0 then redis.call('ZADD', KEY.DEADLINES, job.deadline_ms, id) end
+if job.start_deadline_ms > 0 and state == 'queued' then
+  redis.call('ZADD', KEY.START_DEADLINES, job.start_deadline_ms, id)
+end
 offer(id)
 if again then tell(id, state, done) end  -- of a new job, nobody can know yet
 redis.call('PERSIST', events_key(id))

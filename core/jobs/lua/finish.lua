@@ -2,7 +2,7 @@
 -- each once. The last one makes the job ready to be assembled. 1, or 0 where the job has ended or is gone.
 local unit = parse(ARGV[1])
 local id, key = unit.id, job_key(unit.id)
-redis.call('ZREM', KEY.LEASES, ARGV[1])
+release(ARGV[1], unit)
 redis.call('HDEL', key, FIELD.LIVE .. unit.start)
 local job = redis.call('HMGET', key, 'state', 'owner', 'patches_total')
 if not is_open(job[1]) then return 0 end

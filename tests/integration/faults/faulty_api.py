@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from regrow.api.__main__ import main
-from regrow.core.jobs.lifecycle import Jobs
+from regrow.core.jobs.dispatcher import Dispatcher
 from regrow.core.jobs.store import JobStore
 
 FAULT = os.environ["REGROW_TEST_FAULT"]
@@ -26,7 +26,7 @@ if __name__ == "__main__":
         case "die-before-redis":
             JobStore.enter = _die  # type: ignore[method-assign,assignment]
         case "die-before-message":
-            Jobs.wake = _die  # type: ignore[method-assign,assignment]
+            Dispatcher.try_dispatch = _die  # type: ignore[method-assign,assignment]
         case "disk-full":
             resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_LIMIT, FILE_LIMIT))
     sys.exit(main())

@@ -20,6 +20,7 @@ from regrow.core.codec.images import Picture
 from regrow.core.codec.patches import PatchGrid
 from regrow.core.codec.settings import EncodeSettings
 from regrow.core.errors import FitStopped
+from regrow.core.jobs.queue import WorkQueue
 from regrow.worker import encode_job
 from regrow.worker.__main__ import main
 from tests.integration.faults.poison import POISON
@@ -69,6 +70,12 @@ def _patch_assembly() -> None:
     encode_job.assemble = faulty  # type: ignore[assignment]
 
 
+def _die_before_it_begins(*_: object) -> bool:
+    MARK.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+    return False
+
+
 def _shift_clock(seconds: float) -> None:
     now, now_ns = time.time, time.time_ns
     time.time = lambda: now() + seconds
@@ -78,5 +85,7 @@ def _shift_clock(seconds: float) -> None:
 if __name__ == "__main__":
     if FAULT == "clock":
         _shift_clock(2 * 3600)
+    if FAULT == "die-before-it-begins":
+        WorkQueue.begin = _die_before_it_begins  # type: ignore[method-assign]
     _patch_assembly()
     main(encode)

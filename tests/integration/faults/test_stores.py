@@ -10,6 +10,7 @@ import pytest
 
 from regrow.core.codec.presets import Effort, Preset
 from regrow.core.codec.settings import EncodeSettings
+from regrow.core.jobs.messages import QueueName
 from tests import services
 from tests.integration.faults.fleet import Fleet, kill
 from tests.integration.faults.poison import poisoned_file
@@ -167,7 +168,7 @@ def test_redis_remembers_little_of_a_job_that_has_ended(fleet: Fleet) -> None:
     def little() -> bool:
         keys = {str(key) for key in fleet.redis.scan_iter("*")}
         return {key for key in keys if job_id in key} <= own and not (
-            keys & {"regrow.work", "unacked", "regrow:leases", "regrow:owners", "regrow:outstanding"}
+            keys & {*QueueName, "unacked", "regrow:sent", "regrow:leases", "regrow:owners", "regrow:outstanding"}
         )
 
     wait_until(little, "Redis being freed", 10)

@@ -192,15 +192,15 @@ def test_H10_a_pickle_in_the_queue_is_refused_and_the_worker_lives(fleet: Fleet)
         "body": base64.b64encode(pickle.dumps([[], {"protocol": 2}, {}])).decode(),
         "content-type": "application/x-python-serialize",
         "content-encoding": "binary",
-        "headers": {"task": "regrow.work", "id": "1", "lang": "py"},
+        "headers": {"task": "regrow.fit", "id": "1", "lang": "py"},
         "properties": {
             "delivery_tag": "1",
             "body_encoding": "base64",
-            "delivery_info": {"exchange": "regrow", "routing_key": "regrow.work"},
+            "delivery_info": {"exchange": "regrow", "routing_key": "regrow.fit.cpu"},
         },
     }
-    fleet.redis.lpush("regrow.work", json.dumps(message))
-    wait_until(lambda: fleet.redis.llen("regrow.work") == 0, "the message being taken")
+    fleet.redis.lpush("regrow.fit.cpu", json.dumps(message))
+    wait_until(lambda: fleet.redis.llen("regrow.fit.cpu") == 0, "the message being taken")
     wait_until(lambda: "Refusing to deserialize" in fleet.log(FAULTY) or "pickle" in fleet.log(FAULTY), "its refusal")
     assert fleet.wait_for_end(fleet.send(smooth_file(8, 8)))["state"] == "succeeded"
     assert worker.poll() is None
@@ -210,7 +210,6 @@ def test_a_worker_of_another_protocol_says_so_and_takes_nothing(fleet: Fleet) ->
     """Until API and worker are of one release again."""
     fleet.start_workers(1, FAULTY)
     fleet.redis.set("regrow:protocol", 99)
-    fleet.redis.zadd("regrow:owners", {"nobody": 0})  # makes the sweeper send a message
     wait_until(lambda: fleet.alive()[0].refused is not None, "its refusal")
     assert "install one release on both" in str(fleet.alive()[0].refused)
     assert "the service speaks protocol 99" in fleet.log(FAULTY)

@@ -41,6 +41,7 @@ ID = "0" * 32
 JOB: dict[str, Any] = {
     **dict.fromkeys(Job.model_fields),
     "id": ID,
+    "steps": [],
     "owner": "local",
     "state": "fitting",
     "phase": "",

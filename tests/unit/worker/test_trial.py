@@ -67,7 +67,7 @@ def test_A8_a_worker_stopped_while_it_compiles_ends(error: Exception | None, mon
     heart = SimpleNamespace(start=lambda: beats.append("start"), stop=lambda: beats.append("stop"), doing=None)
     fitter = SimpleNamespace(engine=None)
     # No Celery application, which must not be asked for anything.
-    Worker(cast("Any", None), cast("Any", heart), runner, cast("Any", fitter), own_engine=True).run()
+    Worker(cast("Any", None), cast("Any", None), cast("Any", heart), runner, cast("Any", fitter), own_engine=True).run()
     assert beats == ["start", "stop"]
 
 
