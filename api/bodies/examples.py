@@ -39,6 +39,17 @@ JOB: dict[str, Any] = {
     "created_at": "2026-11-23T01:00:00.000Z",
     "started_at": "2026-11-23T01:00:00.250Z",
     "finished_at": None,
+    "steps": [
+        {
+            "kind": "fit",
+            "start": 4,
+            "stop": 9,
+            "queue": "regrow.fit.cpu",
+            "worker": "regrow-4711@host",
+            "started_at": "2026-11-23T01:00:04.120Z",
+        }
+    ],
+    "warning": None,
     "error": None,
     "links": {
         "self": f"/jobs/{_ID}",
@@ -101,7 +112,13 @@ _WORKER: dict[str, Any] = {
     "device": "Intel(R) Xeon(R) CPU @ 2.50GHz",
     "engine": "numba",
     "version": "0.1.0",
-    "protocol": 5,
+    "protocol": 6,
+    "node": "regrow-4711@host",
+    "queues": ["regrow.fit.cpu", "regrow.assemble"],
+    "slots": 1,
+    "batch_cost": 3e12,
+    "ready": True,
+    "drained": False,
     "memory_bytes": 412_000_000,
     "device_memory_bytes": None,
     "patch_iterations_per_second": 640.0,
