@@ -10,17 +10,17 @@ import numpy.typing as npt
 from regrow.core.codec.decode.seeds import activation, law_kernels, symbol_kernels
 from regrow.core.codec.decode.seeds.law_kernels import (
     MARGIN,
-    answer,
+    answer_details,
+    answer_low_pass,
     detail_law,
-    front_rows,
-    gather_detail,
-    gather_low_pass,
+    fronts_of,
     low_pass_law,
+    squashed,
 )
 from regrow.core.codec.decode.seeds.symbol_kernels import OK, raise_failure, read_alpha, read_seed, stream_of, tables_of
 from regrow.core.codec.decode.seeds.walk import DetailBand, Frame, LowPassBand, grow_patch
 from regrow.core.codec.format.seeds.alpha_plane import OPAQUE
-from regrow.core.codec.format.seeds.contexts import LARGEST_SQUASHED, squash_table
+from regrow.core.codec.format.seeds.contexts import squash_table
 from regrow.core.codec.format.seeds.geometry import Size
 from regrow.core.codec.format.seeds.model import COLOURS, SeedModel
 from regrow.core.codec.simd import dense, vectors
@@ -100,11 +100,8 @@ def _read_low_pass_with(sources: str) -> Callable[..., int]:
     def read_low_pass(stream, tables, colour, planes, size, step, told, network):  # type: ignore[no-untyped-def]
         """A colour of the low-pass band into its plane; OK or a failure."""
         _ = sources
-        for front in range(size[1] + 2 * (size[0] - 1)):
-            first, end = front_rows(front, size)
-            for row in range(first, end):
-                gather_low_pass(row, front - 2 * row, colour, planes, size, step, told, network.inputs[row - first])
-            answer(network, end - first)
+        for front in range(fronts_of(size)):
+            first, end = answer_low_pass(front, size, colour, planes, step, told, network)
             for row in range(first, end):
                 column = front - 2 * row
                 mean, scale = low_pass_law(network, row - first, row, column, planes[colour], step)
@@ -119,17 +116,12 @@ def _read_low_pass_with(sources: str) -> Callable[..., int]:
 
 def _read_details_with(sources: str) -> Callable[..., int]:
     @cached(nogil=True, error_model="numpy")
-    def read_details(stream, tables, seeds, place, network, squashed):  # type: ignore[no-untyped-def]
+    def read_details(stream, tables, seeds, place, network, squash):  # type: ignore[no-untyped-def]
         """A colour of a band into its seeds and its squashed plane; OK or a failure."""
         _ = sources
-        own, others, planes, parent, seen, told = place
-        size = seeds.shape
-        for front in range(size[1] + 2 * (size[0] - 1)):
-            first, end = front_rows(front, size)
-            for row in range(first, end):
-                inputs = network.inputs[row - first]
-                gather_detail(row, front - 2 * row, own, others, planes, parent, seen, told, inputs)
-            answer(network, end - first)
+        own, planes, size = place[0], place[2], seeds.shape
+        for front in range(fronts_of(size)):
+            first, end = answer_details(front, size, place, network)
             for row in range(first, end):
                 column = front - 2 * row
                 mean, scale = detail_law(network, row - first)
@@ -138,8 +130,7 @@ def _read_details_with(sources: str) -> Callable[..., int]:
                     return failure
                 if seed:
                     seeds[row, column] = seed
-                    value = squashed[min(abs(seed), LARGEST_SQUASHED)]
-                    planes[own, row + MARGIN, column + MARGIN] = value if seed > 0 else -value
+                    planes[own, row + MARGIN, column + MARGIN] = squashed(squash, seed)
         return OK
 
     return read_details

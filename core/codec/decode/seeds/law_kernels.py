@@ -15,7 +15,7 @@ from numba import njit
 
 from regrow.core.codec.decode.seeds.activation import activate
 from regrow.core.codec.format.seeds.arithmetic import MANTISSAS, STEPS_PER_OCTAVE, step_parts, told_level, told_step
-from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_LIMIT
+from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_LIMIT, LARGEST_SQUASHED
 from regrow.core.codec.format.seeds.laws import MEAN_LIMIT
 from regrow.core.codec.format.seeds.model import DETAIL_SCALES, LOWEST_SCALE_CODE, SCALES, LawNetwork
 from regrow.core.codec.simd.dense import product
@@ -162,6 +162,21 @@ def gather_detail(row, column, own, others, planes, parent, seen, told, inputs):
 
 
 @njit(nogil=True, error_model="numpy")
+def answer_details(front, size, place, network):  # type: ignore[no-untyped-def]
+    """Answer all places of a front of a band; its first row, and the row behind its last.
+
+    place: own, others, planes, parent, seen and told, as gather_detail takes them.
+    """
+    own, others, planes, parent, seen, told = place
+    first, end = front_rows(front, size)
+    for row in range(first, end):
+        inputs = network.inputs[row - first]
+        gather_detail(row, front - 2 * row, own, others, planes, parent, seen, told, inputs)
+    answer(network, end - first)
+    return first, end
+
+
+@njit(nogil=True, error_model="numpy")
 def detail_law(network, place):  # type: ignore[no-untyped-def]
     """The mean, in eighths of a seed, and the scale's table, of a place that was answered."""
     mean, scale = _output(network, place, 0), _output(network, place, 1)
@@ -209,3 +224,26 @@ def low_pass_law(network, place, row, column, plane, step):  # type: ignore[no-u
     mean = 8 * _guess(plane, row, column) + rounded(mean * step.mean_mantissa, step.mean_shift)
     scale = scale - step.scale_offset + LOWEST_SCALE_CODE
     return limited(mean, MEAN_LIMIT), max(0, min(SCALES - 1, scale))
+
+
+@njit(nogil=True, error_model="numpy")
+def answer_low_pass(front, size, colour, planes, step, told, network):  # type: ignore[no-untyped-def]
+    """As answer_details, of the low-pass band."""
+    first, end = front_rows(front, size)
+    for row in range(first, end):
+        gather_low_pass(row, front - 2 * row, colour, planes, size, step, told, network.inputs[row - first])
+    answer(network, end - first)
+    return first, end
+
+
+@njit(nogil=True, error_model="numpy")
+def fronts_of(size):  # type: ignore[no-untyped-def]
+    """How many fronts a band has; none where it is empty."""
+    return size[1] + 2 * (size[0] - 1) if size[0] and size[1] else 0
+
+
+@njit(nogil=True, error_model="numpy")
+def squashed(squash, seed):  # type: ignore[no-untyped-def]
+    """A seed as laws see it. squash: the table of contexts.squash_table, in float32."""
+    value = squash[min(abs(seed), LARGEST_SQUASHED)]
+    return value if seed >= 0 else -value

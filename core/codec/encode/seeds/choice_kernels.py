@@ -13,18 +13,18 @@ from numba import njit
 from regrow.core.codec.decode.seeds import activation, law_kernels
 from regrow.core.codec.decode.seeds.law_kernels import (
     MARGIN,
-    answer,
+    answer_details,
+    answer_low_pass,
     detail_law,
-    front_rows,
-    gather_detail,
-    gather_low_pass,
+    fronts_of,
     low_pass_law,
+    squashed,
 )
 from regrow.core.codec.encode.seeds import cost_kernels, range_encoder
 from regrow.core.codec.encode.seeds.cost_kernels import cost_slopes, seed_bits
 from regrow.core.codec.encode.seeds.range_encoder import put_alpha, put_seed
 from regrow.core.codec.format.seeds.arithmetic import SEED_LIMIT
-from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_LIMIT, LARGEST_SQUASHED
+from regrow.core.codec.format.seeds.contexts import AROUND, CAUSAL, INPUT_LIMIT
 from regrow.core.codec.simd import dense, vectors
 from regrow.core.codec.simd.cache import cached, digest
 from regrow.core.codec.simd.dense import product
@@ -34,19 +34,12 @@ _AROUND = np.array(AROUND, dtype=np.int64)
 
 
 @njit(nogil=True, error_model="numpy")
-def _squashed(squash, seed):  # type: ignore[no-untyped-def]
-    """A seed as laws see it."""
-    value = squash[min(abs(seed), LARGEST_SQUASHED)]
-    return value if seed >= 0 else -value
-
-
-@njit(nogil=True, error_model="numpy")
 def _cost(tables, mean, scale, seed, coefficient, aim, squash):  # type: ignore[no-untyped-def]
     """Bits and error of a seed. aim: weight of the squared error, how far seeds stand below their numbers, the seed
     before, and the slope of other seeds' bits by what laws see of this one."""
     weight, drawn, before, slope = aim
     value = seed - drawn if seed > 0 else seed + drawn if seed < 0 else np.float32(0.0)
-    others = slope * (_squashed(squash, seed) - _squashed(squash, before))
+    others = slope * (squashed(squash, seed) - squashed(squash, before))
     return seed_bits(tables, mean, scale, seed) + others + weight * (coefficient - value) ** 2
 
 
@@ -110,23 +103,19 @@ def _choose_details_with(sources: str) -> Callable[..., float]:
         before (h, w). back: the network turned round, with slopes to be gathered: into planes and parent's plane.
         """
         _ = sources
-        own, others, planes, parent, seen, told = place
+        own, others, planes = place[0], place[1], place[2]
         coefficients, weight, drawn, pulls = wanted
         slopes_here, slopes_parent, factors = slopes
         size, total = seeds.shape, 0.0
-        for front in range(size[1] + 2 * (size[0] - 1)):
-            first, end = front_rows(front, size)
-            for row in range(first, end):
-                inputs = network.inputs[row - first]
-                gather_detail(row, front - 2 * row, own, others, planes, parent, seen, told, inputs)
-            answer(network, end - first)
+        for front in range(fronts_of(size)):
+            first, end = answer_details(front, size, place, network)
             for row in range(first, end):
                 column = front - 2 * row
                 mean, scale = detail_law(network, row - first)
                 aim = (weight, drawn, np.int64(seeds[row, column]), pulls[row, column])
                 seed = _choose(tables, mean, scale, coefficients[row, column], aim, squash)
                 seeds[row, column] = seed
-                planes[own, row + MARGIN, column + MARGIN] = _squashed(squash, seed)
+                planes[own, row + MARGIN, column + MARGIN] = squashed(squash, seed)
                 total += seed_bits(tables, mean, scale, seed)
                 by_mean, by_scale = cost_slopes(tables, mean, scale, seed)
                 back.out[row - first, 0] = by_mean * factors[0]
@@ -146,16 +135,12 @@ def _write_details_with(sources: str) -> Callable[..., None]:
     def write_details(writer, tables, seeds, place, network, squash):  # type: ignore[no-untyped-def]
         """Write a colour of a band's seeds, and fill its squashed plane."""
         _ = sources
-        own, others, planes, parent, seen, told = place
+        own, planes = place[0], place[2]
         for row in range(seeds.shape[0]):
             for column in range(seeds.shape[1]):
-                planes[own, row + MARGIN, column + MARGIN] = _squashed(squash, np.int64(seeds[row, column]))
-        for front in range(seeds.shape[1] + 2 * (seeds.shape[0] - 1)):
-            first, end = front_rows(front, seeds.shape)
-            for row in range(first, end):
-                inputs = network.inputs[row - first]
-                gather_detail(row, front - 2 * row, own, others, planes, parent, seen, told, inputs)
-            answer(network, end - first)
+                planes[own, row + MARGIN, column + MARGIN] = squashed(squash, np.int64(seeds[row, column]))
+        for front in range(fronts_of(seeds.shape)):
+            first, end = answer_details(front, seeds.shape, place, network)
             for row in range(first, end):
                 mean, scale = detail_law(network, row - first)
                 put_seed(writer, tables, mean, scale, np.int64(seeds[row, front - 2 * row]))
@@ -169,11 +154,8 @@ def _write_low_pass_with(sources: str) -> Callable[..., float]:
         """Write a colour of the low-pass band, which its plane has; what it costs in bits."""
         _ = sources
         total = 0.0
-        for front in range(size[1] + 2 * (size[0] - 1)):
-            first, end = front_rows(front, size)
-            for row in range(first, end):
-                gather_low_pass(row, front - 2 * row, colour, planes, size, step, told, network.inputs[row - first])
-            answer(network, end - first)
+        for front in range(fronts_of(size)):
+            first, end = answer_low_pass(front, size, colour, planes, step, told, network)
             for row in range(first, end):
                 column = front - 2 * row
                 mean, scale = low_pass_law(network, row - first, row, column, planes[colour], step)
